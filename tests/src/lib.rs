@@ -1,0 +1,1 @@
+//! Drives the real system from outside and reads what it logged.
