@@ -1,0 +1,140 @@
+//! A mesh as a list of vertices and triangles between them, as OBJ and 3MF write it.
+
+use std::ops::Range;
+
+use crate::closed::{Balance, Corner, EdgeCount, Key};
+use crate::tally::{Sum, Tally, Vector, doubled_area, length};
+use crate::{Limits, MeshError};
+
+/// Vertices and triangles as read; the indices are checked when it is measured.
+#[derive(Default)]
+pub(crate) struct Mesh {
+    vertices: Vec<Vector>,
+    triangles: Vec<[u32; 3]>,
+    /// The triangles that came from one polygon, for those of more than three corners.
+    polygons: Vec<Range<u32>>,
+}
+
+/// How many vertices and triangles a file may still list, over all of its meshes.
+pub(crate) struct Budget {
+    limits: Limits,
+    vertices: u32,
+    triangles: u32,
+}
+
+impl Budget {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let narrow = |limit: u64| u32::try_from(limit).unwrap_or(u32::MAX);
+        Self { limits: *limits, vertices: narrow(limits.max_vertices), triangles: narrow(limits.max_triangles) }
+    }
+
+    #[inline]
+    fn spend_vertex(&mut self) -> Result<(), MeshError> {
+        let left = self.vertices.checked_sub(1);
+        self.vertices = left.ok_or(MeshError::TooManyVertices { limit: self.limits.max_vertices })?;
+        Ok(())
+    }
+
+    #[inline]
+    fn spend_triangle(&mut self) -> Result<(), MeshError> {
+        let left = self.triangles.checked_sub(1);
+        self.triangles = left.ok_or(MeshError::TooManyTriangles { limit: self.limits.max_triangles })?;
+        Ok(())
+    }
+}
+
+/// A closed mesh's measures in the units of its coordinates.
+#[derive(Clone, Copy)]
+pub(crate) struct MeshMeasures {
+    /// Negative if the triangles face inwards.
+    pub(crate) signed_volume: f64,
+    pub(crate) surface: f64,
+}
+
+impl Mesh {
+    pub(crate) fn vertices(&self) -> u64 {
+        self.vertices.len() as u64
+    }
+
+    pub(crate) fn triangles(&self) -> u64 {
+        self.triangles.len() as u64
+    }
+
+    #[inline]
+    pub(crate) fn push_vertex(&mut self, vertex: Vector, budget: &mut Budget) -> Result<(), MeshError> {
+        budget.spend_vertex()?;
+        self.vertices.push(vertex);
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn push_triangle(&mut self, triangle: [u32; 3], budget: &mut Budget) -> Result<(), MeshError> {
+        budget.spend_triangle()?;
+        self.triangles.push(triangle);
+        Ok(())
+    }
+
+    /// Notes that the triangles from the `first` on are a flat polygon.
+    pub(crate) fn end_polygon(&mut self, first: u64) {
+        if self.triangles() - first > 1 {
+            // Both are within the budget, which is counted in 32 bits.
+            self.polygons.push(first as u32..self.triangles() as u32);
+        }
+    }
+
+    /// Measures the mesh and checks that it is closed.
+    pub(crate) fn measure(&self) -> Result<MeshMeasures, MeshError> {
+        let key = Key::random();
+        let corners: Vec<Corner> =
+            self.vertices.iter().map(|vertex| key.corner(vertex.map(|coordinate| coordinate as f32))).collect();
+        let mut balance = Balance::new();
+        let mut tally = Tally::new(*self.vertices.first().ok_or(MeshError::Empty)?);
+        for triangle in &self.triangles {
+            tally.add(pick(&self.vertices, triangle)?);
+            balance.add(&pick(&corners, triangle)?);
+        }
+        if !balance.is_closed() {
+            let mut count = EdgeCount::new(self.triangles());
+            for triangle in &self.triangles {
+                count.add(&pick(&corners, triangle)?);
+            }
+            return Err(count.into_error());
+        }
+        let surface = tally.surface() + self.polygons_excess(|area| area)?;
+        Ok(MeshMeasures { signed_volume: tally.signed_volume(), surface })
+    }
+
+    /// The surface after a linear map, given as the map of area vectors that belongs to it.
+    pub(crate) fn mapped_surface(&self, map_area: impl Fn(Vector) -> Vector) -> Result<f64, MeshError> {
+        let mut doubled = Sum::default();
+        for triangle in &self.triangles {
+            doubled.add(length(map_area(doubled_area(pick(&self.vertices, triangle)?))));
+        }
+        Ok(doubled.value() / 2.0 + self.polygons_excess(map_area)?)
+    }
+
+    /// What the polygons' areas add to those of their triangles: nothing, or less than nothing for a concave polygon,
+    /// part of whose triangles lie outside of it and are taken back by others.
+    fn polygons_excess(&self, map_area: impl Fn(Vector) -> Vector) -> Result<f64, MeshError> {
+        let mut doubled = Sum::default();
+        for polygon in &self.polygons {
+            let mut total = [0.0; 3];
+            for triangle in &self.triangles[polygon.start as usize..polygon.end as usize] {
+                let area = map_area(doubled_area(pick(&self.vertices, triangle)?));
+                doubled.add(-length(area));
+                total = [total[0] + area[0], total[1] + area[1], total[2] + area[2]];
+            }
+            doubled.add(length(total));
+        }
+        Ok(doubled.value() / 2.0)
+    }
+}
+
+/// The triangle's corners from a list by vertex.
+#[inline]
+fn pick<T: Copy>(list: &[T], triangle: &[u32; 3]) -> Result<[T; 3], MeshError> {
+    match triangle.map(|index| list.get(index as usize)) {
+        [Some(a), Some(b), Some(c)] => Ok([*a, *b, *c]),
+        _ => Err(MeshError::unreadable("a triangle refers to a vertex that doesn't exist")),
+    }
+}

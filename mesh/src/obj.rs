@@ -1,0 +1,116 @@
+//! Wavefront OBJ: vertices (`v`) and faces (`f`). Everything else is passed over, materials and their files included.
+//!
+//! Read by hand: the general reader allocates per face and per group, converts to meshes for drawing, in single
+//! precision, and doesn't know continued lines.
+
+use crate::indexed::{Budget, Mesh};
+use crate::text::{Cursor, without_bom};
+use crate::{Limits, Measures, MeshError};
+
+pub(crate) fn measure(bytes: &[u8], limits: &Limits) -> Result<Measures, MeshError> {
+    let mesh = read(without_bom(bytes), limits)?;
+    if mesh.triangles() == 0 {
+        return Err(MeshError::Empty);
+    }
+    let measures = mesh.measure()?;
+    Ok(Measures {
+        triangles: mesh.triangles(),
+        volume_mm3: measures.signed_volume.abs(),
+        surface_mm2: measures.surface,
+    })
+}
+
+fn read(text: &[u8], limits: &Limits) -> Result<Mesh, MeshError> {
+    let mut mesh = Mesh::default();
+    let mut budget = Budget::new(limits);
+    let mut cursor = Cursor::new(text);
+    loop {
+        cursor.skip_white_space();
+        match cursor.word() {
+            b"" => return Ok(mesh),
+            b"v" => read_vertex(&mut cursor, &mut mesh, &mut budget)?,
+            b"f" | b"fo" => read_face(&mut cursor, &mut mesh, &mut budget)?,
+            _ => {}
+        }
+        cursor.skip_line();
+    }
+}
+
+/// A vertex's position; its weight and colour are left to be skipped.
+fn read_vertex(cursor: &mut Cursor<'_>, mesh: &mut Mesh, budget: &mut Budget) -> Result<(), MeshError> {
+    let mut vertex = [0.0; 3];
+    for coordinate in &mut vertex {
+        skip_blanks(cursor);
+        *coordinate = cursor.coordinate()?;
+    }
+    mesh.push_vertex(vertex, budget)
+}
+
+/// A polygon, split into the triangles between its first corner and each of the other edges.
+fn read_face(cursor: &mut Cursor<'_>, mesh: &mut Mesh, budget: &mut Budget) -> Result<(), MeshError> {
+    let first_triangle = mesh.triangles();
+    let (Some(first), Some(second)) = (read_corner(cursor, mesh)?, read_corner(cursor, mesh)?) else {
+        return Err(cursor.unreadable("a face has fewer than three corners"));
+    };
+    let mut previous = second;
+    while let Some(corner) = read_corner(cursor, mesh)? {
+        mesh.push_triangle([first, previous, corner], budget)?;
+        previous = corner;
+    }
+    if mesh.triangles() == first_triangle {
+        return Err(cursor.unreadable("a face has fewer than three corners"));
+    }
+    mesh.end_polygon(first_triangle);
+    Ok(())
+}
+
+/// The next corner's vertex (`7`, `7/1`, `7//2`, `7/1/2`, or `-1` for the latest), counted from 0; `None` at the end
+/// of the line. A vertex may follow the faces that use it, so whether it exists is known only at the end of the file.
+#[inline]
+fn read_corner(cursor: &mut Cursor<'_>, mesh: &Mesh) -> Result<Option<u32>, MeshError> {
+    skip_blanks(cursor);
+    if matches!(cursor.peek(), None | Some(b'\n' | b'\r' | b'#')) {
+        return Ok(None);
+    }
+    let negative = cursor.peek() == Some(b'-');
+    if negative {
+        cursor.advance(1);
+    }
+    let number = read_number(cursor)?;
+    if cursor.peek() == Some(b'/') {
+        cursor.word();
+    }
+    let index = if negative { mesh.vertices().checked_sub(number) } else { number.checked_sub(1) };
+    match index.map(u32::try_from) {
+        Some(Ok(index)) if number > 0 => Ok(Some(index)),
+        _ => Err(cursor.unreadable("a face refers to a vertex that doesn't exist")),
+    }
+}
+
+/// An unsigned number that ends where the corner or its part of the corner does.
+#[inline]
+fn read_number(cursor: &mut Cursor<'_>) -> Result<u64, MeshError> {
+    let start = cursor.rest();
+    let mut number = 0_u64;
+    let mut digits = 0;
+    while let Some(digit) = start.get(digits).map(|byte| byte.wrapping_sub(b'0')).filter(|&digit| digit < 10) {
+        number = number.saturating_mul(10).saturating_add(u64::from(digit));
+        digits += 1;
+    }
+    cursor.advance(digits);
+    let ended = cursor.peek().is_none_or(|next| next == b'/' || next == b'\\' || next.is_ascii_whitespace());
+    if digits > 0 && ended { Ok(number) } else { Err(cursor.unreadable("a face's corner is not a number")) }
+}
+
+/// Goes to the next word of the line; a backslash at a line's end continues it on the next one.
+#[inline]
+fn skip_blanks(cursor: &mut Cursor<'_>) {
+    loop {
+        cursor.skip_while(|byte| matches!(byte, b' ' | b'\t'));
+        match cursor.rest() {
+            [b'\\', b'\r', b'\n', ..] => cursor.advance(3),
+            [b'\\', b'\n' | b'\r', ..] => cursor.advance(2),
+            _ => return,
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! STL, binary and ASCII. Triangles are measured where they stand in the file: nothing is stored.
+//!
+//! Read by hand, because the general readers build an indexed mesh that the measuring doesn't need, and refuse what
+//! CAD programs really write: several solids in a file, upper case, normals that are not numbers.
+
+use crate::closed::{Balance, EdgeCount, Key};
+use crate::tally::Tally;
+use crate::text::{Cursor, without_bom};
+use crate::{Limits, Measures, MeshError};
+
+/// A binary file's header: 80 bytes of anything, and the count of triangles.
+pub(crate) const HEADER_BYTES: usize = 84;
+/// A binary triangle: normal, three vertices, and two bytes of attributes.
+const TRIANGLE_BYTES: usize = 50;
+
+pub(crate) fn measure(bytes: &[u8], limits: &Limits) -> Result<Measures, MeshError> {
+    match recognise(bytes)? {
+        Encoding::Binary(triangles) => {
+            if triangles.len() as u64 > limits.max_triangles {
+                return Err(MeshError::TooManyTriangles { limit: limits.max_triangles });
+            }
+            measure_triangles(&Binary { triangles })
+        }
+        Encoding::Ascii(text) => measure_triangles(&Ascii { text, max_triangles: limits.max_triangles }),
+    }
+}
+
+enum Encoding<'a> {
+    Binary(&'a [[u8; TRIANGLE_BYTES]]),
+    Ascii(&'a [u8]),
+}
+
+/// The length decides before the first word does, because some CAD programs begin binary files with `solid`.
+fn recognise(bytes: &[u8]) -> Result<Encoding<'_>, MeshError> {
+    if bytes.trim_ascii().is_empty() {
+        return Err(MeshError::Empty);
+    }
+    let declared = bytes.get(80..HEADER_BYTES).and_then(|count| count.try_into().ok()).map(u32::from_le_bytes);
+    let end =
+        declared.and_then(|count| usize::try_from(HEADER_BYTES as u64 + u64::from(count) * TRIANGLE_BYTES as u64).ok());
+    if end == Some(bytes.len()) {
+        return Ok(Encoding::Binary(bytes[HEADER_BYTES..].as_chunks().0));
+    }
+    if starts_like_ascii(bytes) {
+        return Ok(Encoding::Ascii(without_bom(bytes)));
+    }
+    match end {
+        Some(end) if end < bytes.len() => Ok(Encoding::Binary(bytes[HEADER_BYTES..end].as_chunks().0)),
+        Some(_) => Err(MeshError::unreadable("the file ends before the last of the triangles that it declares")),
+        None => Err(MeshError::unreadable("it is neither a binary nor an ASCII STL file")),
+    }
+}
+
+/// Whether the first word is `solid`. A zero byte in the header's place shows a binary file in spite of it.
+pub(crate) fn starts_like_ascii(head: &[u8]) -> bool {
+    let text = without_bom(head).trim_ascii_start();
+    text.get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"solid"))
+        && !head.iter().take(HEADER_BYTES).any(|&byte| byte == 0)
+}
+
+/// Triangles that can be gone over more than once.
+trait Triangles {
+    type Coordinate: Coordinate;
+
+    fn visit(&self, visitor: impl FnMut([[Self::Coordinate; 3]; 3])) -> Result<(), MeshError>;
+}
+
+/// A coordinate in the precision of its file.
+trait Coordinate: Copy {
+    fn single(self) -> f32;
+    fn double(self) -> f64;
+}
+
+impl Coordinate for f32 {
+    #[inline]
+    fn single(self) -> f32 {
+        self
+    }
+
+    #[inline]
+    fn double(self) -> f64 {
+        f64::from(self)
+    }
+}
+
+impl Coordinate for f64 {
+    #[inline]
+    fn single(self) -> f32 {
+        self as f32
+    }
+
+    #[inline]
+    fn double(self) -> f64 {
+        self
+    }
+}
+
+/// Goes over the triangles once, and again only to say what is wrong with their edges.
+fn measure_triangles<T: Triangles>(triangles: &T) -> Result<Measures, MeshError> {
+    let key = Key::random();
+    let corners = |triangle: [[T::Coordinate; 3]; 3]| triangle.map(|vertex| key.corner(vertex.map(Coordinate::single)));
+    let mut balance = Balance::new();
+    let mut tally: Option<Tally> = None;
+    triangles.visit(|triangle| {
+        let vertices = triangle.map(|vertex| vertex.map(Coordinate::double));
+        tally.get_or_insert_with(|| Tally::new(vertices[0])).add(vertices);
+        balance.add(&corners(triangle));
+    })?;
+
+    let tally = tally.ok_or(MeshError::Empty)?;
+    if !tally.is_finite() {
+        return Err(MeshError::NotFinite);
+    }
+    if !balance.is_closed() {
+        let mut count = EdgeCount::new(tally.triangles);
+        triangles.visit(|triangle| count.add(&corners(triangle)))?;
+        return Err(count.into_error());
+    }
+    Ok(Measures { triangles: tally.triangles, volume_mm3: tally.signed_volume().abs(), surface_mm2: tally.surface() })
+}
+
+struct Binary<'a> {
+    triangles: &'a [[u8; TRIANGLE_BYTES]],
+}
+
+impl Triangles for Binary<'_> {
+    type Coordinate = f32;
+
+    #[inline]
+    fn visit(&self, visitor: impl FnMut([[f32; 3]; 3])) -> Result<(), MeshError> {
+        self.triangles.iter().map(binary_triangle).for_each(visitor);
+        Ok(())
+    }
+}
+
+#[inline(always)]
+fn binary_triangle(bytes: &[u8; TRIANGLE_BYTES]) -> [[f32; 3]; 3] {
+    let coordinate =
+        |start: usize| f32::from_le_bytes([bytes[start], bytes[start + 1], bytes[start + 2], bytes[start + 3]]);
+    let vertex = |start: usize| [coordinate(start), coordinate(start + 4), coordinate(start + 8)];
+    [vertex(12), vertex(24), vertex(36)]
+}
+
+struct Ascii<'a> {
+    text: &'a [u8],
+    max_triangles: u64,
+}
+
+impl Triangles for Ascii<'_> {
+    type Coordinate = f64;
+
+    /// Line ends are white space like any other, except after `solid` and `endsolid`, whose names may hold anything.
+    fn visit(&self, mut visitor: impl FnMut([[f64; 3]; 3])) -> Result<(), MeshError> {
+        let mut cursor = Cursor::new(self.text);
+        let mut left = self.max_triangles;
+        loop {
+            cursor.skip_white_space();
+            let word = cursor.word();
+            if word.eq_ignore_ascii_case(b"facet") {
+                left = left.checked_sub(1).ok_or(MeshError::TooManyTriangles { limit: self.max_triangles })?;
+                visitor(ascii_facet(&mut cursor)?);
+            } else if word.eq_ignore_ascii_case(b"solid") || word.eq_ignore_ascii_case(b"endsolid") {
+                cursor.skip_line();
+            } else if word.is_empty() {
+                return Ok(());
+            } else {
+                return Err(cursor.unreadable("expected a facet"));
+            }
+        }
+    }
+}
+
+/// The vertices of a facet, whose first word has been read.
+#[inline]
+fn ascii_facet(cursor: &mut Cursor<'_>) -> Result<[[f64; 3]; 3], MeshError> {
+    expect(cursor, b"normal")?;
+    // The vertices' order says the same, and some programs write `nan` here.
+    for _ in 0..3 {
+        cursor.skip_white_space();
+        cursor.word();
+    }
+    expect(cursor, b"outer")?;
+    expect(cursor, b"loop")?;
+    let mut vertices = [[0.0; 3]; 3];
+    for vertex in &mut vertices {
+        expect(cursor, b"vertex")?;
+        for coordinate in vertex {
+            cursor.skip_white_space();
+            *coordinate = cursor.coordinate()?;
+        }
+    }
+    expect(cursor, b"endloop")?;
+    expect(cursor, b"endfacet")?;
+    Ok(vertices)
+}
+
+#[inline]
+fn expect(cursor: &mut Cursor<'_>, keyword: &[u8]) -> Result<(), MeshError> {
+    cursor.skip_white_space();
+    if cursor.word().eq_ignore_ascii_case(keyword) {
+        Ok(())
+    } else {
+        Err(cursor.unreadable("the facet is incomplete, or not a triangle"))
+    }
+}

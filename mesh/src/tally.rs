@@ -1,0 +1,94 @@
+//! Sums of volume and surface over triangles.
+//!
+//! The volume is the divergence theorem's: the signed volumes of the tetrahedra between a fixed point and each
+//! triangle. The fixed point is the first vertex, so that a model far from the origin loses no digits, and both sums
+//! carry their rounding errors along (Kahan), so that millions of triangles don't either.
+
+/// A point or a vector.
+pub(crate) type Vector = [f64; 3];
+
+#[inline]
+pub(crate) fn minus(a: Vector, b: Vector) -> Vector {
+    [a[0] - b[0], a[1] - b[1], a[2] - b[2]]
+}
+
+#[inline]
+pub(crate) fn cross(a: Vector, b: Vector) -> Vector {
+    [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]]
+}
+
+#[inline]
+pub(crate) fn dot(a: Vector, b: Vector) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+#[inline]
+pub(crate) fn length(a: Vector) -> f64 {
+    dot(a, a).sqrt()
+}
+
+/// Twice the triangle's area, as a vector along its normal.
+#[inline]
+pub(crate) fn doubled_area([a, b, c]: [Vector; 3]) -> Vector {
+    cross(minus(b, a), minus(c, a))
+}
+
+/// A sum that carries its rounding error along.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Sum {
+    value: f64,
+    error: f64,
+}
+
+impl Sum {
+    #[inline]
+    pub(crate) fn add(&mut self, term: f64) {
+        let corrected = term - self.error;
+        let value = self.value + corrected;
+        self.error = (value - self.value) - corrected;
+        self.value = value;
+    }
+
+    pub(crate) fn value(self) -> f64 {
+        self.value
+    }
+}
+
+/// What has been summed up so far.
+#[derive(Clone, Copy)]
+pub(crate) struct Tally {
+    origin: Vector,
+    pub(crate) triangles: u64,
+    sixfold_volume: Sum,
+    doubled_surface: Sum,
+}
+
+impl Tally {
+    /// A tally whose volumes refer to `origin`, which should be a vertex of the model.
+    pub(crate) fn new(origin: Vector) -> Self {
+        Self { origin, triangles: 0, sixfold_volume: Sum::default(), doubled_surface: Sum::default() }
+    }
+
+    #[inline]
+    pub(crate) fn add(&mut self, triangle: [Vector; 3]) {
+        let doubled_area = doubled_area(triangle);
+        self.triangles += 1;
+        self.sixfold_volume.add(dot(minus(triangle[0], self.origin), doubled_area));
+        self.doubled_surface.add(length(doubled_area));
+    }
+
+    /// The volume: negative if the triangles face inwards, meaningless if they aren't closed.
+    pub(crate) fn signed_volume(&self) -> f64 {
+        self.sixfold_volume.value() / 6.0
+    }
+
+    pub(crate) fn surface(&self) -> f64 {
+        self.doubled_surface.value() / 2.0
+    }
+
+    /// False if any coordinate was infinite or not a number: it makes the area of its triangle so, too, and single
+    /// precision coordinates can't overflow a sum in double precision.
+    pub(crate) fn is_finite(&self) -> bool {
+        self.doubled_surface.value().is_finite()
+    }
+}

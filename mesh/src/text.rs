@@ -1,0 +1,106 @@
+//! Words and numbers of text formats, read in place.
+
+use crate::MeshError;
+
+/// The text without the mark that some programs put before UTF-8.
+pub(crate) fn without_bom(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+}
+
+/// A coordinate, and how many bytes of `text` it takes. It must fit into single precision, in which vertices are
+/// compared.
+///
+/// # Errors
+///
+/// A reason if `text` doesn't begin with a number, and [`MeshError::NotFinite`].
+#[inline]
+pub(crate) fn coordinate(text: &[u8]) -> Result<(f64, usize), CoordinateError> {
+    let (value, taken) = fast_float2::parse_partial::<f64, _>(text).map_err(|_| CoordinateError::NoNumber)?;
+    if !(value as f32).is_finite() {
+        return Err(CoordinateError::NotFinite);
+    }
+    if text.get(taken).is_some_and(|&next| !next.is_ascii_whitespace()) {
+        return Err(CoordinateError::NoNumber);
+    }
+    Ok((value, taken))
+}
+
+/// Why a coordinate can't be read.
+pub(crate) enum CoordinateError {
+    NoNumber,
+    NotFinite,
+}
+
+/// The text with a position in it.
+#[derive(Clone)]
+pub(crate) struct Cursor<'a> {
+    text: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Cursor<'a> {
+    pub(crate) fn new(text: &'a [u8]) -> Self {
+        Self { text, position: 0 }
+    }
+
+    #[inline]
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.text[self.position..]
+    }
+
+    #[inline]
+    pub(crate) fn peek(&self) -> Option<u8> {
+        self.text.get(self.position).copied()
+    }
+
+    #[inline]
+    pub(crate) fn advance(&mut self, bytes: usize) {
+        self.position = (self.position + bytes).min(self.text.len());
+    }
+
+    #[inline]
+    pub(crate) fn skip_while(&mut self, matches: impl Fn(u8) -> bool) {
+        while self.peek().is_some_and(&matches) {
+            self.position += 1;
+        }
+    }
+
+    #[inline]
+    pub(crate) fn skip_white_space(&mut self) {
+        self.skip_while(|byte| byte.is_ascii_whitespace());
+    }
+
+    /// The bytes up to the next white space or the end.
+    #[inline]
+    pub(crate) fn word(&mut self) -> &'a [u8] {
+        let start = self.position;
+        self.skip_while(|byte| !byte.is_ascii_whitespace());
+        &self.text[start..self.position]
+    }
+
+    /// Goes to the end of the line, which LF, CR, or both end.
+    #[inline]
+    pub(crate) fn skip_line(&mut self) {
+        self.skip_while(|byte| byte != b'\n' && byte != b'\r');
+    }
+
+    /// Reads a coordinate here.
+    #[inline]
+    pub(crate) fn coordinate(&mut self) -> Result<f64, MeshError> {
+        match coordinate(self.rest()) {
+            Ok((value, taken)) => {
+                self.position += taken;
+                Ok(value)
+            }
+            Err(CoordinateError::NotFinite) => Err(MeshError::NotFinite),
+            Err(CoordinateError::NoNumber) => Err(self.unreadable("a coordinate is not a number")),
+        }
+    }
+
+    /// An error that says where it is.
+    #[cold]
+    pub(crate) fn unreadable(&self, reason: &str) -> MeshError {
+        let line = 1 + self.text[..self.position].iter().filter(|&&byte| byte == b'\n').count();
+        MeshError::unreadable(format!("{reason} (line {line})"))
+    }
+}

@@ -1,0 +1,174 @@
+//! What holds for any input, on generated ones.
+
+use mesh::solids::{Solid, archive, cube_with_hole, package_3mf, sphere, torus};
+use mesh::{Format, Limits, Measures, measure, sniff};
+use proptest::prelude::*;
+
+fn solids() -> impl Strategy<Value = Solid> {
+    prop_oneof![
+        (0.1..100.0, 4_u32..20).prop_map(|(radius, segments)| sphere(radius, segments)),
+        (1.0..10.0, 0.1..0.9, 3_u32..16).prop_map(|(ring, tube, segments)| torus(ring, tube, segments)),
+        (1.0..50.0, 0.1..0.9).prop_map(|(edge, part)| cube_with_hole(edge, edge * part)),
+    ]
+}
+
+fn measured(format: Format, bytes: &[u8]) -> Measures {
+    measure(format, bytes, &Limits::default()).expect("a solid")
+}
+
+#[track_caller]
+fn assert_close(actual: f64, expected: f64, tolerance: f64) {
+    assert!((actual - expected).abs() <= tolerance * expected, "{actual} instead of {expected}");
+}
+
+/// Text from the words that the formats' readers know, in any order.
+fn words() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        Just("solid"),
+        Just("facet normal 0 0 1"),
+        Just("outer loop"),
+        Just("vertex"),
+        Just("endloop"),
+        Just("endfacet"),
+        Just("v"),
+        Just("f"),
+        Just("\\\n"),
+        Just("\\"),
+        Just("\n"),
+        Just("\r"),
+        Just("#"),
+        Just("1"),
+        Just("-1"),
+        Just("2/2"),
+        Just("3//1"),
+        Just("0"),
+        Just("1e400"),
+        Just("-.5"),
+        Just("nan"),
+        Just("."),
+    ];
+    prop::collection::vec(word, 0..60).prop_map(|words| words.join(" "))
+}
+
+/// XML from the elements that the reader of 3MF knows, nested and ended in any order.
+fn xml() -> impl Strategy<Value = String> {
+    let tag = prop_oneof![
+        Just("<model>"),
+        Just("</model>"),
+        Just("<resources>"),
+        Just("</resources>"),
+        Just("<object id=\"1\">"),
+        Just("<object id='2' type='other'/>"),
+        Just("</object>"),
+        Just("<mesh>"),
+        Just("</mesh>"),
+        Just("<vertices>"),
+        Just("</vertices>"),
+        Just("<vertex x='1' y='2' z='3'/>"),
+        Just("<triangles>"),
+        Just("</triangles>"),
+        Just("<triangle v1='0' v2='1' v3='2'/>"),
+        Just("<components>"),
+        Just("</components>"),
+        Just("<component objectid='1'/>"),
+        Just("<build>"),
+        Just("</build>"),
+        Just("<item objectid='1'/>"),
+        Just("<!--"),
+        Just("-->"),
+        Just("<![CDATA["),
+        Just("]]>"),
+        Just("<?a"),
+        Just("?>"),
+        Just("<a b='"),
+        Just("&b;"),
+        Just("<x =''/>"),
+        Just("<"),
+        Just(">"),
+    ];
+    prop::collection::vec(tag, 0..40).prop_map(|tags| format!("<model><resources>{}", tags.concat()))
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_any_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        for format in Format::ALL {
+            let _ = measure(format, &bytes, &Limits::default());
+            let _ = sniff(format, &bytes, None);
+        }
+    }
+
+    #[test]
+    fn no_words_make_a_text_reader_panic(text in words()) {
+        let _ = measure(Format::Obj, text.as_bytes(), &Limits::default());
+        let _ = measure(Format::Stl, text.as_bytes(), &Limits::default());
+        let _ = measure(Format::Stl, format!("solid\n{text}").as_bytes(), &Limits::default());
+    }
+
+    #[test]
+    fn no_xml_makes_the_reader_of_3mf_panic(text in xml(), relationships in xml()) {
+        let _ = measure(Format::ThreeMf, &package_3mf(&[("3D/3dmodel.model", &text)]), &Limits::default());
+        let entries = [("_rels/.rels", relationships.as_bytes()), ("3D/3dmodel.model", text.as_bytes())];
+        let _ = measure(Format::ThreeMf, &archive(&entries), &Limits::default());
+    }
+
+    #[test]
+    fn no_damage_makes_any_reader_panic(
+        solid in solids(),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        for format in Format::ALL {
+            let mut bytes = solid.to_file(format);
+            for (index, value) in &damage {
+                let position = index.index(bytes.len());
+                bytes[position] = *value;
+            }
+            if let Ok(measures) = measure(format, &bytes, &Limits::default()) {
+                prop_assert!(measures.volume_mm3.is_finite() && measures.volume_mm3 > 0.0);
+            }
+        }
+    }
+
+    #[test]
+    fn all_formats_agree(solid in solids()) {
+        let expected = measured(Format::Obj, &solid.to_obj());
+        for bytes in [solid.to_binary_stl(), solid.to_ascii_stl()] {
+            let actual = measured(Format::Stl, &bytes);
+            prop_assert_eq!(actual.triangles, expected.triangles);
+            assert_close(actual.volume_mm3, expected.volume_mm3, 1e-4);
+            assert_close(actual.surface_mm2, expected.surface_mm2, 1e-4);
+        }
+        prop_assert_eq!(measured(Format::ThreeMf, &solid.to_3mf()), expected);
+    }
+
+    #[test]
+    fn moving_and_turning_change_nothing(solid in solids(), angle in 0.0..6.3, moved in prop::array::uniform3(-1e3..1e3)) {
+        let (sin, cos): (f64, f64) = f64::sin_cos(angle);
+        let turned = solid.clone().map(|[x, y, z]| {
+            let (x, y) = (cos * x - sin * y, sin * x + cos * y);
+            let (y, z) = (cos * y - sin * z, sin * y + cos * z);
+            [x + moved[0], y + moved[1], z + moved[2]]
+        });
+        let (before, after) = (measured(Format::Obj, &solid.to_obj()), measured(Format::Obj, &turned.to_obj()));
+        assert_close(after.volume_mm3, before.volume_mm3, 1e-8);
+        assert_close(after.surface_mm2, before.surface_mm2, 1e-8);
+    }
+
+    #[test]
+    fn the_volume_grows_with_the_cube_of_the_scale(solid in solids(), scale in 0.01..100.0) {
+        let scaled = solid.clone().map(|vertex| vertex.map(|coordinate| coordinate * scale));
+        let (before, after) = (measured(Format::Obj, &solid.to_obj()), measured(Format::Obj, &scaled.to_obj()));
+        assert_close(after.volume_mm3, before.volume_mm3 * f64::powi(scale, 3), 1e-9);
+        assert_close(after.surface_mm2, before.surface_mm2 * scale * scale, 1e-9);
+    }
+
+    #[test]
+    fn a_missing_triangle_is_never_overlooked(solid in solids(), index in any::<prop::sample::Index>()) {
+        let mut open = solid;
+        open.triangles.remove(index.index(open.triangles.len()));
+        for format in Format::ALL {
+            let error = measure(format, &open.to_file(format), &Limits::default()).expect_err("an open surface");
+            prop_assert_eq!(error, mesh::MeshError::NotClosed { open_edges: 3 });
+        }
+    }
+}
