@@ -1,0 +1,111 @@
+//! The dictionary for people, `docs/dictionary.md`, written from the same data that the code uses.
+
+use std::fmt::Write as _;
+
+use crate::{
+    action::{Action, Level, Requirement, Service},
+    error_type::ErrorType,
+    field::{self, Kind, Origin},
+};
+
+const INTRODUCTION: &str = "\
+# Dictionary of the log records
+
+What can stand in a record, and what it means. This page is written from the code (`elk/src`), and a test compares them;
+`UPDATE_DICTIONARY=1 cargo test -p elk` writes it anew. The rules behind it are in [logging.md](logging.md).
+";
+
+/// The whole page.
+#[must_use]
+pub fn markdown() -> String {
+    let mut page = INTRODUCTION.to_owned();
+    actions(&mut page);
+    error_types(&mut page);
+    fields(&mut page);
+    page
+}
+
+fn actions(page: &mut String) {
+    page.push_str(
+        "\n## Actions (`event.action`)\n\n\
+         When an action fails for a reason of ours, its record has level error, `event.outcome` failure, `error.type`,\n\
+         `error.message` and whichever of the action's fields are known by then.\n\n\
+         | action | what happened | written by | level | its fields |\n| --- | --- | --- | --- | --- |\n",
+    );
+    for action in Action::ALL {
+        let services = join(action.written_by().iter().map(|service| service.name()), ", ");
+        let levels = join(action.levels().iter().map(|level: &Level| level.name()), ", ");
+        let fields = join(action.requirements().iter().map(describe), ", ");
+        row(
+            page,
+            &[&format!("`{action}`"), action.meaning(), &services, &levels, &fields],
+        );
+    }
+}
+
+fn describe(requirement: &Requirement) -> String {
+    let or = |names: &[&str]| join(names.iter().map(|name| format!("`{name}`")), " or ");
+    match *requirement {
+        Requirement::Field(name) => or(&[name]),
+        Requirement::OneOf(names) => or(names),
+        Requirement::OneOfFrom(names, services) => {
+            format!(
+                "{} ({})",
+                or(names),
+                join(services.iter().map(|service: &Service| service.name()), ", ")
+            )
+        }
+        Requirement::FieldWhenEnded(name) => format!("{} (when ended)", or(&[name])),
+    }
+}
+
+fn error_types(page: &mut String) {
+    page.push_str("\n## Classes of errors (`error.type`)\n\n| class | when |\n| --- | --- |\n");
+    for class in ErrorType::ALL {
+        row(page, &[&format!("`{class}`"), class.meaning()]);
+    }
+}
+
+fn fields(page: &mut String) {
+    page.push_str("\n## Fields\n\n| field | kept as | name from | meaning |\n| --- | --- | --- | --- |\n");
+    for field in field::ALL {
+        row(
+            page,
+            &[
+                &format!("`{}`", field.name),
+                kind(field.kind),
+                origin(field.origin),
+                field.meaning,
+            ],
+        );
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Keyword => "keyword",
+        Kind::Long => "long",
+        Kind::Double => "double",
+        Kind::DateNanos => "date_nanos",
+        Kind::Ip => "ip",
+        Kind::Text => "text",
+    }
+}
+
+fn origin(origin: Origin) -> &'static str {
+    match origin {
+        Origin::Ecs => "ECS",
+        Origin::OpenTelemetry => "OpenTelemetry",
+        Origin::Bunyan => "bunyan",
+        Origin::Alexandrite => "Alexandrite",
+    }
+}
+
+fn row(page: &mut String, cells: &[&str]) {
+    writeln!(page, "| {} |", cells.join(" | ")).expect("writing to a string can't fail");
+}
+
+fn join<T: AsRef<str>>(parts: impl Iterator<Item = T>, separator: &str) -> String {
+    let parts: Vec<T> = parts.collect();
+    parts.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(separator)
+}
