@@ -1,0 +1,121 @@
+//! Making accounts, disabling them, and giving keys out.
+
+use secrecy::SecretString;
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{Hasher, Role, Token, WeakPassword, password::HasherError};
+use crate::fault::{ErrorType, Fault, FaultContext as _};
+
+/// Why no account was made.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// Somebody else is called that.
+    #[error("this login is taken")]
+    LoginTaken,
+    /// The login can't be used.
+    #[error("a login has 3 to 128 characters, none of them a control character or a blank at its ends")]
+    InvalidLogin,
+    /// The password is too easy to guess.
+    #[error(transparent)]
+    WeakPassword(#[from] WeakPassword),
+    /// Too many at once.
+    #[error("too many password requests at once")]
+    Busy,
+    /// No account has this login.
+    #[error("no account has this login")]
+    Unknown,
+    /// A failure of ours.
+    #[error(transparent)]
+    Fault(#[from] Fault),
+}
+
+/// Makes an account that logs in with a password.
+///
+/// # Errors
+///
+/// If the login is taken or unusable, the password weak, or something of ours fails.
+pub async fn create(
+    database: &PgPool,
+    hasher: &Hasher,
+    login: &str,
+    password: SecretString,
+    role: Role,
+) -> Result<Uuid, AccountError> {
+    use secrecy::ExposeSecret as _;
+
+    let length = login.chars().count();
+    if !(3..=128).contains(&length) || login.trim() != login || login.chars().any(char::is_control) {
+        return Err(AccountError::InvalidLogin);
+    }
+    WeakPassword::check(password.expose_secret())?;
+    let hash = hasher.hash(password).await.map_err(|error| match error {
+        HasherError::Busy => AccountError::Busy,
+        HasherError::Fault(fault) => fault.into(),
+    })?;
+    let id = Uuid::now_v7();
+    let inserted = sqlx::query!(
+        "INSERT INTO accounts (id, login, password_hash, role) VALUES ($1, $2, $3, $4)",
+        id,
+        login,
+        hash,
+        role.name()
+    );
+    match inserted.execute(database).await {
+        Err(sqlx::Error::Database(error)) if error.constraint() == Some("accounts_login_is_unique") => {
+            Err(AccountError::LoginTaken)
+        }
+        result => Ok(result.map(|_| id).fault("storing an account")?),
+    }
+}
+
+/// Disables an account and ends all its sessions; tells when it was disabled.
+///
+/// # Errors
+///
+/// If no account has the login, or the database fails.
+pub async fn disable(database: &PgPool, login: &str) -> Result<OffsetDateTime, AccountError> {
+    let row = sqlx::query_scalar!(
+        r#"WITH disabled AS (UPDATE accounts SET disabled_at = coalesce(disabled_at, now()) WHERE login = $1
+                             RETURNING id, disabled_at),
+                ended AS (DELETE FROM sessions USING disabled WHERE account_id = disabled.id)
+           SELECT disabled_at AS "disabled_at!" FROM disabled"#,
+        login
+    );
+    row.fetch_optional(database).await.fault("disabling an account")?.ok_or(AccountError::Unknown)
+}
+
+/// Makes an account that has a key instead of a login, and its first key.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn create_with_key(database: &PgPool, role: Role) -> Result<(Uuid, Token), Fault> {
+    let id = Uuid::now_v7();
+    let key = Token::new_key().map_err(|error| Fault::new(ErrorType::Internal, "making a key", error))?;
+    sqlx::query!(
+        "WITH account AS (INSERT INTO accounts (id, role) VALUES ($1, $2) RETURNING id)
+         INSERT INTO api_keys (key_sha256, account_id) SELECT $3, id FROM account",
+        id,
+        role.name(),
+        &key.sha256()
+    )
+    .execute(database)
+    .await
+    .fault("storing a key")?;
+    Ok((id, key))
+}
+
+/// Whether a customer's account with this id exists and is enabled.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn is_customer(database: &PgPool, id: Uuid) -> Result<bool, Fault> {
+    let row = sqlx::query_scalar!(
+        r#"SELECT EXISTS (SELECT FROM accounts WHERE id = $1 AND role = 'customer' AND disabled_at IS NULL) AS "exists!""#,
+        id
+    );
+    row.fetch_one(database).await.fault("looking a customer up")
+}

@@ -1,0 +1,67 @@
+//! Failed logins: counted per account in the database, so that the count holds over restarts and several replicas.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::fault::{Fault, FaultContext as _};
+
+/// Failures further apart than this are not «in a row».
+const WINDOW: Duration = Duration::from_secs(15 * 60);
+/// From this failure on, an account has to wait before the next attempt…
+const DELAYED_FROM: i32 = 5;
+/// … one second, then two, four, and so on up to this: nobody can lock somebody else out for good.
+const LONGEST_DELAY: Duration = Duration::from_secs(30);
+/// The first failure that is worth a warning.
+pub(super) const REPEATED_FROM: i32 = 3;
+
+/// How long the account still has to wait.
+pub(super) fn delay(failures: i32, failed_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<Duration> {
+    let excess = u32::try_from(failures - DELAYED_FROM).ok()?;
+    let delay = Duration::from_secs(1 << excess.min(16)).min(LONGEST_DELAY);
+    let passed = Duration::try_from(now - failed_at?).unwrap_or_default();
+    delay.checked_sub(passed).filter(|rest| !rest.is_zero())
+}
+
+/// Counts one more failure; gives how many in a row that makes.
+pub(super) async fn failed(database: &PgPool, account: Uuid) -> Result<i32, Fault> {
+    let row = sqlx::query_scalar!(
+        r#"UPDATE accounts SET failed_at = now(),
+               failures = CASE WHEN failed_at > now() - make_interval(secs => $2) THEN failures + 1 ELSE 1 END
+           WHERE id = $1 RETURNING failures"#,
+        account,
+        WINDOW.as_secs_f64()
+    );
+    row.fetch_one(database).await.fault("counting a failed login")
+}
+
+/// A login worked: the count starts anew.
+pub(super) async fn succeeded(database: &PgPool, account: Uuid) -> Result<(), Fault> {
+    sqlx::query!("UPDATE accounts SET failures = 0, failed_at = NULL WHERE id = $1 AND failures > 0", account)
+        .execute(database)
+        .await
+        .fault("forgetting failed logins")?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_delay_grows_and_stays_bounded() {
+        let now = OffsetDateTime::now_utc();
+        let delays: Vec<_> = (0..40).map(|failures| delay(failures, Some(now), now)).collect();
+        assert!(delays[..5].iter().all(Option::is_none));
+        assert_eq!(delays[5..8], [1, 2, 4].map(|seconds| Some(Duration::from_secs(seconds))));
+        assert!(delays[11..].iter().all(|delay| *delay == Some(LONGEST_DELAY)));
+    }
+
+    #[test]
+    fn a_delay_passes() {
+        let now = OffsetDateTime::now_utc();
+        assert_eq!(delay(30, Some(now - LONGEST_DELAY), now), None);
+    }
+}

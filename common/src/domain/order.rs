@@ -1,0 +1,227 @@
+//! An order as the outside sees it, and as messages carry it.
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::{Change, Material, OrderId, OrderStatus};
+
+/// Whose order it is: a customer's, or a partner company's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub enum Owner {
+    /// The customer's account.
+    #[serde(rename = "customer_id")]
+    Customer(Uuid),
+    /// The partner's account.
+    #[serde(rename = "partner_id")]
+    Partner(Uuid),
+}
+
+impl Owner {
+    /// The customer's account, if it is a customer's order.
+    #[must_use]
+    pub const fn customer(self) -> Option<Uuid> {
+        match self {
+            Self::Customer(id) => Some(id),
+            Self::Partner(_) => None,
+        }
+    }
+
+    /// The partner's account, if it is a partner's order.
+    #[must_use]
+    pub const fn partner(self) -> Option<Uuid> {
+        match self {
+            Self::Partner(id) => Some(id),
+            Self::Customer(_) => None,
+        }
+    }
+}
+
+/// An amount of money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Price {
+    /// The amount in the currency's minor unit (cents).
+    #[schema(example = 48950)]
+    pub amount_minor: i64,
+    /// ISO 4217 code.
+    #[schema(example = "EUR")]
+    pub currency: String,
+}
+
+/// The file formats that a model may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
+#[sqlx(type_name = "text")]
+pub enum ModelFormat {
+    /// STL, binary or ASCII; in millimetres.
+    #[serde(rename = "stl")]
+    #[sqlx(rename = "stl")]
+    Stl,
+    /// Wavefront OBJ; in millimetres.
+    #[serde(rename = "obj")]
+    #[sqlx(rename = "obj")]
+    Obj,
+    /// 3D Manufacturing Format; the file names its unit.
+    #[serde(rename = "3mf")]
+    #[sqlx(rename = "3mf")]
+    ThreeMf,
+}
+
+impl ModelFormat {
+    /// The format that a file's name claims by its extension, if it is one of these.
+    #[must_use]
+    pub fn of_file_name(name: &str) -> Option<Self> {
+        let (_, extension) = name.rsplit_once('.')?;
+        mesh::Format::from_extension(extension).map(Self::from)
+    }
+
+    /// The usual file extension, in lower case.
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        mesh::Format::from(self).extension()
+    }
+
+    /// The registered media type.
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Stl => "model/stl",
+            Self::Obj => "model/obj",
+            Self::ThreeMf => "model/3mf",
+        }
+    }
+}
+
+impl From<ModelFormat> for mesh::Format {
+    fn from(format: ModelFormat) -> Self {
+        match format {
+            ModelFormat::Stl => Self::Stl,
+            ModelFormat::Obj => Self::Obj,
+            ModelFormat::ThreeMf => Self::ThreeMf,
+        }
+    }
+}
+
+impl From<mesh::Format> for ModelFormat {
+    fn from(format: mesh::Format) -> Self {
+        match format {
+            mesh::Format::Stl => Self::Stl,
+            mesh::Format::Obj => Self::Obj,
+            mesh::Format::ThreeMf => Self::ThreeMf,
+        }
+    }
+}
+
+/// An order's 3D model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Model {
+    /// What the customer calls the file. Only for display; it never names a file of ours.
+    #[schema(example = "ring.stl")]
+    pub filename: String,
+    /// The file's format.
+    pub format: ModelFormat,
+    /// The file's size in bytes.
+    #[schema(minimum = 1)]
+    pub bytes: i64,
+    /// The file's SHA-256, 64 hex digits.
+    pub sha256: String,
+}
+
+/// What is asked for when an order is created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewOrder {
+    /// What the jewel is made of.
+    pub material: Material,
+    /// How many pieces.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub quantity: i32,
+    /// Anything the seller should know.
+    #[serde(default)]
+    #[schema(max_length = 2000)]
+    pub comment: Option<String>,
+}
+
+/// Why the fields of a new order are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidOrder {
+    /// The quantity is out of range.
+    #[error("quantity must be between 1 and {}", NewOrder::MAX_QUANTITY)]
+    Quantity,
+    /// The comment is too long, or has a character that no text has.
+    #[error("comment must have at most {} characters, and no NUL", NewOrder::MAX_COMMENT)]
+    Comment,
+}
+
+impl NewOrder {
+    /// The most pieces in one order.
+    pub const MAX_QUANTITY: i32 = 1_000;
+    /// The longest comment, in characters.
+    pub const MAX_COMMENT: usize = 2_000;
+
+    /// Checks the fields against their limits.
+    ///
+    /// # Errors
+    ///
+    /// Names the field and its limits.
+    pub fn check(&self) -> Result<(), InvalidOrder> {
+        if !(1..=Self::MAX_QUANTITY).contains(&self.quantity) {
+            return Err(InvalidOrder::Quantity);
+        }
+        // PostgreSQL's text has no NUL.
+        let comment = self.comment.as_deref().unwrap_or_default();
+        if comment.chars().count() > Self::MAX_COMMENT || comment.contains('\0') {
+            return Err(InvalidOrder::Comment);
+        }
+        Ok(())
+    }
+}
+
+/// An order, in every answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Order {
+    /// Its number.
+    pub id: OrderId,
+    /// Where it stands.
+    pub status: OrderStatus,
+    /// Whose it is.
+    #[serde(flatten)]
+    pub owner: Owner,
+    /// What the jewel is made of.
+    pub material: Material,
+    /// How many pieces.
+    #[schema(minimum = 1, maximum = 1000)]
+    pub quantity: i32,
+    /// What the customer wrote.
+    pub comment: Option<String>,
+    /// Its 3D model, once uploaded.
+    pub model: Option<Model>,
+    /// Its price, once calculated.
+    pub price: Option<Price>,
+    /// When it was created.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When it last changed.
+    #[serde(with = "time::serde::rfc3339")]
+    pub updated_at: OffsetDateTime,
+}
+
+impl AsRef<Self> for Order {
+    fn as_ref(&self) -> &Self {
+        self
+    }
+}
+
+/// What a message tells of an order: all that its sender knows, so that no message depends on an earlier one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderFacts {
+    /// The order as of the change that the message reports.
+    pub order: Order,
+    /// Where the model lies in the model store.
+    pub model_key: String,
+    /// Every change so far, the oldest first.
+    pub history: Vec<Change>,
+    /// Why the price could not be calculated, in words for the customer.
+    #[serde(default)]
+    pub price_failure: Option<String>,
+}

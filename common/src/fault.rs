@@ -1,0 +1,164 @@
+//! A failure of ours: what the log tells about it, and nothing that a client sees.
+
+use std::{error::Error, fmt};
+
+pub use elk::ErrorType;
+
+/// Something of ours went wrong: the database, the broker, the model store, or a bug. It carries its class and the
+/// whole chain of causes to the one place that logs it.
+#[derive(Debug)]
+pub struct Fault {
+    /// The class, to group and count by.
+    pub error_type: ErrorType,
+    context: &'static str,
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Fault {
+    /// A fault with its cause. `context` says what was being done.
+    pub fn new(error_type: ErrorType, context: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { error_type, context, source: Some(source.into()) }
+    }
+
+    /// A fault without a further cause.
+    #[must_use]
+    pub const fn bare(error_type: ErrorType, context: &'static str) -> Self {
+        Self { error_type, context, source: None }
+    }
+
+    /// The whole chain in one line, the outermost first.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let words = error.to_string();
+            // Some libraries repeat their source in their own words.
+            if !text.ends_with(&words) {
+                text.push_str(": ");
+                text.push_str(&words);
+            }
+            cause = error.source();
+        }
+        text
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.context)
+    }
+}
+
+impl Error for Fault {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+/// Says what was being done when a library's call failed, and so makes its error a [`Fault`].
+pub trait FaultContext<T> {
+    /// Turns the error into a fault.
+    ///
+    /// # Errors
+    ///
+    /// The same as before, as a fault.
+    fn fault(self, context: &'static str) -> Result<T, Fault>;
+}
+
+impl<T, E: Classified> FaultContext<T> for Result<T, E> {
+    fn fault(self, context: &'static str) -> Result<T, Fault> {
+        self.map_err(|error| Fault::new(error.error_type(), context, error))
+    }
+}
+
+/// A library's error whose class is known.
+pub trait Classified: Error + Send + Sync + 'static {
+    /// The class.
+    fn error_type(&self) -> ErrorType;
+}
+
+impl Classified for sqlx::Error {
+    fn error_type(&self) -> ErrorType {
+        match self {
+            Self::Io(_) | Self::Tls(_) | Self::PoolTimedOut | Self::PoolClosed | Self::WorkerCrashed => {
+                ErrorType::DatabaseUnavailable
+            }
+            // Class 57 is operator intervention (shutdown), class 53 insufficient resources, class 08 a lost
+            // connection: https://www.postgresql.org/docs/current/errcodes-appendix.html
+            Self::Database(error)
+                if error.code().is_some_and(|code| ["57", "53", "08"].iter().any(|class| code.starts_with(class))) =>
+            {
+                ErrorType::DatabaseUnavailable
+            }
+            _ => ErrorType::DatabaseError,
+        }
+    }
+}
+
+impl Classified for sqlx::migrate::MigrateError {
+    fn error_type(&self) -> ErrorType {
+        match self {
+            Self::Execute(error) => error.error_type(),
+            _ => ErrorType::DatabaseError,
+        }
+    }
+}
+
+impl Classified for object_store::Error {
+    fn error_type(&self) -> ErrorType {
+        match self {
+            Self::NotFound { .. } => ErrorType::ModelMissing,
+            Self::Generic { .. } => ErrorType::ModelStoreUnavailable,
+            _ => ErrorType::ModelStoreError,
+        }
+    }
+}
+
+impl Classified for lapin::Error {
+    fn error_type(&self) -> ErrorType {
+        use lapin::ErrorKind::{
+            IOError, InvalidChannelState, InvalidConnectionState, MissingHeartbeatError, RuntimeShutdownError,
+        };
+        match self.kind() {
+            IOError(_)
+            | InvalidChannelState(..)
+            | InvalidConnectionState(_)
+            | MissingHeartbeatError
+            | RuntimeShutdownError(_) => ErrorType::BrokerUnavailable,
+            _ => ErrorType::BrokerError,
+        }
+    }
+}
+
+impl Classified for serde_json::Error {
+    fn error_type(&self) -> ErrorType {
+        ErrorType::Internal
+    }
+}
+
+impl Classified for tokio::time::error::Elapsed {
+    fn error_type(&self) -> ErrorType {
+        ErrorType::Timeout
+    }
+}
+
+impl Classified for tokio::task::JoinError {
+    fn error_type(&self) -> ErrorType {
+        if self.is_panic() { ErrorType::Panic } else { ErrorType::Internal }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chain_names_every_cause_once() {
+        let cause = std::io::Error::other("connection reset");
+        let fault = Err::<(), _>(sqlx::Error::Io(cause)).fault("storing the order").expect_err("it is one");
+        assert_eq!(fault.error_type, ErrorType::DatabaseUnavailable);
+        assert!(fault.chain().starts_with("storing the order: "), "{}", fault.chain());
+        assert_eq!(fault.chain().matches("connection reset").count(), 1, "{}", fault.chain());
+    }
+}

@@ -1,0 +1,77 @@
+//! axum's extractors, with our problems instead of plain text when they refuse.
+
+use axum::{
+    extract::{FromRequest, FromRequestParts, Request, rejection},
+    http::{StatusCode, request::Parts},
+};
+use serde::de::DeserializeOwned;
+
+use super::{ApiError, Rejection};
+
+/// A JSON body.
+#[derive(Debug)]
+pub struct Json<T>(pub T);
+
+/// The variable parts of the path.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+/// The query string.
+#[derive(Debug)]
+pub struct Query<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        use rejection::JsonRejection as Refused;
+        let refused = match axum::Json::from_request(request, state).await {
+            Ok(axum::Json(value)) => return Ok(Self(value)),
+            Err(refused) => refused,
+        };
+        let text = refused.body_text();
+        Err(match refused {
+            Refused::JsonDataError(_) => Rejection::invalid(text),
+            Refused::JsonSyntaxError(_) => Rejection::malformed(text),
+            Refused::MissingJsonContentType(_) => Rejection::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "The body must be JSON: `Content-Type: application/json`.",
+            ),
+            other => body(other.status(), text),
+        }
+        .into())
+    }
+}
+
+/// A body that ended early, came too slowly, or is too large.
+pub(super) fn body(status: StatusCode, text: String) -> Rejection {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Rejection::new(status, "body_too_large", "The body is too large."),
+        StatusCode::REQUEST_TIMEOUT => Rejection::new(status, "body_too_slow", "The body came too slowly."),
+        _ => Rejection::new(status, "malformed_request", text),
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        // What doesn't fit a route's variable names nothing that exists.
+        axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Path(value)| Self(value))
+            .map_err(|_| Rejection::no_such_order().into())
+    }
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        axum::extract::Query::from_request_parts(parts, state)
+            .await
+            .map(|axum::extract::Query(value)| Self(value))
+            .map_err(|refused| Rejection::new(StatusCode::BAD_REQUEST, "invalid_query", refused.body_text()).into())
+    }
+}

@@ -1,0 +1,107 @@
+//! Health checks: alive, and ready with each dependency by name.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{Json, extract::State, http::StatusCode};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::service::Core;
+
+/// A check that takes longer counts as failed.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Whether a dependency answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Availability {
+    /// It does.
+    Up,
+    /// It doesn't.
+    Down,
+}
+
+/// How a service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Status {
+    /// Everything works.
+    Ok,
+    /// Something is missing, but orders still come in; what is missing is made up for later.
+    Degraded,
+    /// Nothing works.
+    Unavailable,
+}
+
+/// A service's health.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+struct Report {
+    status: Status,
+    #[serde(default)]
+    dependencies: BTreeMap<String, Availability>,
+}
+
+/// What the service's background tasks tell about dependencies that can't be asked within a request.
+#[derive(Clone, Debug, Default)]
+pub struct Health {
+    broker: Arc<OnceLock<Arc<AtomicBool>>>,
+}
+
+impl Health {
+    /// Whether messages are being received right now. A service that never asks for this doesn't need the broker.
+    #[must_use]
+    pub fn broker(&self) -> Arc<AtomicBool> {
+        Arc::clone(self.broker.get_or_init(Arc::default))
+    }
+}
+
+pub(super) fn routes() -> OpenApiRouter<Core> {
+    OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready))
+}
+
+/// Is the process alive?
+#[utoipa::path(get, path = "/health/live", tag = "health", responses((status = 200, description = "It is", body = Report)))]
+async fn live() -> Json<Report> {
+    Json(Report { status: Status::Ok, dependencies: BTreeMap::new() })
+}
+
+/// Can it do its work?
+///
+/// `degraded` is ready as well: without the broker or the model store, what doesn't need them goes on.
+#[utoipa::path(
+    get, path = "/health/ready", tag = "health",
+    responses(
+        (status = 200, description = "It can, perhaps not all of it", body = Report),
+        (status = 503, description = "It can't", body = Report),
+    )
+)]
+async fn ready(State(core): State<Core>) -> (StatusCode, Json<Report>) {
+    let database = tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(&core.database));
+    let models = tokio::time::timeout(PATIENCE, core.models.check());
+    let (database, models) = tokio::join!(database, models);
+    let state = |up| if up { Availability::Up } else { Availability::Down };
+
+    let mut dependencies = BTreeMap::from([
+        ("database".to_owned(), state(matches!(database, Ok(Ok(_))))),
+        ("model_store".to_owned(), state(matches!(models, Ok(Ok(()))))),
+    ]);
+    if let Some(broker) = core.health.broker.get() {
+        dependencies.insert("rabbitmq".to_owned(), state(broker.load(Ordering::Relaxed)));
+    }
+    let (code, status) = if dependencies["database"] == Availability::Down {
+        (StatusCode::SERVICE_UNAVAILABLE, Status::Unavailable)
+    } else if dependencies.values().any(|state| *state == Availability::Down) {
+        (StatusCode::OK, Status::Degraded)
+    } else {
+        (StatusCode::OK, Status::Ok)
+    };
+    (code, Json(Report { status, dependencies }))
+}

@@ -1,0 +1,20 @@
+//! HTTP as all services speak it: problems, bodies, the request's record, limits, documentation and the server.
+
+mod docs;
+mod extract;
+mod health;
+mod page;
+mod problem;
+mod request;
+mod router;
+mod server;
+mod upload;
+
+pub use extract::{Json, Path, Query};
+pub use health::Health;
+pub use page::{Cursor, Page, PageQuery};
+pub use problem::{AnyProblem, ApiError, Problem, Rejection};
+pub use request::RequestInfo;
+pub use router::router;
+pub use server::serve;
+pub use upload::{file_name, model_answer, no_longer_than, receive_model};

@@ -1,0 +1,17 @@
+//! What the three services share: the order's rules, the log record, HTTP, accounts, messages, settings and the shell
+//! that runs a service.
+//!
+//! Whatever stands in two services belongs here; whatever only one of them needs doesn't.
+
+pub mod auth;
+pub mod database;
+pub mod domain;
+pub mod fault;
+pub mod http;
+pub mod idempotency;
+pub mod messaging;
+pub mod model_store;
+pub mod service;
+pub mod telemetry;
+
+pub use fault::{Fault, FaultContext};

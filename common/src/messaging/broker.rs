@@ -1,0 +1,89 @@
+//! Connections to RabbitMQ, and the exchange and queues that everything else relies on.
+
+use std::time::Duration;
+
+use lapin::{
+    Channel, Connection, ConnectionProperties, ExchangeKind,
+    options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    types::{AMQPValue, FieldTable, LongString},
+    uri::AMQPUri,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{EXCHANGE, MessageType, dead_letter_queue, queue};
+use crate::{
+    domain::System,
+    fault::{Fault, FaultContext as _},
+};
+
+/// A peer that says nothing for two of these is gone, in seconds.
+const HEARTBEAT: u16 = 10;
+/// Connecting and declaring take no longer than this, or the broker counts as away.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How to reach RabbitMQ.
+#[derive(Clone)]
+pub(super) struct Broker {
+    system: System,
+    uri: AMQPUri,
+}
+
+/// A channel, and the connection that lives as long as it.
+pub(super) struct Line {
+    pub(super) channel: Channel,
+    pub(super) connection: Connection,
+}
+
+impl Broker {
+    pub(super) fn new(system: System, url: &SecretString) -> anyhow::Result<Self> {
+        // The error would repeat the URL with its password.
+        let mut uri: AMQPUri =
+            url.expose_secret().parse().map_err(|_| anyhow::anyhow!("AMQP_URL: this is no amqp:// or amqps:// URL"))?;
+        uri.query.heartbeat.get_or_insert(HEARTBEAT);
+        uri.query.connection_timeout.get_or_insert(5_000);
+        Ok(Self { system, uri })
+    }
+
+    /// A new connection with one channel, on which exchange and queues exist. Recovery is ours: a connection that
+    /// breaks is thrown away, and the next one starts from here.
+    pub(super) async fn connect(&self, purpose: &str) -> Result<Line, Fault> {
+        let name = format!("{} {purpose}", self.system);
+        let properties = ConnectionProperties::default().with_connection_name(name.into());
+        let connect = async {
+            let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
+            let channel = connection.create_channel().await?;
+            declare(&channel).await?;
+            Ok::<_, lapin::Error>(Line { channel, connection })
+        };
+        tokio::time::timeout(PATIENCE, connect)
+            .await
+            .fault("connecting to the broker")?
+            .fault("connecting to the broker")
+    }
+}
+
+/// Declares everything, whoever comes first: a message is never published to a queue that its reader hasn't made yet.
+async fn declare(channel: &Channel) -> Result<(), lapin::Error> {
+    let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
+    channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, FieldTable::default()).await?;
+    for system in [System::CrmApi, System::MesApi] {
+        for name in [dead_letter_queue(system), queue(system)] {
+            channel.queue_declare(name.into(), QueueDeclareOptions::durable(), quorum()).await?;
+        }
+    }
+    for message_type in MessageType::ALL {
+        let name = queue(message_type.recipient());
+        let key = message_type.name();
+        channel
+            .queue_bind(name.into(), EXCHANGE.into(), key.into(), QueueBindOptions::default(), FieldTable::default())
+            .await?;
+    }
+    Ok(())
+}
+
+/// The type is the only argument: it can't be changed later, while limits and dead letters can, by policy.
+fn quorum() -> FieldTable {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString(LongString::from("quorum")));
+    arguments
+}

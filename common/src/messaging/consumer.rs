@@ -1,0 +1,272 @@
+//! The consumer: applies messages, each in one transaction with the note that it was applied.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use elk::{Action, field};
+use futures::StreamExt as _;
+use lapin::{
+    message::Delivery,
+    options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions},
+    types::FieldTable,
+};
+use opentelemetry::trace::TraceContextExt as _;
+use sqlx::{PgConnection, PgPool};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, Level, Span, field::Empty};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
+use uuid::Uuid;
+
+use super::{Backoff, EXCHANGE, MessageType, broker::Broker, inbox, queue};
+use crate::{
+    domain::{OrderFacts, OrderId, System},
+    fault::{ErrorType, Fault, FaultContext as _},
+    telemetry::{Record, Subject, TraceContext, adopt, identify},
+};
+
+/// What a service does with messages.
+pub trait Handler: Clone + Send + Sync + 'static {
+    /// Applies a message in the given transaction. It may have been applied before under another number, may be late or
+    /// early; the outcome must be the same.
+    fn apply(
+        &self,
+        transaction: &mut PgConnection,
+        facts: &OrderFacts,
+    ) -> impl Future<Output = Result<Handled, Fault>> + Send;
+
+    /// Called after the commit, to wake whoever has work now.
+    fn committed(&self);
+}
+
+/// What a message has changed: records that are written after the commit.
+#[derive(Debug, Default)]
+pub struct Handled(pub Vec<Record<'static>>);
+
+pub(super) struct Consumer<H> {
+    pub(super) broker: Broker,
+    pub(super) system: System,
+    pub(super) database: PgPool,
+    pub(super) handler: H,
+    pub(super) concurrency: u16,
+    pub(super) connected: Arc<AtomicBool>,
+    pub(super) stopping: CancellationToken,
+}
+
+/// A message that fails in a way that waiting doesn't mend is tried this often.
+const ATTEMPTS: u32 = 5;
+
+impl<H: Handler> Consumer<H> {
+    pub(super) async fn run(self) {
+        let mut backoff = Backoff::new();
+        while !self.stopping.is_cancelled() {
+            // Nothing has failed that a record could name: no message is at hand. The health check tells.
+            let _ = self.consume_until_broken(&mut backoff).await;
+            self.connected.store(false, Ordering::Relaxed);
+            self.stopping.run_until_cancelled(backoff.wait()).await;
+        }
+    }
+
+    async fn consume_until_broken(&self, backoff: &mut Backoff) -> Result<(), Fault> {
+        let Some(line) = self.stopping.run_until_cancelled(self.broker.connect("consumer")).await else {
+            return Ok(());
+        };
+        let line = line?;
+        // As many on the way as are handled and as many again, so that nobody waits for the network.
+        let prefetch = self.concurrency.saturating_mul(2);
+        line.channel.basic_qos(prefetch, BasicQosOptions::default()).await.fault("limiting deliveries")?;
+        let deliveries = line
+            .channel
+            .basic_consume(
+                queue(self.system).into(),
+                format!("{}-{}", self.system, Uuid::now_v7()).into(),
+                BasicConsumeOptions::default(),
+                FieldTable::default(),
+            )
+            .await
+            .fault("subscribing")?;
+        self.connected.store(true, Ordering::Relaxed);
+        backoff.reset();
+
+        // Ends when the broker cancels the subscription, closes the channel, or we are to stop; what is under way is
+        // finished first.
+        deliveries
+            .take_while(|delivery| std::future::ready(delivery.is_ok()))
+            .take_until(self.stopping.cancelled())
+            .filter_map(|delivery| std::future::ready(delivery.ok()))
+            .for_each_concurrent(usize::from(self.concurrency), |delivery| self.receive(delivery))
+            .await;
+        if self.stopping.is_cancelled() {
+            // Gives back what was prefetched.
+            line.connection.close(200, "stopping".into()).await.fault("closing the connection")?;
+        }
+        Ok(())
+    }
+
+    /// Handles a delivery to its end: acknowledged, or a dead letter. If the channel breaks meanwhile, the broker
+    /// delivers again, and the inbox knows.
+    async fn receive(&self, delivery: Delivery) {
+        let (message, content) = Message::read(&delivery);
+        let span = self.process_span(&delivery, &message);
+        let work = async {
+            let done = match content {
+                Ok((message_type, id, facts)) => self.handle(message_type, id, &facts).await,
+                Err(fault) => Err(Some(fault)),
+            };
+            match done {
+                Ok(()) => {
+                    let _ = delivery.ack(BasicAckOptions::default()).await;
+                }
+                Err(Some(fault)) => {
+                    message
+                        .record(Action::MessageDeadLettered)
+                        .unsuccessful()
+                        .level(Level::ERROR)
+                        .error(fault.error_type, fault.chain())
+                        .write();
+                    let _ = delivery.reject(BasicRejectOptions { requeue: false }).await;
+                }
+                // Stopping: another process gets it.
+                Err(None) => {
+                    let _ = delivery.reject(BasicRejectOptions { requeue: true }).await;
+                }
+            }
+        };
+        work.instrument(span).await;
+    }
+
+    /// Applies a message, as often as it takes. The error is what makes it a dead letter; none if we were to stop.
+    async fn handle(&self, message_type: MessageType, id: Uuid, facts: &OrderFacts) -> Result<(), Option<Fault>> {
+        let mut backoff = Backoff::new();
+        let record = |action| {
+            Record::success(action, Subject::order(&facts.order.id, facts.order.owner))
+                .messaging(Some(id), message_type.name())
+        };
+        loop {
+            let fault = match self.apply_once(id, facts).await {
+                Ok(Some(Handled(records))) => {
+                    record(Action::MessageConsumed).write();
+                    records.into_iter().for_each(Record::write);
+                    self.handler.committed();
+                    return Ok(());
+                }
+                // It was applied before, and recorded then.
+                Ok(None) => return Ok(()),
+                Err(fault) => fault,
+            };
+            let hopeless = match fault.error_type {
+                ErrorType::MessageMalformed | ErrorType::MessageUnexpected => true,
+                ErrorType::DatabaseUnavailable => false,
+                _ => backoff.0 + 1 >= ATTEMPTS,
+            };
+            if hopeless {
+                return Err(Some(fault));
+            }
+            if backoff.is_first() {
+                let subject = Subject::order(&facts.order.id, facts.order.owner);
+                Record::failure(Action::MessageConsumed, subject, &fault)
+                    .messaging(Some(id), message_type.name())
+                    .write();
+            }
+            record(Action::MessageRetried)
+                .unsuccessful()
+                .level(Level::WARN)
+                .error(fault.error_type, fault.chain())
+                .write();
+            if self.stopping.run_until_cancelled(backoff.wait()).await.is_none() {
+                return Err(None);
+            }
+        }
+    }
+
+    /// One transaction: the note in the inbox and the effect. Nothing if the note was there already.
+    async fn apply_once(&self, id: Uuid, facts: &OrderFacts) -> Result<Option<Handled>, Fault> {
+        let mut transaction = self.database.begin().await.fault("handling a message")?;
+        if !inbox::note(&mut transaction, id).await? {
+            return Ok(None);
+        }
+        let handled = self.handler.apply(&mut transaction, facts).await?;
+        transaction.commit().await.fault("handling a message")?;
+        Ok(Some(handled))
+    }
+
+    /// The consumer's span. A message is processed by itself, not in a batch, so the producer's span is its parent as
+    /// well as its link, which the conventions allow for exactly this case.
+    fn process_span(&self, delivery: &Delivery, message: &Message<'_>) -> Span {
+        let queue = queue(self.system);
+        let key = delivery.routing_key.as_str();
+        let span = tracing::error_span!(
+            "message.process",
+            { field::TRACE_ID } = Empty,
+            otel.name = format!("process {EXCHANGE}:{key}:{queue}"),
+            otel.kind = "consumer",
+        );
+        let producer = trace_of(delivery);
+        adopt(&span, &producer);
+        let producer = producer.remote();
+        if producer.span().span_context().is_valid() {
+            span.add_link(producer.span().span_context().clone());
+        }
+        span.set_attribute("messaging.system", "rabbitmq");
+        span.set_attribute("messaging.operation.name", "process");
+        span.set_attribute("messaging.operation.type", "process");
+        span.set_attribute("messaging.destination.name", format!("{EXCHANGE}:{key}:{queue}"));
+        span.set_attribute("messaging.rabbitmq.destination.routing_key", key.to_owned());
+        if let Some(id) = message.id {
+            identify(&span, field::MESSAGING_MESSAGE_ID, id);
+        }
+        if let Some(order) = &message.order {
+            identify(&span, field::ORDER_ID, order);
+        }
+        span
+    }
+}
+
+fn trace_of(delivery: &Delivery) -> TraceContext {
+    let header = |name: &str| {
+        let headers = delivery.properties.headers().as_ref()?;
+        match headers.inner().get(name)? {
+            lapin::types::AMQPValue::LongString(text) => Some(text.to_string()),
+            lapin::types::AMQPValue::ShortString(text) => Some(text.to_string()),
+            _ => None,
+        }
+    };
+    TraceContext { traceparent: header("traceparent"), tracestate: header("tracestate") }
+}
+
+/// What can be said of a delivery, whether or not it is one of ours.
+struct Message<'a> {
+    message_type: &'a str,
+    id: Option<Uuid>,
+    order: Option<OrderId>,
+}
+
+impl<'a> Message<'a> {
+    /// Reads the delivery. What isn't one of ours can't become one by trying again.
+    fn read(delivery: &'a Delivery) -> (Self, Result<(MessageType, Uuid, OrderFacts), Fault>) {
+        let malformed = |context| Fault::bare(ErrorType::MessageMalformed, context);
+        let properties = &delivery.properties;
+        let name = properties.kind().as_ref().map_or(delivery.routing_key.as_str(), |kind| kind.as_str());
+        let id = properties.message_id().as_ref().and_then(|id| id.as_str().parse::<Uuid>().ok());
+        let facts = serde_json::from_slice::<OrderFacts>(&delivery.data);
+        let message = Self { message_type: name, id, order: facts.as_ref().ok().map(|facts| facts.order.id.clone()) };
+        let content = facts
+            .map_err(|error| Fault::new(ErrorType::MessageMalformed, "reading a message", error))
+            .and_then(|facts| {
+                let message_type =
+                    MessageType::of_name(name).ok_or_else(|| malformed("a message of an unknown type"))?;
+                let id = id.ok_or_else(|| malformed("a message without an id"))?;
+                Ok((message_type, id, facts))
+            });
+        (message, content)
+    }
+
+    fn record(&self, action: Action) -> Record<'_> {
+        let subject = Subject { order: self.order.clone(), ..Subject::default() };
+        Record::success(action, subject).messaging(self.id, self.message_type)
+    }
+}

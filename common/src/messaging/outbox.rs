@@ -1,0 +1,76 @@
+//! The outbox: messages that stand or fall with the change that they report.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::MessageType;
+use crate::{
+    domain::OrderFacts,
+    fault::{Fault, FaultContext as _},
+    telemetry::TraceContext,
+};
+
+/// Writes a message into the outbox, in the transaction of the change that it reports and with the trace of the request
+/// or message that made the change.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn write(transaction: &mut PgConnection, message_type: MessageType, facts: &OrderFacts) -> Result<(), Fault> {
+    let trace = TraceContext::current();
+    sqlx::query!(
+        "INSERT INTO outbox (message_id, type, order_id, body, traceparent, tracestate)
+         VALUES ($1, $2, $3, $4, $5, $6)",
+        Uuid::now_v7(),
+        message_type.name(),
+        facts.order.id.as_str(),
+        serde_json::to_value(facts).fault("writing a message down")?,
+        trace.traceparent,
+        trace.tracestate
+    )
+    .execute(transaction)
+    .await
+    .fault("writing a message into the outbox")?;
+    Ok(())
+}
+
+/// A message that waits.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) seq: i64,
+    pub(super) message_id: Uuid,
+    pub(super) message_type: String,
+    pub(super) order_id: String,
+    pub(super) body: serde_json::Value,
+    pub(super) traceparent: Option<String>,
+    pub(super) tracestate: Option<String>,
+}
+
+impl Waiting {
+    pub(super) fn trace(&self) -> TraceContext {
+        TraceContext { traceparent: self.traceparent.clone(), tracestate: self.tracestate.clone() }
+    }
+}
+
+/// The longest-waiting messages that no other relay is at, locked until the transaction ends. Reads «not yet published»
+/// rather than «after the last one»: sequence order is not commit order, and a cursor would leave late committers behind.
+pub(super) async fn claim(transaction: &mut PgConnection, limit: i64) -> Result<Vec<Waiting>, Fault> {
+    sqlx::query_as!(
+        Waiting,
+        r#"SELECT seq, message_id, type AS message_type, order_id, body, traceparent, tracestate
+           FROM outbox ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED"#,
+        limit
+    )
+    .fetch_all(transaction)
+    .await
+    .fault("reading the outbox")
+}
+
+/// Forgets messages that the broker has.
+pub(super) async fn delete(transaction: &mut PgConnection, published: &[i64]) -> Result<(), Fault> {
+    sqlx::query!("DELETE FROM outbox WHERE seq = ANY ($1)", published)
+        .execute(transaction)
+        .await
+        .fault("clearing the outbox")?;
+    Ok(())
+}

@@ -1,0 +1,201 @@
+//! Where 3D models lie: a folder, or S3 by URL. Keys are ours; what a customer calls a file never names one.
+
+use std::{error::Error, sync::Arc};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
+use object_store::{
+    ObjectStore, ObjectStoreExt as _, WriteMultipart, aws::AmazonS3Builder, local::LocalFileSystem, path::Path,
+    prefix::PrefixStore,
+};
+use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
+
+use crate::{
+    domain::ModelFormat,
+    fault::{ErrorType, Fault, FaultContext as _},
+};
+
+/// Parts of this size are sent to the store; S3 takes none smaller than 5 MiB.
+const PART: usize = 5 * 1024 * 1024;
+/// Parts on their way at once; what arrives faster than the store takes it has to wait.
+const PARTS_AT_ONCE: usize = 2;
+/// So much of a file is looked at to see whether it is what its name says.
+const HEAD: usize = 1024;
+
+/// The store of all models.
+#[derive(Clone, Debug)]
+pub struct ModelStore {
+    store: Arc<dyn ObjectStore>,
+}
+
+/// What became of a model that was put into the store.
+#[derive(Clone, Debug)]
+pub struct StoredModel {
+    /// Where it lies.
+    pub key: String,
+    /// Its size.
+    pub bytes: u64,
+    /// Its SHA-256, 64 hex digits.
+    pub sha256: String,
+}
+
+/// Why a model was not stored. Nothing of it stays behind.
+#[derive(Debug)]
+pub enum PutError {
+    /// It has more bytes than allowed.
+    TooLarge,
+    /// It has none.
+    Empty,
+    /// Its content isn't what its name says.
+    WrongContent,
+    /// It didn't arrive whole.
+    Body(Box<dyn Error + Send + Sync>),
+    /// A failure of ours.
+    Fault(Fault),
+}
+
+impl From<Fault> for PutError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl ModelStore {
+    /// Opens the store at `file:///folder` or `s3://bucket/prefix`; for S3 the usual `AWS_*` variables hold.
+    ///
+    /// # Errors
+    ///
+    /// If the URL is neither, or the folder can't be made.
+    pub fn open(url: &str) -> anyhow::Result<Self> {
+        use anyhow::Context as _;
+
+        let store: Arc<dyn ObjectStore> = if let Some(folder) = url.strip_prefix("file://") {
+            anyhow::ensure!(
+                folder.starts_with('/'),
+                "`file://` needs an absolute path, such as file:///var/lib/models"
+            );
+            std::fs::create_dir_all(folder).with_context(|| format!("the folder {folder} can't be made"))?;
+            Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true))
+        } else if let Some(rest) = url.strip_prefix("s3://") {
+            let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+            let bucket = AmazonS3Builder::from_env().with_bucket_name(bucket).build()?;
+            Arc::new(PrefixStore::new(bucket, prefix))
+        } else {
+            anyhow::bail!("it must begin with file:/// or s3://");
+        };
+        Ok(Self { store })
+    }
+
+    /// Streams a model in, hashing on the way. Memory stays flat, however large the model.
+    ///
+    /// # Errors
+    ///
+    /// See [`PutError`].
+    pub async fn put(
+        &self,
+        mut body: impl Stream<Item = Result<Bytes, Box<dyn Error + Send + Sync>>> + Send + Unpin,
+        format: ModelFormat,
+        limit: u64,
+    ) -> Result<StoredModel, PutError> {
+        let id = Uuid::now_v7();
+        // One folder a day keeps folders small and shows what is old.
+        let day = time::OffsetDateTime::now_utc().date();
+        let key = Path::from(format!("{day}/{id}.{}", format.extension()));
+        let upload = self.store.put_multipart(&key).await.fault("opening a model's upload")?;
+        let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
+        match fill(&mut upload, &mut body, format, limit).await {
+            Ok((bytes, sha256)) => {
+                upload.finish().await.fault("storing a model")?;
+                Ok(StoredModel { key: key.to_string(), bytes, sha256 })
+            }
+            Err(error) => {
+                // The first error is the one that counts; what an unreachable store keeps, its own rules clean up.
+                let _ = upload.abort().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Streams a model out.
+    ///
+    /// # Errors
+    ///
+    /// If it isn't there, or the store fails.
+    pub async fn get(&self, key: &str) -> Result<BoxStream<'static, object_store::Result<Bytes>>, Fault> {
+        Ok(self.store.get(&Path::from(key)).await.fault("opening a model")?.into_stream())
+    }
+
+    /// Reads a model as a whole.
+    ///
+    /// # Errors
+    ///
+    /// If it isn't there, the store fails, or it is larger than `limit` bytes.
+    pub async fn read(&self, key: &str, limit: u64) -> Result<Vec<u8>, Fault> {
+        let model = self.store.get(&Path::from(key)).await.fault("opening a model")?;
+        let size = model.meta.size;
+        let capacity = usize::try_from(size).ok().filter(|_| size <= limit);
+        let capacity =
+            capacity.ok_or(Fault::bare(ErrorType::ModelTooLarge, "the stored model is larger than allowed"))?;
+        let mut bytes = Vec::with_capacity(capacity);
+        let mut stream = model.into_stream();
+        while let Some(chunk) = stream.try_next().await.fault("reading a model")? {
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    /// Removes a model that nobody needs any more.
+    ///
+    /// # Errors
+    ///
+    /// If the store fails. That it is gone already is none.
+    pub async fn delete(&self, key: &str) -> Result<(), Fault> {
+        match self.store.delete(&Path::from(key)).await {
+            Err(object_store::Error::NotFound { .. }) => Ok(()),
+            result => result.fault("removing a model"),
+        }
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    ///
+    /// If it doesn't.
+    pub async fn check(&self) -> Result<(), Fault> {
+        match self.store.list_with_delimiter(None).await {
+            Err(object_store::Error::NotFound { .. }) | Ok(_) => Ok(()),
+            Err(error) => Err(error).fault("looking into the model store"),
+        }
+    }
+}
+
+async fn fill(
+    upload: &mut WriteMultipart,
+    body: &mut (impl Stream<Item = Result<Bytes, Box<dyn Error + Send + Sync>>> + Send + Unpin),
+    format: ModelFormat,
+    limit: u64,
+) -> Result<(u64, String), PutError> {
+    let mut hash = Sha256::new();
+    let mut bytes = 0;
+    let mut head = Vec::new();
+    while let Some(chunk) = body.next().await {
+        let chunk = chunk.map_err(PutError::Body)?;
+        bytes += chunk.len() as u64;
+        if bytes > limit {
+            return Err(PutError::TooLarge);
+        }
+        head.extend_from_slice(&chunk[..chunk.len().min(HEAD.saturating_sub(head.len()))]);
+        hash.update(&chunk);
+        upload.wait_for_capacity(PARTS_AT_ONCE).await.fault("storing a model")?;
+        upload.put(chunk);
+    }
+    if bytes == 0 {
+        return Err(PutError::Empty);
+    }
+    if !mesh::sniff(format.into(), &head, Some(bytes)) {
+        return Err(PutError::WrongContent);
+    }
+    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok((bytes, sha256))
+}

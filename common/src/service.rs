@@ -1,0 +1,229 @@
+//! The shell that runs a service: settings, subcommands, start, signals, stop. A service itself is its [`Service`].
+
+mod command;
+mod housekeeping;
+mod settings;
+
+use std::{future::Future, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use elk::Action;
+use sqlx::{PgPool, migrate::Migrator};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+    task::JoinSet,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use utoipa_axum::router::OpenApiRouter;
+
+pub use settings::{CoreSettings, Settings};
+
+use crate::{
+    auth::{Hasher, Role, SessionLimits},
+    database,
+    domain::System,
+    http::{self, Health},
+    model_store::ModelStore,
+    telemetry::{Record, Subject, Telemetry},
+};
+
+/// What makes a service this one and not another.
+pub trait Service: Send + Sync + 'static {
+    /// Which one it is.
+    const SYSTEM: System;
+    /// Where it listens unless told otherwise.
+    const LISTEN_ADDR: &'static str;
+    /// Its database unless told otherwise.
+    const DATABASE_URL: &'static str;
+    /// The roles of people and machines whose accounts are made by its subcommands.
+    const ROLES: &'static [Role];
+    /// The settings that only this service has.
+    type Settings: clap::Args + Clone + Send + Sync;
+
+    /// The tables that only this service's database has.
+    fn migrations() -> &'static Migrator;
+
+    /// Starts the background work and gives the routes.
+    ///
+    /// # Errors
+    ///
+    /// If a setting can't be used; the message names it.
+    fn start(core: &Core, settings: &Self::Settings, background: &mut Background) -> anyhow::Result<OpenApiRouter>;
+}
+
+/// What every handler and background task can use.
+#[derive(Clone)]
+pub struct Core {
+    /// Which service this is.
+    pub system: System,
+    /// The service's database.
+    pub database: PgPool,
+    /// The 3D models.
+    pub models: ModelStore,
+    /// Checks passwords.
+    pub hasher: Hasher,
+    /// How long sessions live.
+    pub session_limits: SessionLimits,
+    /// The key that unknown logins are hashed with in the log.
+    pub login_hash_key: Arc<[u8]>,
+    /// The largest model, in bytes.
+    pub upload_limit: u64,
+    /// What is known about dependencies.
+    pub health: Health,
+    /// Requests under way, even those whose client has gone.
+    pub requests: TaskTracker,
+    /// Told after a commit that wrote into the outbox.
+    pub outbox_written: Arc<Notify>,
+}
+
+/// Tasks that run as long as the service does.
+#[derive(Default)]
+pub struct Background {
+    tasks: JoinSet<&'static str>,
+    stopping: CancellationToken,
+}
+
+impl Background {
+    /// Cancelled when the service is to stop.
+    #[must_use]
+    pub fn stopping(&self) -> CancellationToken {
+        self.stopping.clone()
+    }
+
+    /// Runs a task that ends when [`Background::stopping`] is cancelled, and not before.
+    pub fn spawn(&mut self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(async move {
+            task.await;
+            name
+        });
+    }
+}
+
+/// A service that is ready to serve: its port is known, its tables are there, its background work is running.
+pub struct Application {
+    listener: TcpListener,
+    router: axum::Router,
+    core: Core,
+    background: Background,
+    deadline: Duration,
+}
+
+impl Application {
+    /// Builds the service.
+    ///
+    /// # Errors
+    ///
+    /// If a setting can't be used, the database can't be reached, or the address is taken; the message says which.
+    pub async fn build<S: Service>(settings: &Settings<S>) -> anyhow::Result<Self> {
+        let core = settings.core.open(S::SYSTEM)?;
+        database::migrate(&core.database, S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
+        let address = settings.core.listen_addr;
+        let listener =
+            TcpListener::bind(address).await.with_context(|| format!("LISTEN_ADDR: can't listen on {address}"))?;
+        let mut background = Background::default();
+        let routes = S::start(&core, &settings.own, &mut background)?;
+        background.spawn("housekeeping", housekeeping::run(core.database.clone(), background.stopping()));
+        let router = http::router(&core, routes);
+        Ok(Self { listener, router, core, background, deadline: settings.core.shutdown_deadline() })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// If the operating system doesn't say.
+    pub fn address(&self) -> std::io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Cancel it to stop the service.
+    #[must_use]
+    pub fn stopping(&self) -> CancellationToken {
+        self.background.stopping()
+    }
+
+    /// Serves until it is stopped: takes no new requests then, finishes those under way and the background work.
+    ///
+    /// # Errors
+    ///
+    /// If a background task ends by itself, or something is still under way at the deadline.
+    pub async fn run_until_stopped(self) -> anyhow::Result<()> {
+        let Self { listener, router, core, mut background, deadline } = self;
+        let stopping = background.stopping();
+        let server = tokio::spawn(http::serve(listener, router, core.requests.clone(), stopping.clone(), deadline));
+
+        let died = tokio::select! {
+            () = stopping.cancelled() => None,
+            ended = background.tasks.join_next() => ended,
+        };
+        stopping.cancel();
+        let served = server.await.context("the server panicked")?;
+        let rest = async { while background.tasks.join_next().await.is_some() {} };
+        let finished = tokio::time::timeout(deadline, rest).await;
+        core.database.close().await;
+        match died {
+            Some(Ok(name)) => anyhow::bail!("the background task {name} ended by itself"),
+            Some(Err(error)) => Err(error).context("a background task panicked"),
+            None => served.and(finished.context("background work was still under way at the deadline")),
+        }
+    }
+}
+
+/// The whole of a service's `main`.
+pub fn main<S: Service>() -> ExitCode {
+    let settings = Settings::<S>::from_environment();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let result = match &settings.command {
+        Some(command) => runtime.block_on(command::run(command, &settings)),
+        None => serve(&runtime, &settings),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn serve<S: Service>(runtime: &tokio::runtime::Runtime, settings: &Settings<S>) -> anyhow::Result<()> {
+    let telemetry = {
+        // The exporter's connection belongs to the runtime.
+        let _entered = runtime.enter();
+        Telemetry::start(S::SYSTEM.name())?
+    };
+    let result = runtime.block_on(async {
+        let application = Application::build(settings).await?;
+        let stopping = application.stopping();
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::spawn(async move {
+            tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
+            lifecycle("stopping").write();
+            stopping.cancel();
+        });
+        lifecycle("ready").message(format!("listening on {}", application.address()?)).write();
+        application.run_until_stopped().await
+    });
+    match &result {
+        Ok(()) => lifecycle("stopped").write(),
+        Err(error) => lifecycle("stopped")
+            .unsuccessful()
+            .level(tracing::Level::ERROR)
+            .error(elk::ErrorType::Internal, format!("{error:#}"))
+            .write(),
+    }
+    telemetry.shut_down();
+    result
+}
+
+fn lifecycle(state: &'static str) -> Record<'static> {
+    Record::success(Action::ServiceLifecycle, Subject::default()).state(state)
+}

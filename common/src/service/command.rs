@@ -1,0 +1,131 @@
+//! The subcommands: migrations, the health check of a container, accounts and keys.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, SocketAddr},
+    time::Duration,
+};
+
+use anyhow::{Context as _, bail, ensure};
+use clap::Subcommand;
+use secrecy::SecretString;
+use serde_json::json;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+
+use super::{Service, Settings};
+use crate::{
+    auth::{
+        Role,
+        accounts::{self, AccountError},
+    },
+    database,
+};
+
+/// What a service's program can do beside serving.
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum Command {
+    /// Bring the database's tables up to date and end
+    Migrate,
+    /// Ask the service that runs with the same settings whether it is ready; for containers without curl
+    Healthcheck,
+    /// Accounts of people, who log in with a password
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Keys of partners and carriers
+    #[command(subcommand)]
+    Key(KeyCommand),
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum AccountCommand {
+    /// Make an account; its password is read from standard input
+    Add {
+        /// What the account may do
+        #[arg(long)]
+        role: Role,
+        /// What its owner logs in with
+        #[arg(long)]
+        login: String,
+        /// It is no error if the login is taken already; the account stays as it is then
+        #[arg(long)]
+        if_missing: bool,
+    },
+    /// Disable an account and end its sessions
+    Disable {
+        /// What its owner logs in with
+        #[arg(long)]
+        login: String,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum KeyCommand {
+    /// Make an account with a key, and print the key this once
+    Add {
+        /// What the key's owner may do
+        #[arg(long)]
+        role: Role,
+    },
+}
+
+pub(super) async fn run<S: Service>(command: &Command, settings: &Settings<S>) -> anyhow::Result<()> {
+    if matches!(command, Command::Healthcheck) {
+        return healthcheck(settings.core.listen_addr).await;
+    }
+    let core = settings.core.open(S::SYSTEM)?;
+    database::migrate(&core.database, S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
+    let answer = match command {
+        Command::Healthcheck => return Ok(()),
+        Command::Migrate => json!({"migrated": true}),
+        Command::Account(AccountCommand::Add { role, login, if_missing }) => {
+            ensure!(is_employee(*role) && S::ROLES.contains(role), "{} has no accounts for the role {role}", S::SYSTEM);
+            let password = password_from_standard_input()?;
+            match accounts::create(&core.database, &core.hasher, login, password, *role).await {
+                Err(AccountError::LoginTaken) if *if_missing => json!({"login": login, "made": false}),
+                result => json!({"login": login, "made": true, "account_id": result?}),
+            }
+        }
+        Command::Account(AccountCommand::Disable { login }) => {
+            let at = accounts::disable(&core.database, login).await?;
+            json!({"login": login, "disabled_at": at.format(&time::format_description::well_known::Rfc3339)?})
+        }
+        Command::Key(KeyCommand::Add { role }) => {
+            ensure!(!is_employee(*role) && S::ROLES.contains(role), "{} has no keys for the role {role}", S::SYSTEM);
+            let (account_id, key) = accounts::create_with_key(&core.database, *role).await?;
+            json!({"account_id": account_id, "key": key.expose()})
+        }
+    };
+    writeln!(std::io::stdout(), "{answer}")?;
+    Ok(())
+}
+
+/// People log in; partners and carriers are machines with keys. Customers register themselves.
+const fn is_employee(role: Role) -> bool {
+    matches!(role, Role::Seller | Role::Operator)
+}
+
+fn password_from_standard_input() -> anyhow::Result<SecretString> {
+    let mut text = String::new();
+    std::io::stdin().take(4096).read_to_string(&mut text).context("the password on standard input")?;
+    Ok(text.trim_end_matches(['\r', '\n']).into())
+}
+
+/// A request by hand: a whole HTTP client in the program would be there for this alone.
+async fn healthcheck(listen: SocketAddr) -> anyhow::Result<()> {
+    let host = if listen.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listen.ip() };
+    let ask = async {
+        let mut stream = TcpStream::connect((host, listen.port())).await?;
+        stream.write_all(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        anyhow::Ok(answer)
+    };
+    let answer = tokio::time::timeout(Duration::from_secs(5), ask).await.context("no answer within 5 s")??;
+    if !answer.starts_with(b"HTTP/1.1 200") {
+        bail!("not ready: {}", String::from_utf8_lossy(&answer));
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! Settings: environment variables (or flags), each with a default for local use, each checked before anything starts.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use anyhow::Context as _;
+use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use super::{Core, Service, command::Command};
+use crate::{
+    auth::{Hasher, SessionLimits},
+    database,
+    domain::System,
+    http::Health,
+    model_store::ModelStore,
+};
+
+/// All settings of a service.
+#[derive(Parser)]
+#[command(version)]
+#[group(skip)]
+pub struct Settings<S: Service> {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    /// Those that every service has.
+    #[command(flatten)]
+    pub core: CoreSettings,
+    /// Those that only this one has.
+    #[command(flatten)]
+    pub own: S::Settings,
+}
+
+/// The settings that every service has.
+#[derive(Clone, Debug, Args)]
+pub struct CoreSettings {
+    /// Where to listen
+    #[arg(long, env = "LISTEN_ADDR", value_name = "LISTEN_ADDR", default_value = "")]
+    pub listen_addr: SocketAddr,
+    /// PostgreSQL, as `postgres://login:password@host:port/database`
+    #[arg(long, env = "DATABASE_URL", value_name = "DATABASE_URL", default_value = "", hide_env_values = true)]
+    pub database_url: SecretString,
+    /// Database connections at most
+    #[arg(long, env = "DATABASE_CONNECTIONS", value_name = "DATABASE_CONNECTIONS", default_value_t = 16,
+          value_parser = clap::value_parser!(u32).range(2..=1000))]
+    pub database_connections: u32,
+    /// Where 3D models lie: `file:///folder` or `s3://bucket/prefix` (with the usual `AWS_*` variables)
+    #[arg(
+        long,
+        env = "MODEL_STORE_URL",
+        value_name = "MODEL_STORE_URL",
+        default_value = "file:///tmp/alexandrite-models"
+    )]
+    pub model_store_url: String,
+    /// The largest model, in bytes
+    #[arg(long, env = "UPLOAD_LIMIT_BYTES", value_name = "UPLOAD_LIMIT_BYTES", default_value_t = 64 * 1024 * 1024,
+          value_parser = clap::value_parser!(u64).range(1..=1024 * 1024 * 1024))]
+    pub upload_limit_bytes: u64,
+    /// A session that isn't used for so many minutes ends
+    #[arg(long, env = "SESSION_IDLE_MINUTES", value_name = "SESSION_IDLE_MINUTES", default_value_t = 120,
+          value_parser = clap::value_parser!(u64).range(2..=100_000))]
+    pub session_idle_minutes: u64,
+    /// Every session ends after so many hours
+    #[arg(long, env = "SESSION_HOURS", value_name = "SESSION_HOURS", default_value_t = 24,
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub session_hours: u64,
+    /// The key that logins which nobody has are hashed with in the log; random at each start unless set
+    #[arg(long, env = "LOGIN_HASH_KEY", value_name = "LOGIN_HASH_KEY", hide_env_values = true)]
+    pub login_hash_key: Option<SecretString>,
+    /// Seconds that requests and background work get to finish when the service is stopped
+    #[arg(long, env = "SHUTDOWN_SECONDS", value_name = "SHUTDOWN_SECONDS", default_value_t = 20,
+          value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub shutdown_seconds: u64,
+}
+
+impl<S: Service> Settings<S> {
+    /// Reads flags and variables; on a wrong value, says which and ends the process.
+    pub(super) fn from_environment() -> Self {
+        let matches = Self::described().get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut Self::described()).exit())
+    }
+
+    /// Reads the given flags, and variables for the others.
+    ///
+    /// # Errors
+    ///
+    /// If a value is wrong; the message names the variable.
+    pub fn from_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> Result<Self, clap::Error> {
+        let flags = std::iter::once(S::SYSTEM.name()).chain(flags);
+        Self::from_arg_matches(&Self::described().try_get_matches_from(flags)?)
+    }
+
+    fn described() -> clap::Command {
+        Self::command()
+            .name(S::SYSTEM.name())
+            .mut_arg("listen_addr", |argument| argument.default_value(S::LISTEN_ADDR))
+            .mut_arg("database_url", |argument| argument.default_value(S::DATABASE_URL))
+    }
+}
+
+impl CoreSettings {
+    pub(super) const fn shutdown_deadline(&self) -> Duration {
+        Duration::from_secs(self.shutdown_seconds)
+    }
+
+    /// Opens what the settings name. The database is connected to when it is first needed.
+    pub(super) fn open(&self, system: System) -> anyhow::Result<Core> {
+        let database = database::pool(&self.database_url, self.database_connections, system.name())
+            .map_err(|_| anyhow::anyhow!("DATABASE_URL: this is no postgres:// URL"))?;
+        let login_hash_key = match &self.login_hash_key {
+            Some(key) => key.expose_secret().as_bytes().into(),
+            None => {
+                let mut key = [0; 32];
+                getrandom::fill(&mut key).context("no randomness from the operating system")?;
+                Arc::from(key)
+            }
+        };
+        Ok(Core {
+            system,
+            database,
+            models: ModelStore::open(&self.model_store_url).context("MODEL_STORE_URL")?,
+            hasher: Hasher::new()?,
+            session_limits: SessionLimits {
+                idle: Duration::from_secs(self.session_idle_minutes * 60),
+                absolute: Duration::from_secs(self.session_hours * 3600),
+            },
+            login_hash_key,
+            upload_limit: self.upload_limit_bytes,
+            health: Health::default(),
+            requests: TaskTracker::new(),
+            outbox_written: Arc::new(Notify::new()),
+        })
+    }
+}
