@@ -1,0 +1,237 @@
+//! What a customer in the shop and a seller in the CRM ask for alike: create an order, upload its model, set its status.
+//!
+//! Each works in one transaction, and writes its records after the commit and before the answer.
+
+use axum::http::{HeaderMap, StatusCode};
+use bytes::Bytes;
+use common::{
+    FaultContext as _,
+    auth::Caller,
+    domain::{Change, NewOrder, Order, OrderId, OrderStatus, Owner, System, Trigger},
+    http::{ApiError, Rejection, receive_model},
+    idempotency::Attempt,
+    messaging::{self, MessageType},
+    service::Core,
+    telemetry::{Record, Subject, identify},
+};
+use elk::{Action, field};
+use futures::Stream;
+use time::OffsetDateTime;
+use tracing::Span;
+use uuid::Uuid;
+
+use crate::{
+    OrderDetails,
+    store::{self, StoredOrder},
+};
+
+/// Somebody at the desk, and which orders they can see there.
+#[derive(Clone, Copy, Debug)]
+pub struct Visitor {
+    /// Who it is.
+    pub caller: Caller,
+    /// Customers see their own orders only.
+    pub only_of: Option<Uuid>,
+}
+
+impl Visitor {
+    /// A customer, who sees no other customer's orders.
+    #[must_use]
+    pub const fn customer(caller: Caller) -> Self {
+        Self { caller, only_of: Some(caller.account) }
+    }
+
+    /// A seller or the carrier, who see all.
+    #[must_use]
+    pub const fn unrestricted(caller: Caller) -> Self {
+        Self { caller, only_of: None }
+    }
+
+    /// The order, unless it is hidden from this visitor: then it is as if there were none.
+    fn sees(&self, found: Option<StoredOrder>) -> Result<StoredOrder, ApiError> {
+        let visible = |found: &StoredOrder| match self.only_of {
+            Some(customer) => found.order.owner == Owner::Customer(customer),
+            None => true,
+        };
+        Ok(found.filter(visible).ok_or_else(Rejection::no_such_order)?)
+    }
+
+    fn subject(&self, id: &OrderId) -> Subject {
+        Subject { order: Some(id.clone()), customer: self.only_of, ..Subject::default() }
+    }
+
+    fn change(&self, status: OrderStatus, service: System) -> Change {
+        Change { status, at: now(), actor: self.caller.actor().to_string(), service }
+    }
+}
+
+/// The time as the database keeps it, so that an order reads the same before and after it was stored.
+fn now() -> OffsetDateTime {
+    let now = OffsetDateTime::now_utc();
+    now.replace_microsecond(now.microsecond()).unwrap_or(now)
+}
+
+/// Creates an order for a customer; with an `Idempotency-Key` in the headers, once.
+///
+/// # Errors
+///
+/// `422` for fields out of bounds, and what [`Attempt`] says.
+pub async fn create(
+    core: &Core,
+    visitor: Visitor,
+    customer: Uuid,
+    new: &NewOrder,
+    headers: &HeaderMap,
+) -> Result<Order, ApiError> {
+    let subject = Subject::owner(Owner::Customer(customer));
+    let created = async {
+        new.check().map_err(|invalid| Rejection::invalid(invalid.to_string()))?;
+        let actor = visitor.caller.actor();
+        let Some(attempt) = Attempt::of(visitor.caller.account, headers, &(customer, new))? else {
+            return Ok((store::create(&core.database, customer, new, actor, core.system).await?, true));
+        };
+        let mut transaction = core.database.begin().await.fault("creating an order")?;
+        if let Some(order) = attempt.first_answer(&mut transaction).await? {
+            return Ok((order, false));
+        }
+        let order = store::create(&mut *transaction, customer, new, actor, core.system).await?;
+        attempt.keep(&mut transaction, &order).await?;
+        transaction.commit().await.fault("creating an order")?;
+        Ok((order, true))
+    };
+    let (order, is_new) = created.await.map_err(|error: ApiError| error.during(Action::OrderCreated, subject))?;
+    identify(&Span::current(), field::ORDER_ID, &order.id);
+    if is_new {
+        Record::success(Action::OrderCreated, Subject::order(&order.id, order.owner)).write();
+    }
+    Ok(order)
+}
+
+/// An order with all that is known about it.
+///
+/// # Errors
+///
+/// `404` if there is none that the visitor can see.
+pub async fn show(core: &Core, visitor: Visitor, id: &OrderId) -> Result<OrderDetails, ApiError> {
+    identify(&Span::current(), field::ORDER_ID, id);
+    let mut connection = core.database.acquire().await.fault("looking an order up")?;
+    let found = visitor.sees(store::find(&mut *connection, id).await?)?;
+    Ok(store::details(&mut connection, found).await?)
+}
+
+/// Uploads an order's model, or replaces it until the order is submitted.
+///
+/// # Errors
+///
+/// `404` if there is no such order, `409` if it is submitted, `413`, `415` or `422` for the file.
+pub async fn upload_model<E>(
+    core: &Core,
+    visitor: Visitor,
+    id: &OrderId,
+    filename: &str,
+    body: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
+) -> Result<Order, ApiError>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    identify(&Span::current(), field::ORDER_ID, id);
+    let uploaded = async {
+        // Before the upload, so that nobody sends 64 MiB to be told that it was in vain, and after it, because it counts.
+        may_have_model(&visitor.sees(store::find(&core.database, id).await?)?.order, core.system)?;
+        let (model, stored) = receive_model(core, filename, body).await?;
+        let attached = attach(core, visitor, id, model, &stored.key).await;
+        let superfluous = match &attached {
+            Ok((_, _, replaced)) => replaced.as_deref(),
+            Err(ApiError::Rejected(_)) => Some(stored.key.as_str()),
+            // Whether it was committed may be unknown, and then the model may be the order's only one.
+            Err(ApiError::Failed(..)) => None,
+        };
+        if let Some(key) = superfluous {
+            // An orphan does no harm but take room.
+            let _ = core.models.delete(key).await;
+        }
+        attached
+    };
+    let (order, from, _) =
+        uploaded.await.map_err(|error: ApiError| error.during(Action::OrderModelUploaded, visitor.subject(id)))?;
+    let subject = Subject::order(id, order.owner);
+    if let Some(model) = &order.model {
+        let size = u64::try_from(model.bytes).unwrap_or_default();
+        Record::success(Action::OrderModelUploaded, subject.clone()).file(size, model.format.extension()).write();
+    }
+    if from != order.status {
+        Record::success(Action::OrderStatusChanged, subject).status(from, order.status).write();
+    }
+    Ok(order)
+}
+
+/// Whether the order may get a model: its first one makes it `FILE_UPLOADED`, a further one replaces that.
+fn may_have_model(order: &Order, system: System) -> Result<(), ApiError> {
+    if order.status == OrderStatus::FileUploaded {
+        return Ok(());
+    }
+    Ok(order.status.change(OrderStatus::FileUploaded, Trigger::Upload, system)?)
+}
+
+/// Attaches a stored model. Gives the order, its status before, and the key of the model that was replaced.
+async fn attach(
+    core: &Core,
+    visitor: Visitor,
+    id: &OrderId,
+    model: common::domain::Model,
+    key: &str,
+) -> Result<(Order, OrderStatus, Option<String>), ApiError> {
+    let mut transaction = core.database.begin().await.fault("attaching a model")?;
+    let StoredOrder { mut order, model_key: replaced, .. } = visitor.sees(store::lock(&mut transaction, id).await?)?;
+    may_have_model(&order, core.system)?;
+    let from = order.status;
+    store::attach_model(&mut transaction, &mut order, model, key).await?;
+    if from != OrderStatus::FileUploaded {
+        let change = visitor.change(OrderStatus::FileUploaded, core.system);
+        store::advance(&mut transaction, &mut order, &change).await?;
+    }
+    transaction.commit().await.fault("attaching a model")?;
+    Ok((order, from, replaced))
+}
+
+/// Takes an order one status on because somebody asks for it, and tells the MES where it has to know.
+///
+/// # Errors
+///
+/// `404` if there is no such order, `409` if it may not go there.
+pub async fn set_status(core: &Core, visitor: Visitor, id: &OrderId, to: OrderStatus) -> Result<Order, ApiError> {
+    identify(&Span::current(), field::ORDER_ID, id);
+    let changed = async {
+        let mut transaction = core.database.begin().await.fault("changing an order's status")?;
+        let StoredOrder { mut order, model_key, .. } = visitor.sees(store::lock(&mut transaction, id).await?)?;
+        let from = order.status;
+        from.change(to, Trigger::Request, core.system)?;
+        store::advance(&mut transaction, &mut order, &visitor.change(to, core.system)).await?;
+        if let Some(message_type) = message_of(to) {
+            let facts = store::facts(&mut transaction, order.clone(), model_key).await?;
+            messaging::write(&mut transaction, message_type, &facts).await?;
+        }
+        transaction.commit().await.fault("changing an order's status")?;
+        Ok((order, from))
+    };
+    let (order, from) =
+        changed.await.map_err(|error: ApiError| error.during(Action::OrderStatusChanged, visitor.subject(id)))?;
+    core.outbox_written.notify_one();
+    Record::success(Action::OrderStatusChanged, Subject::order(id, order.owner)).status(from, order.status).write();
+    Ok(order)
+}
+
+/// What the MES is told when an order gets a status here.
+const fn message_of(status: OrderStatus) -> Option<MessageType> {
+    match status {
+        OrderStatus::Submitted => Some(MessageType::OrderSubmitted),
+        OrderStatus::ManufacturingApproved => Some(MessageType::OrderApproved),
+        _ => None,
+    }
+}
+
+/// The answer that tells of a new order.
+pub fn created(order: Order) -> (StatusCode, [(axum::http::HeaderName, String); 1], axum::Json<Order>) {
+    let location = [(axum::http::header::LOCATION, format!("/orders/{}", order.id))];
+    (StatusCode::CREATED, location, axum::Json(order))
+}

@@ -1,0 +1,476 @@
+//! The queries on orders and their history.
+
+use common::{
+    Fault, FaultContext as _,
+    domain::{
+        Actor, Change, Material, Model, ModelFormat, NewOrder, Order, OrderFacts, OrderId, OrderStatus, Owner, Price,
+        System,
+    },
+    fault::ErrorType,
+    http::Cursor,
+};
+use sqlx::{PgConnection, PgExecutor};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::OrderDetails;
+
+/// An order as the database has it.
+#[derive(Clone, Debug)]
+pub struct StoredOrder {
+    /// What everybody may see.
+    pub order: Order,
+    /// Where its model lies.
+    pub model_key: Option<String>,
+    /// Why it has no price.
+    pub price_failure: Option<String>,
+    /// Since when it is in its status.
+    pub status_since: OffsetDateTime,
+}
+
+/// A row of `orders`.
+#[derive(Debug)]
+struct Row {
+    id: OrderId,
+    status: OrderStatus,
+    customer_id: Option<Uuid>,
+    partner_id: Option<Uuid>,
+    material: Material,
+    quantity: i32,
+    comment: Option<String>,
+    model_filename: Option<String>,
+    model_format: Option<ModelFormat>,
+    model_bytes: Option<i64>,
+    model_sha256: Option<String>,
+    model_key: Option<String>,
+    price_amount_minor: Option<i64>,
+    price_currency: Option<String>,
+    price_failure: Option<String>,
+    status_since: OffsetDateTime,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl TryFrom<Row> for StoredOrder {
+    type Error = Fault;
+
+    fn try_from(row: Row) -> Result<Self, Fault> {
+        // The table's constraints rule out what isn't whole.
+        let owner = row.customer_id.map(Owner::Customer).or(row.partner_id.map(Owner::Partner));
+        let owner = owner.ok_or(Fault::bare(ErrorType::DatabaseError, "an order without an owner"))?;
+        let model = match (row.model_filename, row.model_format, row.model_bytes, row.model_sha256) {
+            (Some(filename), Some(format), Some(bytes), Some(sha256)) => {
+                Some(Model { filename, format, bytes, sha256 })
+            }
+            _ => None,
+        };
+        let price = row.price_amount_minor.zip(row.price_currency);
+        Ok(Self {
+            order: Order {
+                id: row.id,
+                status: row.status,
+                owner,
+                material: row.material,
+                quantity: row.quantity,
+                comment: row.comment,
+                model,
+                price: price.map(|(amount_minor, currency)| Price { amount_minor, currency }),
+                created_at: row.created_at,
+                updated_at: row.updated_at,
+            },
+            model_key: row.model_key,
+            price_failure: row.price_failure,
+            status_since: row.status_since,
+        })
+    }
+}
+
+/// `query_as!` with the columns of a whole order in the place of `{columns}`; the macro wants one literal.
+macro_rules! select_orders {
+    ($rest:literal $(, $argument:expr)* $(,)?) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT id AS "id: OrderId", status AS "status: OrderStatus", customer_id, partner_id,
+                      material AS "material: Material", quantity, comment, model_filename,
+                      model_format AS "model_format: ModelFormat", model_bytes, model_sha256, model_key,
+                      price_amount_minor, price_currency, price_failure, status_since, created_at, updated_at
+               FROM orders "# + $rest
+            $(, $argument)*
+        )
+    };
+}
+
+/// Creates a customer's order.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn create(
+    database: impl PgExecutor<'_>,
+    customer: Uuid,
+    new: &NewOrder,
+    actor: Actor,
+    service: System,
+) -> Result<Order, Fault> {
+    // Order and history in one statement: one way to the database and back.
+    let row = sqlx::query!(
+        r#"WITH created AS (
+               INSERT INTO orders (id, status, status_since, customer_id, material, quantity, comment, created_at, updated_at)
+               VALUES ('A-' || nextval('order_number'), 'INITIATED', now(), $1, $2, $3, $4, now(), now())
+               RETURNING id, created_at
+           ), noted AS (
+               INSERT INTO order_history (order_id, status, at, actor, service)
+               SELECT id, 'INITIATED', created_at, $5, $6 FROM created
+           )
+           SELECT id AS "id: OrderId", created_at FROM created"#,
+        customer,
+        new.material as Material,
+        new.quantity,
+        new.comment,
+        actor.to_string(),
+        service.name()
+    );
+    let row = row.fetch_one(database).await.fault("creating an order")?;
+    Ok(Order {
+        id: row.id,
+        status: OrderStatus::Initiated,
+        owner: Owner::Customer(customer),
+        material: new.material,
+        quantity: new.quantity,
+        comment: new.comment.clone(),
+        model: None,
+        price: None,
+        created_at: row.created_at,
+        updated_at: row.created_at,
+    })
+}
+
+/// Finds an order.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn find(database: impl PgExecutor<'_>, id: &OrderId) -> Result<Option<StoredOrder>, Fault> {
+    let row = select_orders!("WHERE id = $1", id.as_str());
+    row.fetch_optional(database).await.fault("looking an order up")?.map(StoredOrder::try_from).transpose()
+}
+
+/// Finds an order and keeps everybody else from changing it until the transaction ends.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn lock(transaction: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Fault> {
+    let row = select_orders!("WHERE id = $1 FOR UPDATE", id.as_str());
+    row.fetch_optional(transaction).await.fault("looking an order up")?.map(StoredOrder::try_from).transpose()
+}
+
+/// Which orders a list has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Filter {
+    /// Only those in this status.
+    pub status: Option<OrderStatus>,
+    /// Only this customer's.
+    pub customer: Option<Uuid>,
+}
+
+/// Orders, newest first, from `after` on: one more than `limit`, which tells whether there are more.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn list(
+    database: impl PgExecutor<'_>,
+    filter: Filter,
+    limit: i64,
+    after: Option<&Cursor>,
+) -> Result<Vec<Order>, Fault> {
+    let (after_time, after_id) = after.map(|cursor| (cursor.at, cursor.id.as_str())).unzip();
+    let rows = select_orders!(
+        "WHERE ($1::text IS NULL OR status = $1) AND ($2::uuid IS NULL OR customer_id = $2)
+           AND ($3::timestamptz IS NULL OR (created_at, id) < ($3, $4::text))
+         ORDER BY created_at DESC, id DESC LIMIT $5",
+        filter.status.map(OrderStatus::name),
+        filter.customer,
+        after_time,
+        after_id,
+        limit + 1,
+    );
+    let rows = rows.fetch_all(database).await.fault("listing orders")?;
+    rows.into_iter().map(|row| Ok(StoredOrder::try_from(row)?.order)).collect()
+}
+
+/// The history of an order, the oldest change first.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn history(database: impl PgExecutor<'_>, id: &OrderId) -> Result<Vec<Change>, Fault> {
+    let mut changes = sqlx::query_as!(
+        Change,
+        r#"SELECT status AS "status: OrderStatus", at, actor, service AS "service: System"
+           FROM order_history WHERE order_id = $1"#,
+        id.as_str()
+    )
+    .fetch_all(database)
+    .await
+    .fault("reading an order's history")?;
+    changes.sort_by_key(|change| change.status);
+    Ok(changes)
+}
+
+/// An order with all that is known about it.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn details(database: &mut PgConnection, found: StoredOrder) -> Result<OrderDetails, Fault> {
+    let history = history(database, &found.order.id).await?;
+    Ok(OrderDetails { order: found.order, price_failure: found.price_failure, history })
+}
+
+/// Takes an order one status on and writes its history. Whether it may is decided before.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn advance(transaction: &mut PgConnection, order: &mut Order, change: &Change) -> Result<(), Fault> {
+    let updated_at = sqlx::query_scalar!(
+        "WITH noted AS (INSERT INTO order_history (order_id, status, at, actor, service) VALUES ($1, $2, $3, $4, $5))
+         UPDATE orders SET status = $2, status_since = $3, updated_at = greatest(now(), $3) WHERE id = $1
+         RETURNING updated_at",
+        order.id.as_str(),
+        change.status.name(),
+        change.at,
+        change.actor,
+        change.service.name()
+    )
+    .fetch_one(transaction)
+    .await
+    .fault("changing an order's status")?;
+    order.status = change.status;
+    order.updated_at = updated_at;
+    Ok(())
+}
+
+/// Gives an order its model, in the place of the one before.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn attach_model(
+    transaction: &mut PgConnection,
+    order: &mut Order,
+    model: Model,
+    key: &str,
+) -> Result<(), Fault> {
+    let updated_at = sqlx::query_scalar!(
+        "UPDATE orders SET model_filename = $2, model_format = $3, model_bytes = $4, model_sha256 = $5, model_key = $6,
+                           updated_at = now()
+         WHERE id = $1 RETURNING updated_at",
+        order.id.as_str(),
+        model.filename,
+        model.format as ModelFormat,
+        model.bytes,
+        model.sha256,
+        key
+    )
+    .fetch_one(transaction)
+    .await
+    .fault("attaching a model")?;
+    order.model = Some(model);
+    order.updated_at = updated_at;
+    Ok(())
+}
+
+/// What a message tells of an order that has a model.
+///
+/// # Errors
+///
+/// If the database fails, or the order has no model.
+pub async fn facts(
+    transaction: &mut PgConnection,
+    order: Order,
+    model_key: Option<String>,
+) -> Result<OrderFacts, Fault> {
+    let model_key = model_key.ok_or(Fault::bare(ErrorType::ModelMissing, "an order without a model"))?;
+    let history = history(transaction, &order.id).await?;
+    Ok(OrderFacts { order, model_key, history, price_failure: None })
+}
+
+/// Takes over an order that a partner has placed in the MES, as it was when it was submitted. Does nothing if it is
+/// known already.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn take_over(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<(), Fault> {
+    let OrderFacts { order, model_key, history, .. } = facts;
+    let until_submitted = || history.iter().filter(|change| change.status <= OrderStatus::Submitted);
+    let submitted = until_submitted().map(|change| change.at).max().unwrap_or(order.created_at);
+    let model = order.model.as_ref();
+    let inserted = sqlx::query!(
+        "INSERT INTO orders (id, status, status_since, partner_id, material, quantity, comment, model_filename,
+                             model_format, model_bytes, model_sha256, model_key, created_at, updated_at)
+         VALUES ($1, 'SUBMITTED', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now())
+         ON CONFLICT (id) DO NOTHING",
+        order.id.as_str(),
+        submitted,
+        order.owner.partner(),
+        order.material as Material,
+        order.quantity,
+        order.comment,
+        model.map(|model| model.filename.as_str()),
+        model.map(|model| model.format) as Option<ModelFormat>,
+        model.map(|model| model.bytes),
+        model.map(|model| model.sha256.as_str()),
+        model.map(|_| model_key.as_str()),
+        order.created_at
+    );
+    if inserted.execute(&mut *transaction).await.fault("taking an order over")?.rows_affected() == 0 {
+        return Ok(());
+    }
+    for change in until_submitted() {
+        sqlx::query!(
+            "INSERT INTO order_history (order_id, status, at, actor, service) VALUES ($1, $2, $3, $4, $5)",
+            order.id.as_str(),
+            change.status.name(),
+            change.at,
+            change.actor,
+            change.service.name()
+        )
+        .execute(&mut *transaction)
+        .await
+        .fault("taking an order's history over")?;
+    }
+    Ok(())
+}
+
+/// Notes what the MES says about the price: the price, or why there is none. A price stays once it is there.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn note_price(
+    transaction: &mut PgConnection,
+    id: &OrderId,
+    price: Option<&Price>,
+    failure: Option<&str>,
+) -> Result<(), Fault> {
+    sqlx::query!(
+        "UPDATE orders SET price_amount_minor = $2, price_currency = $3, price_failure = $4, updated_at = now()
+         WHERE id = $1 AND price_amount_minor IS NULL AND ($2::bigint IS NOT NULL OR price_failure IS DISTINCT FROM $4)",
+        id.as_str(),
+        price.map(|price| price.amount_minor),
+        price.map(|price| price.currency.as_str()),
+        failure.filter(|_| price.is_none())
+    )
+    .execute(transaction)
+    .await
+    .fault("noting a price")?;
+    Ok(())
+}
+
+/// A status, and since when at the latest an order may be in it.
+#[derive(Clone, Copy, Debug)]
+pub struct Deadline {
+    /// The status.
+    pub status: OrderStatus,
+    /// Whoever is in it for longer is stuck.
+    pub since: OffsetDateTime,
+}
+
+/// Orders that have been in their status for too long, the longest-waiting first, from `after` on (its time is the one
+/// since when that order is in its status): one more than `limit`.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn stuck(
+    database: impl PgExecutor<'_>,
+    deadlines: &[Deadline],
+    filter: Filter,
+    limit: i64,
+    after: Option<&Cursor>,
+) -> Result<Vec<StoredOrder>, Fault> {
+    let (statuses, since) = arrays(deadlines);
+    let (after_time, after_id) = after.map(|cursor| (cursor.at, cursor.id.as_str())).unzip();
+    let rows = select_orders!(
+        "WHERE id IN (
+             SELECT waiting.id FROM unnest($1::text[], $2::timestamptz[]) AS deadlines (status, since)
+             CROSS JOIN LATERAL (
+                 SELECT id FROM orders
+                 WHERE status = deadlines.status AND status <> 'CLOSED' AND status_since < deadlines.since
+                   AND ($3::text IS NULL OR status = $3) AND ($4::uuid IS NULL OR customer_id = $4)
+                   AND ($5::timestamptz IS NULL OR (status_since, id) > ($5, $6::text))
+                 ORDER BY status_since, id LIMIT $7
+             ) AS waiting
+         ) ORDER BY status_since, id LIMIT $7",
+        &statuses as &[&str],
+        &since,
+        filter.status.map(OrderStatus::name),
+        filter.customer,
+        after_time,
+        after_id,
+        limit + 1,
+    );
+    let rows = rows.fetch_all(database).await.fault("listing stuck orders")?;
+    rows.into_iter().map(StoredOrder::try_from).collect()
+}
+
+/// An order that is stuck and wasn't reported in this status before.
+#[derive(Debug)]
+pub struct NewlyStuck {
+    /// The order.
+    pub id: OrderId,
+    /// Where it is stuck.
+    pub status: OrderStatus,
+    /// Since when it is there.
+    pub since: OffsetDateTime,
+    /// The customer, if it is a customer's.
+    pub customer: Option<Uuid>,
+    /// The partner, if it is a partner's.
+    pub partner: Option<Uuid>,
+}
+
+/// Notes stuck orders as reported and gives those that weren't before, however many replicas do so at the same time.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn report_stuck(
+    database: impl PgExecutor<'_>,
+    deadlines: &[Deadline],
+    limit: i64,
+) -> Result<Vec<NewlyStuck>, Fault> {
+    let (statuses, since) = arrays(deadlines);
+    sqlx::query_as!(
+        NewlyStuck,
+        r#"WITH waiting AS (
+               SELECT waiting.* FROM unnest($1::text[], $2::timestamptz[]) AS deadlines (status, since)
+               CROSS JOIN LATERAL (
+                   SELECT id, status, status_since, customer_id, partner_id FROM orders
+                   WHERE status = deadlines.status AND status <> 'CLOSED' AND status_since < deadlines.since
+                     AND NOT EXISTS (SELECT FROM stuck_reports AS reports
+                                     WHERE reports.order_id = orders.id AND reports.status = orders.status)
+                   ORDER BY status_since LIMIT $3
+               ) AS waiting
+           ), reported AS (
+               INSERT INTO stuck_reports (order_id, status) SELECT id, status FROM waiting
+               ON CONFLICT DO NOTHING RETURNING order_id
+           )
+           SELECT id AS "id: OrderId", status AS "status: OrderStatus", status_since AS since,
+                  customer_id AS customer, partner_id AS partner
+           FROM waiting JOIN reported ON order_id = id"#,
+        &statuses as &[&str],
+        &since,
+        limit
+    )
+    .fetch_all(database)
+    .await
+    .fault("looking for stuck orders")
+}
+
+fn arrays(deadlines: &[Deadline]) -> (Vec<&'static str>, Vec<OffsetDateTime>) {
+    deadlines.iter().map(|deadline| (deadline.status.name(), deadline.since)).unzip()
+}
