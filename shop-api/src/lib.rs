@@ -1,0 +1,37 @@
+//! What customers use: register, log in, order, upload the 3D model, submit, and see where the order is.
+//!
+//! It knows nothing of RabbitMQ or the MES: a submitted order waits in the shop's database until the CRM sends it on.
+
+mod routes;
+
+use common::{
+    auth::Role,
+    domain::System,
+    service::{Background, Core, Service},
+};
+use sqlx::migrate::Migrator;
+use utoipa_axum::router::OpenApiRouter;
+
+/// The shop.
+pub struct ShopApi;
+
+/// The shop has no settings of its own.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Settings {}
+
+impl Service for ShopApi {
+    const SYSTEM: System = System::ShopApi;
+    const LISTEN_ADDR: &'static str = "127.0.0.1:8081";
+    const DATABASE_URL: &'static str = "postgres://shop:shop@127.0.0.1:5432/shop";
+    // Customers register themselves.
+    const ROLES: &'static [Role] = &[];
+    type Settings = Settings;
+
+    fn migrations() -> &'static Migrator {
+        &shop_orders::MIGRATIONS
+    }
+
+    fn start(core: &Core, _: &Settings, _: &mut Background) -> anyhow::Result<OpenApiRouter> {
+        Ok(routes::all().with_state(core.clone()))
+    }
+}

@@ -1,0 +1,174 @@
+//! A customer's orders.
+
+use axum::{body::Body, extract::State, http::HeaderMap, response::IntoResponse};
+use common::{
+    auth::{By, Customer},
+    domain::{NewOrder, Order, OrderStatus},
+    http::{AnyProblem, ApiError, Cursor, Json, Page, PageQuery, Path, Problem, Query, no_longer_than},
+    service::Core,
+};
+use serde::Deserialize;
+use shop_orders::{
+    OrderDetails,
+    desk::{self, Visitor},
+    store::{self, Filter},
+};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+pub(super) fn routes() -> OpenApiRouter<Core> {
+    OpenApiRouter::new()
+        .routes(routes!(create_order, list_orders))
+        .routes(routes!(get_order))
+        .routes(routes!(put_model))
+        .routes(routes!(set_status))
+}
+
+/// Create an order
+#[utoipa::path(
+    post, path = "/orders", tag = "orders", security(("token" = [])), request_body = NewOrder,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body again get the first answer")),
+    responses(
+        (status = 201, description = "The order, in `INITIATED`", body = Order, headers(("Location", description = "The order's path"))),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not a customer", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The first request with this key is under way", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A field is out of bounds, or the key was used for another order", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn create_order(
+    State(core): State<Core>,
+    customer: By<Customer>,
+    headers: HeaderMap,
+    Json(new): Json<NewOrder>,
+) -> Result<impl IntoResponse, ApiError> {
+    let order = desk::create(&core, Visitor::customer(*customer), customer.account, &new, &headers).await?;
+    Ok(desk::created(order))
+}
+
+/// Which orders a list has.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct OrdersQuery {
+    /// Only those in this status.
+    status: Option<OrderStatus>,
+}
+
+/// The caller's orders, newest first
+#[utoipa::path(
+    get, path = "/orders", tag = "orders", security(("token" = [])), params(OrdersQuery, PageQuery),
+    responses(
+        (status = 200, description = "One page of them", body = Page<Order>),
+        (status = 400, description = "The query can't be read", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not a customer", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter is out of bounds", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn list_orders(
+    State(core): State<Core>,
+    customer: By<Customer>,
+    Query(query): Query<OrdersQuery>,
+    Query(page): Query<PageQuery>,
+) -> Result<axum::Json<Page<Order>>, ApiError> {
+    let (limit, after) = page.read()?;
+    let filter = Filter { status: query.status, customer: Some(customer.account) };
+    let orders = store::list(&core.database, filter, limit, after.as_ref()).await?;
+    Ok(axum::Json(Page::of(orders, limit, Cursor::newest)))
+}
+
+/// One of the caller's orders, with its history
+#[utoipa::path(
+    get, path = "/orders/{id}", tag = "orders", security(("token" = [])),
+    params(("id" = String, Path, description = "The order's number", example = "A-100042")),
+    responses(
+        (status = 200, description = "The order", body = OrderDetails),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not a customer", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order, or somebody else's", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn get_order(
+    State(core): State<Core>,
+    customer: By<Customer>,
+    Path(id): Path<String>,
+) -> Result<axum::Json<OrderDetails>, ApiError> {
+    Ok(axum::Json(desk::show(&core, Visitor::customer(*customer), &id.parse()?).await?))
+}
+
+/// What the uploaded file is called.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ModelQuery {
+    /// The file's name; its extension tells the format: `.stl`, `.obj` or `.3mf`.
+    #[param(example = "ring.stl", min_length = 1, max_length = 255)]
+    filename: String,
+}
+
+/// Upload the 3D model
+///
+/// The body is the file as it is. Until the order is submitted, another upload replaces the model.
+#[utoipa::path(
+    put, path = "/orders/{id}/model", tag = "orders", security(("token" = [])),
+    params(("id" = String, Path, description = "The order's number", example = "A-100042"), ModelQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file"),
+    responses(
+        (status = 200, description = "The order, in `FILE_UPLOADED`, with its model", body = Order),
+        (status = 400, description = "The query can't be read, or the file didn't arrive whole", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not a customer", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order, or somebody else's", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The order is submitted already", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The file is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not a format that we know, or not what its name says", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The file is empty, or its name can't be used", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn put_model(
+    State(core): State<Core>,
+    customer: By<Customer>,
+    Path(id): Path<String>,
+    Query(query): Query<ModelQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<axum::Json<Order>, ApiError> {
+    no_longer_than(core.upload_limit, &headers)?;
+    let visitor = Visitor::customer(*customer);
+    let order = desk::upload_model(&core, visitor, &id.parse()?, &query.filename, body.into_data_stream()).await?;
+    Ok(axum::Json(order))
+}
+
+/// The status that is asked for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewStatus {
+    /// Customers set `SUBMITTED`.
+    status: OrderStatus,
+}
+
+/// Place the order
+#[utoipa::path(
+    post, path = "/orders/{id}/status", tag = "orders", security(("token" = [])),
+    params(("id" = String, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,
+    responses(
+        (status = 200, description = "The order in its new status", body = Order),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not a customer", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order, or somebody else's", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The order may not go there", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "There is no such status", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn set_status(
+    State(core): State<Core>,
+    customer: By<Customer>,
+    Path(id): Path<String>,
+    Json(new): Json<NewStatus>,
+) -> Result<axum::Json<Order>, ApiError> {
+    Ok(axum::Json(desk::set_status(&core, Visitor::customer(*customer), &id.parse()?, new.status).await?))
+}
