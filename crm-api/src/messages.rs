@@ -1,0 +1,46 @@
+//! What the MES tells: prices, production, and orders of partners.
+
+use common::{
+    Fault,
+    domain::{OrderFacts, Owner, news},
+    fault::ErrorType,
+    messaging::{Handled, Handler},
+    telemetry::{Record, Subject},
+};
+use elk::Action;
+use shop_orders::store;
+use sqlx::PgConnection;
+
+/// Applies the MES's messages. Each tells all that the MES knows of the order, so it doesn't matter which one it is, nor
+/// in which order they come.
+#[derive(Clone, Copy, Debug)]
+pub struct Inbound;
+
+impl Handler for Inbound {
+    async fn apply(&self, transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Handled, Fault> {
+        let told = &facts.order;
+        if matches!(told.owner, Owner::Partner(_)) {
+            store::take_over(transaction, facts).await?;
+        }
+        let known = store::lock(transaction, &told.id).await?;
+        let mut order =
+            known.ok_or(Fault::bare(ErrorType::MessageUnexpected, "a message about an unknown order"))?.order;
+
+        let price = told.price.as_ref().filter(|_| order.price.is_none());
+        if price.is_some() || facts.price_failure.is_some() {
+            store::note_price(transaction, &told.id, price, facts.price_failure.as_deref()).await?;
+        }
+        let news = news(order.status, &facts.history)
+            .map_err(|gap| Fault::new(ErrorType::MessageUnexpected, "applying a message", gap))?;
+        let subject = Subject::order(&order.id, order.owner);
+        let mut records = Vec::with_capacity(news.len());
+        for change in news {
+            let from = order.status;
+            store::advance(transaction, &mut order, change).await?;
+            records.push(Record::success(Action::OrderStatusChanged, subject.clone()).status(from, change.status));
+        }
+        Ok(Handled(records))
+    }
+
+    fn committed(&self) {}
+}

@@ -1,0 +1,245 @@
+//! Orders, all of them.
+
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use common::{
+    auth::{By, Seller, accounts},
+    domain::{Material, NewOrder, Order, OrderStatus, Owner},
+    http::{
+        AnyProblem, ApiError, Cursor, Json, Page, PageQuery, Path, Problem, Query, Rejection, model_answer,
+        no_longer_than,
+    },
+    service::Core,
+    telemetry::Subject,
+};
+use elk::Action;
+use serde::Deserialize;
+use shop_orders::{
+    OrderDetails,
+    desk::{self, Visitor},
+    store::{self, Filter},
+};
+use time::OffsetDateTime;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
+
+use crate::App;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(create_order, list_orders))
+        .routes(routes!(get_order))
+        .routes(routes!(put_model, get_model))
+        .routes(routes!(set_status))
+}
+
+/// An order for a customer.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewOrderForCustomer {
+    /// The customer's account.
+    customer_id: Uuid,
+    /// What the jewel is made of.
+    material: Material,
+    /// How many pieces.
+    #[schema(minimum = 1, maximum = 1000)]
+    quantity: i32,
+    /// Anything that matters.
+    #[serde(default)]
+    #[schema(max_length = 2000)]
+    comment: Option<String>,
+}
+
+/// Create an order for a customer
+#[utoipa::path(
+    post, path = "/orders", tag = "orders", security(("token" = [])), request_body = NewOrderForCustomer,
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body again get the first answer")),
+    responses(
+        (status = 201, description = "The order, in `INITIATED`", body = Order, headers(("Location", description = "The order's path"))),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The first request with this key is under way", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "There is no such customer, a field is out of bounds, or the key was used for another order", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn create_order(
+    State(core): State<Core>,
+    seller: By<Seller>,
+    headers: HeaderMap,
+    Json(new): Json<NewOrderForCustomer>,
+) -> Result<impl IntoResponse, ApiError> {
+    let NewOrderForCustomer { customer_id, material, quantity, comment } = new;
+    let known = accounts::is_customer(&core.database, customer_id).await.map_err(|fault| {
+        ApiError::from(fault).during(Action::OrderCreated, Subject::owner(Owner::Customer(customer_id)))
+    })?;
+    if !known {
+        return Err(
+            Rejection::new(StatusCode::UNPROCESSABLE_ENTITY, "unknown_customer", "There is no such customer.").into()
+        );
+    }
+    let new = NewOrder { material, quantity, comment };
+    let order = desk::create(&core, Visitor::unrestricted(*seller), customer_id, &new, &headers).await?;
+    Ok(desk::created(order))
+}
+
+/// Which orders a list has.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct OrdersQuery {
+    /// Only those in this status.
+    status: Option<OrderStatus>,
+    /// Only this customer's.
+    customer_id: Option<Uuid>,
+    /// Only those that have been in their status for too long, the longest-waiting first.
+    #[serde(default)]
+    stuck: bool,
+}
+
+/// Orders, newest first; stuck ones the longest-waiting first
+#[utoipa::path(
+    get, path = "/orders", tag = "orders", security(("token" = [])), params(OrdersQuery, PageQuery),
+    responses(
+        (status = 200, description = "One page of them", body = Page<Order>),
+        (status = 400, description = "The query can't be read", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A parameter is out of bounds", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn list_orders(
+    State(App { core, deadlines }): State<App>,
+    _: By<Seller>,
+    Query(query): Query<OrdersQuery>,
+    Query(page): Query<PageQuery>,
+) -> Result<axum::Json<Page<Order>>, ApiError> {
+    let (limit, after) = page.read()?;
+    let filter = Filter { status: query.status, customer: query.customer_id };
+    if !query.stuck {
+        let orders = store::list(&core.database, filter, limit, after.as_ref()).await?;
+        return Ok(axum::Json(Page::of(orders, limit, Cursor::newest)));
+    }
+    let deadlines = deadlines.at(OffsetDateTime::now_utc());
+    let stuck = store::stuck(&core.database, &deadlines, filter, limit, after.as_ref()).await?;
+    let Page { items, next } =
+        Page::of(stuck, limit, |last| Cursor { at: last.status_since, id: last.order.id.clone() });
+    Ok(axum::Json(Page { items: items.into_iter().map(|stuck| stuck.order).collect(), next }))
+}
+
+/// An order, with its history
+#[utoipa::path(
+    get, path = "/orders/{id}", tag = "orders", security(("token" = [])),
+    params(("id" = String, Path, description = "The order's number", example = "A-100042")),
+    responses(
+        (status = 200, description = "The order", body = OrderDetails),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn get_order(
+    State(core): State<Core>,
+    seller: By<Seller>,
+    Path(id): Path<String>,
+) -> Result<axum::Json<OrderDetails>, ApiError> {
+    Ok(axum::Json(desk::show(&core, Visitor::unrestricted(*seller), &id.parse()?).await?))
+}
+
+/// What the uploaded file is called.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+struct ModelQuery {
+    /// The file's name; its extension tells the format: `.stl`, `.obj` or `.3mf`.
+    #[param(example = "ring.stl", min_length = 1, max_length = 255)]
+    filename: String,
+}
+
+/// Upload the 3D model
+///
+/// The body is the file as it is. Until the order is submitted, another upload replaces the model.
+#[utoipa::path(
+    put, path = "/orders/{id}/model", tag = "orders", security(("token" = [])),
+    params(("id" = String, Path, description = "The order's number", example = "A-100042"), ModelQuery),
+    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file"),
+    responses(
+        (status = 200, description = "The order, in `FILE_UPLOADED`, with its model", body = Order),
+        (status = 400, description = "The query can't be read, or the file didn't arrive whole", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The order is submitted already", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The file is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "Not a format that we know, or not what its name says", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The file is empty, or its name can't be used", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn put_model(
+    State(core): State<Core>,
+    seller: By<Seller>,
+    Path(id): Path<String>,
+    Query(query): Query<ModelQuery>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<axum::Json<Order>, ApiError> {
+    no_longer_than(core.upload_limit, &headers)?;
+    let visitor = Visitor::unrestricted(*seller);
+    let order = desk::upload_model(&core, visitor, &id.parse()?, &query.filename, body.into_data_stream()).await?;
+    Ok(axum::Json(order))
+}
+
+/// Download the 3D model
+#[utoipa::path(
+    get, path = "/orders/{id}/model", tag = "orders", security(("token" = [])),
+    params(("id" = String, Path, description = "The order's number", example = "A-100042")),
+    responses(
+        (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order, or it has no model yet", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn get_model(State(core): State<Core>, _: By<Seller>, Path(id): Path<String>) -> Result<Response, ApiError> {
+    let found = store::find(&core.database, &id.parse()?).await?.ok_or_else(Rejection::no_such_order)?;
+    let (model, key) = found.order.model.zip(found.model_key).ok_or_else(Rejection::no_model)?;
+    model_answer(&core, &model, &key).await
+}
+
+/// The status that is asked for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewStatus {
+    /// Sellers set `SUBMITTED`, `MANUFACTURING_APPROVED` and `CLOSED`.
+    status: OrderStatus,
+}
+
+/// Place, approve or close an order
+#[utoipa::path(
+    post, path = "/orders/{id}/status", tag = "orders", security(("token" = [])),
+    params(("id" = String, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,
+    responses(
+        (status = 200, description = "The order in its new status", body = Order),
+        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The order may not go there", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "There is no such status", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn set_status(
+    State(core): State<Core>,
+    seller: By<Seller>,
+    Path(id): Path<String>,
+    Json(new): Json<NewStatus>,
+) -> Result<axum::Json<Order>, ApiError> {
+    Ok(axum::Json(desk::set_status(&core, Visitor::unrestricted(*seller), &id.parse()?, new.status).await?))
+}
