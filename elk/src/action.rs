@@ -164,7 +164,7 @@ impl Action {
                 "A login was refused for the third time in a row within 15 minutes, or more often."
             }
             Self::HttpRequest => "A request was answered, or its client went away.",
-            Self::ServiceLifecycle => "A service came up or went down.",
+            Self::ServiceLifecycle => "A service came up, went down, or does without the broker for a while.",
         }
     }
 
@@ -198,8 +198,8 @@ impl Action {
             | Self::OrderOperatorAssigned
             | Self::MessagePublished
             | Self::MessageConsumed
-            | Self::LoginFailed
-            | Self::ServiceLifecycle => &[Level::Info],
+            | Self::LoginFailed => &[Level::Info],
+            Self::ServiceLifecycle => &[Level::Info, Level::Warn],
             Self::OrderPriceStatusChanged | Self::HttpRequest => &[Level::Info, Level::Error],
             Self::OrderStuck | Self::MessageRetried | Self::LoginFailedRepeatedly => &[Level::Warn],
             Self::MessageDeadLettered => &[Level::Error],
@@ -241,14 +241,9 @@ impl Action {
                 OneOfFrom(OWNER, &[Service::Shop, Service::Crm]),
                 TRACE,
             ],
-            Self::OrderModelUploaded => &[
-                ORDER,
-                OneOf(OWNER),
-                Field(field::FILE_SIZE),
-                Field(field::FILE_EXTENSION),
-                TRACE,
-                REQUEST,
-            ],
+            Self::OrderModelUploaded => {
+                &[ORDER, OneOf(OWNER), Field(field::FILE_SIZE), Field(field::FILE_EXTENSION), TRACE, REQUEST]
+            }
             Self::OrderOperatorAssigned => &[ORDER, Field(field::OPERATOR_ID), TRACE, REQUEST],
             Self::OrderPriceStatusChanged => &[
                 ORDER,
@@ -260,22 +255,13 @@ impl Action {
             ],
             Self::OrderStuck => &[ORDER, Field(field::ORDER_STATUS), Field(field::ORDER_AGE_HOURS)],
             Self::MessagePublished | Self::MessageConsumed => &[MESSAGE, MESSAGE_TYPE, ORDER, TRACE],
-            Self::MessageRetried | Self::MessageDeadLettered => &[
-                MESSAGE,
-                MESSAGE_TYPE,
-                ORDER,
-                Field(field::ERROR_TYPE),
-                Field(field::ERROR_MESSAGE),
-                TRACE,
-            ],
+            Self::MessageRetried | Self::MessageDeadLettered => {
+                &[MESSAGE, MESSAGE_TYPE, ORDER, Field(field::ERROR_TYPE), Field(field::ERROR_MESSAGE), TRACE]
+            }
             Self::LoginFailed => &[OneOf(ACCOUNT), Field(field::SOURCE_IP), TRACE, REQUEST],
-            Self::LoginFailedRepeatedly => &[
-                OneOf(ACCOUNT),
-                Field(field::SOURCE_IP),
-                Field(field::AUTH_FAILURES),
-                TRACE,
-                REQUEST,
-            ],
+            Self::LoginFailedRepeatedly => {
+                &[OneOf(ACCOUNT), Field(field::SOURCE_IP), Field(field::AUTH_FAILURES), TRACE, REQUEST]
+            }
             Self::HttpRequest => &[
                 Field(field::HTTP_REQUEST_METHOD),
                 Field(field::HTTP_ROUTE),

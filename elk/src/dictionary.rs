@@ -36,10 +36,7 @@ fn actions(page: &mut String) {
         let services = join(action.written_by().iter().map(|service| service.name()), ", ");
         let levels = join(action.levels().iter().map(|level: &Level| level.name()), ", ");
         let fields = join(action.requirements().iter().map(describe), ", ");
-        row(
-            page,
-            &[&format!("`{action}`"), action.meaning(), &services, &levels, &fields],
-        );
+        row(page, &[&format!("`{action}`"), action.meaning(), &services, &levels, &fields]);
     }
 }
 
@@ -49,11 +46,7 @@ fn describe(requirement: &Requirement) -> String {
         Requirement::Field(name) => or(&[name]),
         Requirement::OneOf(names) => or(names),
         Requirement::OneOfFrom(names, services) => {
-            format!(
-                "{} ({})",
-                or(names),
-                join(services.iter().map(|service: &Service| service.name()), ", ")
-            )
+            format!("{} ({})", or(names), join(services.iter().map(|service: &Service| service.name()), ", "))
         }
         Requirement::FieldWhenEnded(name) => format!("{} (when ended)", or(&[name])),
     }
@@ -69,15 +62,7 @@ fn error_types(page: &mut String) {
 fn fields(page: &mut String) {
     page.push_str("\n## Fields\n\n| field | kept as | name from | meaning |\n| --- | --- | --- | --- |\n");
     for field in field::ALL {
-        row(
-            page,
-            &[
-                &format!("`{}`", field.name),
-                kind(field.kind),
-                origin(field.origin),
-                field.meaning,
-            ],
-        );
+        row(page, &[&format!("`{}`", field.name), kind(field.kind), origin(field.origin), field.meaning]);
     }
 }
 

@@ -13,10 +13,7 @@ pub const ILM_POLICY_NAME: &str = "alexandrite";
 
 /// Name and body of each role. The bodies serve the role API (`PUT _security/role/NAME`) and the file realm alike.
 pub const ROLES: [(&str, &str); 2] = [
-    (
-        "alexandrite_shipper",
-        include_str!("../elasticsearch/roles/shipper.json"),
-    ),
+    ("alexandrite_shipper", include_str!("../elasticsearch/roles/shipper.json")),
     ("support", include_str!("../elasticsearch/roles/support.json")),
 ];
 
@@ -24,21 +21,14 @@ pub const ROLES: [(&str, &str); 2] = [
 ///
 /// Load them before [`index_template`], which is composed of them.
 pub fn component_templates() -> impl Iterator<Item = (&'static str, Value)> {
-    [(
-        "alexandrite-mappings",
-        embedded(include_str!("../elasticsearch/mappings.json")),
-    )]
-    .into_iter()
+    [("alexandrite-mappings", embedded(include_str!("../elasticsearch/mappings.json")))].into_iter()
 }
 
 /// Name and body of the component template that ties the indices to [`ilm_policy`]. Only for an Elasticsearch with the
 /// ILM module: without it the setting is refused, and the index template does without this part.
 #[must_use]
 pub fn retention_template() -> (&'static str, Value) {
-    (
-        "alexandrite-retention",
-        embedded(include_str!("../elasticsearch/retention.json")),
-    )
+    ("alexandrite-retention", embedded(include_str!("../elasticsearch/retention.json")))
 }
 
 /// Body of the policy that deletes indices after 180 days: `PUT _ilm/policy/`[`ILM_POLICY_NAME`].
@@ -56,10 +46,7 @@ pub fn index_template() -> Value {
 /// The file realm's `roles.yml`: [`ROLES`], one line each. YAML takes JSON as it is.
 #[must_use]
 pub fn roles_file() -> String {
-    ROLES
-        .iter()
-        .map(|(name, body)| format!("{name}: {}\n", embedded(body)))
-        .collect()
+    ROLES.iter().map(|(name, body)| format!("{name}: {}\n", embedded(body))).collect()
 }
 
 fn embedded(json: &str) -> Value {

@@ -9,15 +9,8 @@ use crate::{
 };
 
 /// The fields of every record, whoever writes it.
-const CORE: [&str; 7] = [
-    field::BUNYAN_VERSION,
-    field::NAME,
-    field::MESSAGE,
-    field::LEVEL,
-    field::HOSTNAME,
-    field::PID,
-    field::TIME,
-];
+const CORE: [&str; 7] =
+    [field::BUNYAN_VERSION, field::NAME, field::MESSAGE, field::LEVEL, field::HOSTNAME, field::PID, field::TIME];
 
 /// What is wrong with a record of an action, one sentence each; nothing if it keeps every promise of the catalogue.
 ///
@@ -26,10 +19,7 @@ const CORE: [&str; 7] = [
 pub fn faults(record: &Map<String, Value>) -> Vec<String> {
     let record = Record(record);
     let mut faults = record.faults_of_fields();
-    match Action::ALL
-        .into_iter()
-        .find(|action| record.text(field::EVENT_ACTION) == Some(action.name()))
-    {
+    match Action::ALL.into_iter().find(|action| record.text(field::EVENT_ACTION) == Some(action.name())) {
         Some(action) => faults.extend(record.faults_of_action(action)),
         None => faults.push(format!("{} is not in the catalogue", field::EVENT_ACTION)),
     }
@@ -40,29 +30,19 @@ struct Record<'a>(&'a Map<String, Value>);
 
 impl Record<'_> {
     fn faults_of_fields(&self) -> Vec<String> {
-        let missing = CORE
-            .into_iter()
-            .filter(|name| !self.has(name))
-            .map(|name| format!("{name} is missing"));
+        let missing = CORE.into_iter().filter(|name| !self.has(name)).map(|name| format!("{name} is missing"));
         let misfits =
-            self.0.iter().filter_map(
-                |(name, value)| match field::ALL.iter().find(|field| field.name == name) {
-                    None => Some(format!("{name} is not in the dictionary")),
-                    Some(field) if !fits(field.kind, value) => {
-                        Some(format!("{name} is not a {:?}: {value}", field.kind))
-                    }
-                    Some(_) => None,
-                },
-            );
+            self.0.iter().filter_map(|(name, value)| match field::ALL.iter().find(|field| field.name == name) {
+                None => Some(format!("{name} is not in the dictionary")),
+                Some(field) if !fits(field.kind, value) => Some(format!("{name} is not a {:?}: {value}", field.kind)),
+                Some(_) => None,
+            });
         missing.chain(misfits).collect()
     }
 
     fn faults_of_action(&self, action: Action) -> Vec<String> {
         let mut faults = Vec::new();
-        if !self
-            .service()
-            .is_some_and(|service| action.written_by().contains(&service))
-        {
+        if !self.service().is_some_and(|service| action.written_by().contains(&service)) {
             faults.push(format!("{action} is not written by {:?}", self.text(field::NAME)));
         }
         let level = self.0.get(field::LEVEL).and_then(Value::as_u64);
@@ -72,10 +52,7 @@ impl Record<'_> {
         }
         faults.extend(self.faults_of_outcome(action, is_error));
         if !is_error || self.is_error_by_nature(action) {
-            let lacking = action
-                .requirements()
-                .iter()
-                .filter(|requirement| !self.meets(requirement));
+            let lacking = action.requirements().iter().filter(|requirement| !self.meets(requirement));
             faults.extend(lacking.map(|requirement| format!("{action} lacks {requirement:?}")));
         }
         faults
@@ -88,9 +65,7 @@ impl Record<'_> {
             if outcome != Some("failure") {
                 faults.push(format!("an error of {action} has the outcome {outcome:?}"));
             }
-            if !self
-                .text(field::ERROR_TYPE)
-                .is_some_and(|word| ErrorType::ALL.iter().any(|class| class.name() == word))
+            if !self.text(field::ERROR_TYPE).is_some_and(|word| ErrorType::ALL.iter().any(|class| class.name() == word))
             {
                 faults.push(format!("an error of {action} has no class of the closed set"));
             }
@@ -104,10 +79,11 @@ impl Record<'_> {
     }
 
     /// Whether the catalogue's own row is an error. Any other error is an action that could not be done: what did not
-    /// come to be has no number yet, so such a record needs only what it knows.
+    /// come to be, or can't be read, has no number to tell, so such a record needs only what it knows.
     fn is_error_by_nature(&self, action: Action) -> bool {
         match action {
-            Action::MessageDeadLettered | Action::HttpRequest => true,
+            Action::HttpRequest => true,
+            Action::MessageDeadLettered => self.text(field::ERROR_TYPE) != Some(ErrorType::MessageMalformed.name()),
             Action::OrderPriceStatusChanged => self.text(field::ORDER_PRICE_STATUS) == Some("FAILED"),
             _ => false,
         }
@@ -128,9 +104,7 @@ impl Record<'_> {
     }
 
     fn service(&self) -> Option<Service> {
-        Service::ALL
-            .into_iter()
-            .find(|service| self.text(field::NAME) == Some(service.name()))
+        Service::ALL.into_iter().find(|service| self.text(field::NAME) == Some(service.name()))
     }
 
     fn has(&self, name: &str) -> bool {
@@ -147,11 +121,72 @@ fn fits(kind: Kind, value: &Value) -> bool {
         Kind::Keyword | Kind::Text => value.is_string(),
         Kind::Long => value.is_i64() || value.is_u64(),
         Kind::Double => value.is_number(),
-        Kind::DateNanos => value
-            .as_str()
-            .is_some_and(|time| time.contains('T') && time.ends_with('Z')),
-        Kind::Ip => value
-            .as_str()
-            .is_some_and(|address| address.parse::<std::net::IpAddr>().is_ok()),
+        Kind::DateNanos => value.as_str().is_some_and(|time| time.contains('T') && time.ends_with('Z')),
+        Kind::Ip => value.as_str().is_some_and(|address| address.parse::<std::net::IpAddr>().is_ok()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A record of `action` with the fields of every record and the given ones.
+    fn record(action: Action, level: Level, fields: Value) -> Map<String, Value> {
+        let mut record = json!({
+            "v": 0, "name": "mes-api", "msg": "", "level": level.number(), "hostname": "a", "pid": 1,
+            "time": "2026-01-02T03:04:05.000000006Z", "trace.id": "0", "event.action": action.name(),
+        });
+        let whole = record.as_object_mut().unwrap();
+        whole.extend(fields.as_object().unwrap().clone());
+        whole.clone()
+    }
+
+    #[test]
+    fn a_record_as_promised_has_no_fault() {
+        let taken = json!({
+            "order.id": "A-1", "operator.id": "b", "http.request.id": "c", "event.outcome": "success",
+        });
+        assert_eq!(faults(&record(Action::OrderOperatorAssigned, Level::Info, taken)), [""; 0]);
+    }
+
+    #[test]
+    fn a_missing_field_an_unknown_one_and_a_wrong_type_are_faults() {
+        let taken = json!({
+            "order.id": 1, "http.request.id": "c", "event.outcome": "success", "order.colour": "red",
+        });
+        let faults = faults(&record(Action::OrderOperatorAssigned, Level::Info, taken));
+        for part in ["operator.id", "order.colour is not in the dictionary", "order.id is not a Keyword"] {
+            assert!(faults.iter().any(|fault| fault.contains(part)), "{part} in {faults:?}");
+        }
+        assert_eq!(faults.len(), 3, "{faults:?}");
+    }
+
+    #[test]
+    fn a_failure_needs_its_class_and_chain_but_not_what_did_not_come_to_be() {
+        let failed = json!({
+            "event.outcome": "failure", "error.type": "database_unavailable", "error.message": "no: because",
+        });
+        assert_eq!(faults(&record(Action::OrderCreated, Level::Error, failed)), [""; 0]);
+        let unexplained = faults(&record(Action::OrderCreated, Level::Error, json!({ "error.type": "odd" })));
+        assert_eq!(unexplained.len(), 3, "{unexplained:?}");
+    }
+
+    #[test]
+    fn a_failed_price_needs_the_whole_row_though_it_is_an_error() {
+        let failed = json!({
+            "event.outcome": "failure", "error.type": "model_not_closed", "error.message": "holes",
+            "order.id": "A-1", "order.price_status": "FAILED", "order.price_status_from": "CALCULATING",
+        });
+        let faults = faults(&record(Action::OrderPriceStatusChanged, Level::Error, failed));
+        assert_eq!(faults.len(), 2, "duration and triangles: {faults:?}");
+    }
+
+    #[test]
+    fn an_action_of_another_service_is_a_fault() {
+        let stuck = json!({ "order.id": "A-1", "order.status": "SUBMITTED", "order.age_hours": 30.5 });
+        let faults = faults(&record(Action::OrderStuck, Level::Warn, stuck));
+        assert_eq!(faults.len(), 1, "{faults:?}");
     }
 }

@@ -1,0 +1,126 @@
+//! The code, Elasticsearch's mapping, the roles, the shipper and the dictionary for people say the same.
+
+use std::{collections::HashSet, env, fs, path::Path};
+
+use elk::{
+    Action, ErrorType,
+    action::{Requirement, Service},
+    field::{self, Kind},
+};
+use serde_json::Value;
+
+#[test]
+fn every_field_is_mapped_with_its_type_and_nothing_else_is() {
+    let (_, template) = elk::component_templates().next().unwrap();
+    let mappings = &template["template"]["mappings"];
+    assert_eq!(mappings["subobjects"], false, "`error` and `error.type` may stand beside each other");
+    assert_eq!(mappings["dynamic"], false, "an unknown field is kept, and refuses nothing");
+
+    let mapped = mappings["properties"].as_object().unwrap();
+    for field in field::ALL {
+        let (kind, lenience) = match field.kind {
+            Kind::Keyword => ("keyword", Some(("ignore_above", Value::from(8191)))),
+            Kind::Long => ("long", Some(("ignore_malformed", Value::from(true)))),
+            Kind::Double => ("double", Some(("ignore_malformed", Value::from(true)))),
+            Kind::DateNanos => ("date_nanos", Some(("ignore_malformed", Value::from(true)))),
+            Kind::Ip => ("ip", Some(("ignore_malformed", Value::from(true)))),
+            Kind::Text => ("text", None),
+        };
+        let expected: Value = [("type", Value::from(kind))].into_iter().chain(lenience).collect();
+        assert_eq!(mapped.get(field.name), Some(&expected), "{}", field.name);
+    }
+    assert_eq!(mapped.len(), field::ALL.len(), "a mapped field is not in the dictionary");
+}
+
+#[test]
+fn names_are_unique() {
+    fn assert_unique<'a>(names: impl Iterator<Item = &'a str>) {
+        let mut seen = HashSet::new();
+        for name in names {
+            assert!(seen.insert(name), "{name} is there twice");
+        }
+    }
+    assert_unique(field::ALL.iter().map(|field| field.name));
+    assert_unique(Action::ALL.into_iter().map(Action::name));
+    assert_unique(ErrorType::ALL.iter().map(|class| class.name()));
+    assert_unique(elk::ROLES.into_iter().map(|(name, _)| name));
+}
+
+#[test]
+fn actions_require_only_fields_of_the_dictionary() {
+    for action in Action::ALL {
+        for requirement in action.requirements() {
+            let names = match requirement {
+                Requirement::Field(name) | Requirement::FieldWhenEnded(name) => std::slice::from_ref(name),
+                Requirement::OneOf(names) | Requirement::OneOfFrom(names, _) => names,
+            };
+            for name in names {
+                assert!(field::ALL.iter().any(|field| field.name == *name), "{action} requires {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_index_template_takes_every_component_and_does_without_retention() {
+    let template = elk::index_template();
+    let parts: HashSet<_> = template["composed_of"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let retention = elk::retention_template().0;
+    assert_eq!(parts, elk::component_templates().map(|(name, _)| name).chain([retention]).collect());
+    assert_eq!(template["ignore_missing_component_templates"][0], retention);
+    assert_eq!(template["index_patterns"][0], elk::INDEX_PATTERN);
+}
+
+#[test]
+fn retention_uses_the_policy_of_180_days() {
+    let (_, template) = elk::retention_template();
+    assert_eq!(template["template"]["settings"]["index.lifecycle.name"], elk::ILM_POLICY_NAME);
+    assert_eq!(elk::ilm_policy()["policy"]["phases"]["delete"]["min_age"], "180d");
+}
+
+#[test]
+fn the_roles_file_has_one_line_for_each_role() {
+    let file = elk::roles_file();
+    let lines: Vec<_> = file.lines().collect();
+    assert_eq!(lines.len(), elk::ROLES.len());
+    for ((name, body), line) in elk::ROLES.into_iter().zip(lines) {
+        let in_file: Value = serde_json::from_str(line.strip_prefix(&format!("{name}: ")).unwrap()).unwrap();
+        assert_eq!(in_file, serde_json::from_str::<Value>(body).unwrap());
+    }
+}
+
+#[test]
+fn support_may_only_read_and_the_shipper_only_append() {
+    for (role, expected) in [
+        ("support", ["read", "view_index_metadata"].as_slice()),
+        ("alexandrite_shipper", ["auto_configure", "create_doc"].as_slice()),
+    ] {
+        let (_, body) = elk::ROLES.into_iter().find(|(name, _)| *name == role).unwrap();
+        let body: Value = serde_json::from_str(body).unwrap();
+        for entry in body["indices"].as_array().unwrap() {
+            assert_eq!(entry["privileges"], Value::from(expected), "{role}");
+        }
+        assert_eq!(body["cluster"], Value::Array(vec![]), "{role}");
+    }
+}
+
+#[test]
+fn the_shipper_lets_exactly_the_services_name_an_index() {
+    let listed: HashSet<_> = elk::SHIPPER_CONFIGURATION
+        .split("$.record!name == \"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    assert_eq!(listed, Service::ALL.into_iter().map(Service::name).collect());
+}
+
+#[test]
+fn the_dictionary_for_people_is_what_the_code_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/dictionary.md");
+    let expected = elk::dictionary::markdown();
+    if env::var_os("UPDATE_DICTIONARY").is_some() {
+        fs::write(&path, &expected).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == expected, "docs/dictionary.md is not up to date: UPDATE_DICTIONARY=1 cargo test -p elk");
+}
