@@ -2,9 +2,9 @@
 
 CREATE TABLE accounts (
     id uuid PRIMARY KEY,
-    -- Absent for partners and the carrier, who use keys only.
-    login text,
-    -- Argon2id in PHC string format.
+    -- What people log in with, and what partners and carriers are called.
+    login text NOT NULL,
+    -- Argon2id in PHC string format; absent for partners and carriers, who have keys.
     password_hash text,
     role text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -14,7 +14,7 @@ CREATE TABLE accounts (
     failed_at timestamptz,
     CONSTRAINT accounts_login_is_unique UNIQUE (login),
     CONSTRAINT accounts_role_is_known CHECK (role IN ('customer', 'seller', 'operator', 'partner', 'carrier')),
-    CONSTRAINT accounts_login_has_password CHECK ((login IS NULL) = (password_hash IS NULL))
+    CONSTRAINT accounts_have_password_or_keys CHECK ((password_hash IS NULL) = (role IN ('partner', 'carrier')))
 );
 
 -- Only hashes: whoever reads the database can't log in with what is found there.

@@ -33,10 +33,14 @@ use crate::{
 pub trait Service: Send + Sync + 'static {
     /// Which one it is.
     const SYSTEM: System;
+    /// What it is for, in a sentence.
+    const ABOUT: &'static str;
     /// Where it listens unless told otherwise.
     const LISTEN_ADDR: &'static str;
     /// Its database unless told otherwise.
     const DATABASE_URL: &'static str;
+    /// Its login at RabbitMQ unless told otherwise, if it goes there at all.
+    const AMQP_URL: &'static str = "";
     /// The roles of people and machines whose accounts are made by its subcommands.
     const ROLES: &'static [Role];
     /// The settings that only this service has.

@@ -44,8 +44,10 @@ impl FromRef<App> for Core {
 
 impl Service for CrmApi {
     const SYSTEM: System = System::CrmApi;
+    const ABOUT: &str = env!("CARGO_PKG_DESCRIPTION");
     const LISTEN_ADDR: &'static str = "127.0.0.1:8082";
     const DATABASE_URL: &'static str = "postgres://shop:shop@127.0.0.1:5432/shop";
+    const AMQP_URL: &'static str = "amqp://crm:crm-local-only@127.0.0.1:5672/%2f";
     const ROLES: &'static [Role] = &[Role::Seller, Role::Carrier];
     type Settings = Settings;
 

@@ -61,7 +61,8 @@ fn report(order: &NewlyStuck, now: OffsetDateTime) {
     let hours = (now - order.since).as_seconds_f64() / 3600.0;
     Record::success(Action::OrderStuck, subject)
         .level(Level::WARN)
-        .age(order.status, hours)
+        .in_status(order.status)
+        .age(hours)
         .message(format!("order.stuck {} in {} for {hours:.1} hours", order.id, order.status))
         .write();
 }

@@ -233,7 +233,7 @@ impl Action {
         const MESSAGE: Requirement = Field(field::MESSAGING_MESSAGE_ID);
         const MESSAGE_TYPE: Requirement = Field(field::MESSAGING_MESSAGE_TYPE);
         match self {
-            Self::OrderCreated => &[ORDER, OneOf(OWNER), TRACE],
+            Self::OrderCreated => &[ORDER, Field(field::ORDER_STATUS), OneOf(OWNER), TRACE],
             Self::OrderStatusChanged => &[
                 ORDER,
                 Field(field::ORDER_STATUS),

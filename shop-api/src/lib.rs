@@ -21,6 +21,7 @@ pub struct Settings {}
 
 impl Service for ShopApi {
     const SYSTEM: System = System::ShopApi;
+    const ABOUT: &str = env!("CARGO_PKG_DESCRIPTION");
     const LISTEN_ADDR: &'static str = "127.0.0.1:8081";
     const DATABASE_URL: &'static str = "postgres://shop:shop@127.0.0.1:5432/shop";
     // Customers register themselves.

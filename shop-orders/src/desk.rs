@@ -102,7 +102,7 @@ pub async fn create(
     let (order, is_new) = created.await.map_err(|error: ApiError| error.during(Action::OrderCreated, subject))?;
     identify(&Span::current(), field::ORDER_ID, &order.id);
     if is_new {
-        Record::success(Action::OrderCreated, Subject::order(&order.id, order.owner)).write();
+        Record::success(Action::OrderCreated, Subject::order(&order.id, order.owner)).in_status(order.status).write();
     }
     Ok(order)
 }

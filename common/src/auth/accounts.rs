@@ -45,10 +45,7 @@ pub async fn create(
 ) -> Result<Uuid, AccountError> {
     use secrecy::ExposeSecret as _;
 
-    let length = login.chars().count();
-    if !(3..=128).contains(&length) || login.trim() != login || login.chars().any(char::is_control) {
-        return Err(AccountError::InvalidLogin);
-    }
+    check_login(login)?;
     WeakPassword::check(password.expose_secret())?;
     let hash = hasher.hash(password).await.map_err(|error| match error {
         HasherError::Busy => AccountError::Busy,
@@ -86,25 +83,43 @@ pub async fn disable(database: &PgPool, login: &str) -> Result<OffsetDateTime, A
     row.fetch_optional(database).await.fault("disabling an account")?.ok_or(AccountError::Unknown)
 }
 
-/// Makes an account that has a key instead of a login, and its first key.
+/// Gives a key to a partner or carrier; makes the account if there is none of this name. With `rotate`, all its earlier keys
+/// are dead at once.
 ///
 /// # Errors
 ///
-/// If the database fails.
-pub async fn create_with_key(database: &PgPool, role: Role) -> Result<(Uuid, Token), Fault> {
-    let id = Uuid::now_v7();
+/// If the name can't be used or belongs to another role, or something of ours fails.
+pub async fn give_key(database: &PgPool, name: &str, role: Role, rotate: bool) -> Result<(Uuid, Token), AccountError> {
+    check_login(name)?;
     let key = Token::new_key().map_err(|error| Fault::new(ErrorType::Internal, "making a key", error))?;
-    sqlx::query!(
-        "WITH account AS (INSERT INTO accounts (id, role) VALUES ($1, $2) RETURNING id)
-         INSERT INTO api_keys (key_sha256, account_id) SELECT $3, id FROM account",
-        id,
-        role.name(),
-        &key.sha256()
-    )
-    .execute(database)
-    .await
-    .fault("storing a key")?;
-    Ok((id, key))
+    let mut transaction = database.begin().await.fault("storing a key")?;
+    let account = sqlx::query_scalar!(
+        "INSERT INTO accounts (id, login, role) VALUES ($1, $2, $3)
+         ON CONFLICT (login) DO UPDATE SET role = excluded.role WHERE accounts.role = excluded.role RETURNING id",
+        Uuid::now_v7(),
+        name,
+        role.name()
+    );
+    let account = account.fetch_optional(&mut *transaction).await.fault("storing a key")?;
+    let account = account.ok_or(AccountError::LoginTaken)?;
+    if rotate {
+        sqlx::query!("DELETE FROM api_keys WHERE account_id = $1", account)
+            .execute(&mut *transaction)
+            .await
+            .fault("ending a key")?;
+    }
+    sqlx::query!("INSERT INTO api_keys (key_sha256, account_id) VALUES ($1, $2)", &key.sha256(), account)
+        .execute(&mut *transaction)
+        .await
+        .fault("storing a key")?;
+    transaction.commit().await.fault("storing a key")?;
+    Ok((account, key))
+}
+
+fn check_login(login: &str) -> Result<(), AccountError> {
+    let length = login.chars().count();
+    let usable = (3..=128).contains(&length) && login.trim() == login && !login.chars().any(char::is_control);
+    if usable { Ok(()) } else { Err(AccountError::InvalidLogin) }
 }
 
 /// Whether a customer's account with this id exists and is enabled.

@@ -82,7 +82,7 @@ async fn create_session(
 async fn log_in(core: &Core, request: &RequestInfo, credentials: Credentials) -> Result<Session, ApiError> {
     let row = sqlx::query!(
         r#"SELECT id, password_hash AS "password_hash!", role AS "role: Role", disabled_at, failures, failed_at
-           FROM accounts WHERE login = $1"#,
+           FROM accounts WHERE login = $1 AND password_hash IS NOT NULL"#,
         // PostgreSQL's text has no NUL, so no login has one either.
         credentials.login.replace('\0', "\u{fffd}")
     );

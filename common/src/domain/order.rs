@@ -206,12 +206,6 @@ pub struct Order {
     pub updated_at: OffsetDateTime,
 }
 
-impl AsRef<Self> for Order {
-    fn as_ref(&self) -> &Self {
-        self
-    }
-}
-
 /// What a message tells of an order: all that its sender knows, so that no message depends on an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderFacts {

@@ -52,7 +52,7 @@ impl Broker {
         let connect = async {
             let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
             let channel = connection.create_channel().await?;
-            declare(&channel).await?;
+            declare(&channel, self.system).await?;
             Ok::<_, lapin::Error>(Line { channel, connection })
         };
         tokio::time::timeout(PATIENCE, connect)
@@ -62,18 +62,17 @@ impl Broker {
     }
 }
 
-/// Declares everything, whoever comes first: a message is never published to a queue that its reader hasn't made yet.
-async fn declare(channel: &Channel) -> Result<(), lapin::Error> {
+/// Declares the exchange and what the service itself reads; it may do no more. As long as nobody has ever read the other
+/// side's queue, the broker returns what is published for it, and it stays in the outbox.
+async fn declare(channel: &Channel, system: System) -> Result<(), lapin::Error> {
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, FieldTable::default()).await?;
-    for system in [System::CrmApi, System::MesApi] {
-        for name in [dead_letter_queue(system), queue(system)] {
-            channel.queue_declare(name.into(), QueueDeclareOptions::durable(), quorum()).await?;
-        }
+    // The dead letters' queue first: a message could be rejected as soon as the other one is there.
+    for name in [dead_letter_queue(system), queue(system)] {
+        channel.queue_declare(name.into(), QueueDeclareOptions::durable(), quorum()).await?;
     }
-    for message_type in MessageType::ALL {
-        let name = queue(message_type.recipient());
-        let key = message_type.name();
+    for message_type in MessageType::ALL.into_iter().filter(|message_type| message_type.recipient() == system) {
+        let (name, key) = (queue(system), message_type.name());
         channel
             .queue_bind(name.into(), EXCHANGE.into(), key.into(), QueueBindOptions::default(), FieldTable::default())
             .await?;

@@ -64,9 +64,12 @@ impl<H: Handler> Consumer<H> {
     pub(super) async fn run(self) {
         let mut backoff = Backoff::new();
         while !self.stopping.is_cancelled() {
-            // Nothing has failed that a record could name: no message is at hand. The health check tells.
-            let _ = self.consume_until_broken(&mut backoff).await;
+            let result = self.consume_until_broken(&mut backoff).await;
             self.connected.store(false, Ordering::Relaxed);
+            if let (Err(fault), true) = (&result, backoff.is_first()) {
+                // A warning: nothing is lost, what comes meanwhile waits.
+                state("degraded").level(Level::WARN).unsuccessful().error(fault.error_type, fault.chain()).write();
+            }
             self.stopping.run_until_cancelled(backoff.wait()).await;
         }
     }
@@ -90,6 +93,9 @@ impl<H: Handler> Consumer<H> {
             .await
             .fault("subscribing")?;
         self.connected.store(true, Ordering::Relaxed);
+        if !backoff.is_first() {
+            state("ready").message("messages are received again".to_owned()).write();
+        }
         backoff.reset();
 
         // Ends when the broker cancels the subscription, closes the channel, or we are to stop; what is under way is
@@ -102,9 +108,9 @@ impl<H: Handler> Consumer<H> {
             .await;
         if self.stopping.is_cancelled() {
             // Gives back what was prefetched.
-            line.connection.close(200, "stopping".into()).await.fault("closing the connection")?;
+            return line.connection.close(200, "stopping".into()).await.fault("closing the connection");
         }
-        Ok(())
+        Err(Fault::bare(ErrorType::BrokerUnavailable, "the broker ended the subscription"))
     }
 
     /// Handles a delivery to its end: acknowledged, or a dead letter. If the channel breaks meanwhile, the broker
@@ -224,6 +230,10 @@ impl<H: Handler> Consumer<H> {
         }
         span
     }
+}
+
+fn state(state: &'static str) -> Record<'static> {
+    Record::success(Action::ServiceLifecycle, Subject::default()).state(state)
 }
 
 fn trace_of(delivery: &Delivery) -> TraceContext {

@@ -63,11 +63,17 @@ pub(super) enum AccountCommand {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum KeyCommand {
-    /// Make an account with a key, and print the key this once
+    /// Give a key to a partner or carrier, and print it this once; makes the account if there is none of this name
     Add {
         /// What the key's owner may do
         #[arg(long)]
         role: Role,
+        /// What the key's owner is called
+        #[arg(long)]
+        name: String,
+        /// End all its earlier keys
+        #[arg(long)]
+        rotate: bool,
     },
 }
 
@@ -92,9 +98,9 @@ pub(super) async fn run<S: Service>(command: &Command, settings: &Settings<S>) -
             let at = accounts::disable(&core.database, login).await?;
             json!({"login": login, "disabled_at": at.format(&time::format_description::well_known::Rfc3339)?})
         }
-        Command::Key(KeyCommand::Add { role }) => {
+        Command::Key(KeyCommand::Add { role, name, rotate }) => {
             ensure!(!is_employee(*role) && S::ROLES.contains(role), "{} has no keys for the role {role}", S::SYSTEM);
-            let (account_id, key) = accounts::create_with_key(&core.database, *role).await?;
+            let (account_id, key) = accounts::give_key(&core.database, name, *role, *rotate).await?;
             json!({"account_id": account_id, "key": key.expose()})
         }
     };

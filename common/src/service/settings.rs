@@ -92,10 +92,22 @@ impl<S: Service> Settings<S> {
     }
 
     fn described() -> clap::Command {
-        Self::command()
-            .name(S::SYSTEM.name())
-            .mut_arg("listen_addr", |argument| argument.default_value(S::LISTEN_ADDR))
-            .mut_arg("database_url", |argument| argument.default_value(S::DATABASE_URL))
+        Self::command().name(S::SYSTEM.name()).about(S::ABOUT).mut_args(|argument| match argument.get_id().as_str() {
+            "listen_addr" => argument.default_value(S::LISTEN_ADDR),
+            "database_url" => argument.default_value(S::DATABASE_URL),
+            "amqp_url" => argument.default_value(S::AMQP_URL),
+            _ => argument,
+        })
+    }
+
+    /// The names of all variables, for the test that holds the documentation to them.
+    #[must_use]
+    pub fn variables() -> Vec<String> {
+        let command = Self::described();
+        command
+            .get_arguments()
+            .filter_map(|argument| Some(argument.get_env()?.to_string_lossy().into_owned()))
+            .collect()
     }
 }
 

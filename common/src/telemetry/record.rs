@@ -151,9 +151,14 @@ impl<'a> Record<'a> {
         Self { status: Some(to), status_from: Some(from), ..self }
     }
 
-    /// How long the order has been in a status.
-    pub fn age(self, status: OrderStatus, hours: f64) -> Self {
-        Self { status: Some(status), age_hours: Some(hours), ..self }
+    /// The status that the order is in, where it didn't just come from another one.
+    pub fn in_status(self, status: OrderStatus) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
+    /// How long the order has been in its status, in hours.
+    pub fn age(self, hours: f64) -> Self {
+        Self { age_hours: Some(hours), ..self }
     }
 
     /// The price calculation's status now, and before.
