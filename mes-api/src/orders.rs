@@ -1,0 +1,392 @@
+//! Orders in the database: plain queries, and the types that they read.
+//!
+//! Who changes an order locks its row first ([`lock`]), so that a decision about it holds until it is committed.
+
+use common::{
+    Fault, FaultContext as _,
+    domain::{
+        Actor, Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, Price, System,
+    },
+    fault::ErrorType,
+    http::Cursor,
+    messaging::{self, MessageType},
+    telemetry::Subject,
+};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::pricing::PriceStatus;
+
+/// An order as operators see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct MesOrder {
+    /// What every system says of it.
+    #[serde(flatten)]
+    pub order: Order,
+    /// The operator who has taken it.
+    pub operator_id: Option<Uuid>,
+    /// How far the calculation of its price is.
+    pub price_status: PriceStatus,
+    /// Why its price could not be calculated, in words for the customer.
+    pub price_failure: Option<String>,
+}
+
+/// An order as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredOrder {
+    /// What is told of it.
+    pub order: MesOrder,
+    /// What its 3D model is called and how large it is.
+    pub model: Model,
+    /// Where its 3D model lies in the model store.
+    pub model_key: String,
+}
+
+impl StoredOrder {
+    /// Where it stands.
+    #[must_use]
+    pub const fn status(&self) -> OrderStatus {
+        self.order.order.status
+    }
+
+    /// Its number and its owner, for records.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        Subject::order(&self.order.order.id, self.order.order.owner)
+    }
+}
+
+/// A row of `orders`.
+struct Row {
+    id: OrderId,
+    status: OrderStatus,
+    customer_id: Option<Uuid>,
+    partner_id: Option<Uuid>,
+    material: Material,
+    quantity: i32,
+    comment: Option<String>,
+    model_filename: String,
+    model_format: ModelFormat,
+    model_bytes: i64,
+    model_sha256: String,
+    model_key: String,
+    price_amount_minor: Option<i64>,
+    price_currency: Option<String>,
+    price_status: PriceStatus,
+    price_failure: Option<String>,
+    operator_id: Option<Uuid>,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl TryFrom<Row> for StoredOrder {
+    type Error = Fault;
+
+    fn try_from(row: Row) -> Result<Self, Fault> {
+        // The constraint orders_have_one_owner leaves no third case.
+        let owner = row.customer_id.map(Owner::Customer).or(row.partner_id.map(Owner::Partner));
+        let owner = owner.ok_or(Fault::bare(ErrorType::Internal, "an order has no owner"))?;
+        let model = Model {
+            filename: row.model_filename,
+            format: row.model_format,
+            bytes: row.model_bytes,
+            sha256: row.model_sha256,
+        };
+        let price = row.price_amount_minor.zip(row.price_currency);
+        let order = Order {
+            id: row.id,
+            status: row.status,
+            owner,
+            material: row.material,
+            quantity: row.quantity,
+            comment: row.comment,
+            model: Some(model.clone()),
+            price: price.map(|(amount_minor, currency)| Price { amount_minor, currency }),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        };
+        Ok(Self {
+            order: MesOrder {
+                order,
+                operator_id: row.operator_id,
+                price_status: row.price_status,
+                price_failure: row.price_failure,
+            },
+            model,
+            model_key: row.model_key,
+        })
+    }
+}
+
+/// Reads whole rows of `orders`; says where from.
+macro_rules! select {
+    ($rest:tt $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT id AS "id: OrderId", status AS "status: OrderStatus", customer_id, partner_id,
+                   material AS "material: Material", quantity, comment, model_filename,
+                   model_format AS "model_format: ModelFormat", model_bytes, model_sha256, model_key,
+                   price_amount_minor, price_currency, price_status AS "price_status: PriceStatus", price_failure,
+                   operator_id, created_at, updated_at
+               "# + $rest
+            $(, $argument)*
+        )
+    };
+}
+
+/// The order with this number.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn find(connection: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Fault> {
+    let row = select!("FROM orders WHERE id = $1", id.as_str());
+    let row = row.fetch_optional(connection).await.fault("reading an order")?;
+    row.map(StoredOrder::try_from).transpose()
+}
+
+/// The order with this number, which nobody else can change before the transaction ends.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn lock(transaction: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Fault> {
+    let row = select!("FROM orders WHERE id = $1 FOR UPDATE", id.as_str());
+    let row = row.fetch_optional(transaction).await.fault("locking an order")?;
+    row.map(StoredOrder::try_from).transpose()
+}
+
+/// At most `limit` orders, newest first, from behind `after` on.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn list(
+    connection: &mut PgConnection,
+    status: Option<OrderStatus>,
+    limit: i64,
+    after: Option<Cursor>,
+) -> Result<Vec<MesOrder>, Fault> {
+    let statuses = status.map_or(OrderStatus::ALL.to_vec(), |status| vec![status]);
+    let statuses: Vec<_> = statuses.into_iter().map(OrderStatus::name).collect();
+    let (at, id) = after.map(|after| (after.at, after.id)).unzip();
+    // Status by status, each a walk along the index, and the newest of all these: with a filter or without, no plan for
+    // this reads more than a page of every status, whatever the statistics say.
+    let rows = select!(
+        "FROM unnest($1::text[]) AS wanted (wanted_status) CROSS JOIN LATERAL (
+             SELECT * FROM orders
+             WHERE status = wanted_status AND (created_at, id) < (coalesce($2, 'infinity'::timestamptz), coalesce($3, ''))
+             ORDER BY created_at DESC, id DESC LIMIT $4
+         ) AS newest
+         ORDER BY created_at DESC, id DESC LIMIT $4",
+        &statuses as &[&str],
+        at,
+        id.as_ref().map(OrderId::as_str),
+        limit
+    );
+    let rows = rows.fetch_all(connection).await.fault("listing orders")?;
+    rows.into_iter().map(|row| StoredOrder::try_from(row).map(|stored| stored.order)).collect()
+}
+
+/// Everything that happened to an order, the oldest first.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn history(connection: &mut PgConnection, id: &OrderId) -> Result<Vec<Change>, Fault> {
+    let rows = sqlx::query_as!(
+        Change,
+        r#"SELECT status AS "status: OrderStatus", at, actor, service AS "service: System"
+           FROM order_history WHERE order_id = $1"#,
+        id.as_str()
+    );
+    let mut changes = rows.fetch_all(connection).await.fault("reading an order's history")?;
+    // Statuses are linear, while two of them may have been set in the same instant.
+    changes.sort_unstable_by_key(|change| change.status);
+    Ok(changes)
+}
+
+/// A number for a new partner order, and the time.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn number_partner_order(transaction: &mut PgConnection) -> Result<(OrderId, OffsetDateTime), Fault> {
+    let row = sqlx::query!(r#"SELECT nextval('partner_order_number') AS "number!", now() AS "now!""#);
+    let row = row.fetch_one(transaction).await.fault("numbering an order")?;
+    let id = format!("P-{}", row.number).parse();
+    let id = id.map_err(|error| Fault::new(ErrorType::Internal, "numbering an order", error))?;
+    Ok((id, row.now))
+}
+
+/// Stores an order that the MES doesn't have yet, with all its history. False if somebody else was quicker.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn insert(
+    transaction: &mut PgConnection,
+    order: &Order,
+    model: &Model,
+    model_key: &str,
+    price_status: PriceStatus,
+    history: &[Change],
+) -> Result<bool, Fault> {
+    let price = order.price.as_ref();
+    let inserted = sqlx::query!(
+        "INSERT INTO orders (id, status, customer_id, partner_id, material, quantity, comment, model_filename,
+             model_format, model_bytes, model_sha256, model_key, price_amount_minor, price_currency, price_status,
+             created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+         ON CONFLICT (id) DO NOTHING",
+        order.id.as_str(),
+        order.status.name(),
+        order.owner.customer(),
+        order.owner.partner(),
+        order.material as Material,
+        order.quantity,
+        order.comment,
+        model.filename,
+        model.format as ModelFormat,
+        model.bytes,
+        model.sha256,
+        model_key,
+        price.map(|price| price.amount_minor),
+        price.map(|price| price.currency.as_str()),
+        price_status.name(),
+        order.created_at,
+        order.updated_at
+    );
+    let inserted = inserted.execute(&mut *transaction).await.fault("storing an order")?;
+    if inserted.rows_affected() == 0 {
+        return Ok(false);
+    }
+    add_history(transaction, &order.id, history).await?;
+    Ok(true)
+}
+
+async fn add_history(transaction: &mut PgConnection, id: &OrderId, changes: &[Change]) -> Result<(), Fault> {
+    let (statuses, times): (Vec<_>, Vec<_>) = changes.iter().map(|change| (change.status.name(), change.at)).unzip();
+    let (actors, services): (Vec<_>, Vec<_>) =
+        changes.iter().map(|change| (change.actor.as_str(), change.service.name())).unzip();
+    let inserted = sqlx::query!(
+        "INSERT INTO order_history (order_id, status, at, actor, service)
+         SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[])",
+        id.as_str(),
+        &statuses as &[&str],
+        &times,
+        &actors as &[&str],
+        &services as &[&str]
+    );
+    inserted.execute(transaction).await.fault("storing an order's history")?;
+    Ok(())
+}
+
+/// Makes changes that another system has made: the last one's status, and all of them in the history as they are told.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn copy_changes(transaction: &mut PgConnection, id: &OrderId, changes: &[Change]) -> Result<(), Fault> {
+    let Some(last) = changes.last() else {
+        return Ok(());
+    };
+    sqlx::query!(
+        "UPDATE orders SET status = $2, updated_at = greatest(updated_at, $3) WHERE id = $1",
+        id.as_str(),
+        last.status.name(),
+        last.at
+    )
+    .execute(&mut *transaction)
+    .await
+    .fault("changing an order's status")?;
+    add_history(transaction, id, changes).await
+}
+
+/// Sets the next status, now. Whether that is allowed is decided before, under the lock.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn advance(transaction: &mut PgConnection, id: &OrderId, to: OrderStatus, actor: Actor) -> Result<(), Fault> {
+    // The clock rather than the transaction's time: whoever waited for the lock comes after the one before.
+    sqlx::query!(
+        "WITH changed AS (
+             UPDATE orders SET status = $2, updated_at = clock_timestamp() WHERE id = $1 RETURNING updated_at
+         )
+         INSERT INTO order_history (order_id, status, at, actor, service)
+         SELECT $1, $2, updated_at, $3, $4 FROM changed",
+        id.as_str(),
+        to.name(),
+        actor.to_string(),
+        System::MesApi.name()
+    )
+    .execute(transaction)
+    .await
+    .fault("changing an order's status")?;
+    Ok(())
+}
+
+/// Gives the order to an operator.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn assign(transaction: &mut PgConnection, id: &OrderId, operator: Uuid) -> Result<(), Fault> {
+    let assigned = sqlx::query!("UPDATE orders SET operator_id = $2 WHERE id = $1", id.as_str(), operator);
+    assigned.execute(transaction).await.fault("assigning an operator")?;
+    Ok(())
+}
+
+/// Says how far the calculation of the price is, with the price or with the reason why there is none.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn set_price(
+    transaction: &mut PgConnection,
+    id: &OrderId,
+    status: PriceStatus,
+    price: Option<&Price>,
+    failure: Option<&str>,
+) -> Result<(), Fault> {
+    sqlx::query!(
+        "UPDATE orders SET price_status = $2, price_amount_minor = $3, price_currency = $4, price_failure = $5,
+             updated_at = clock_timestamp()
+         WHERE id = $1",
+        id.as_str(),
+        status.name(),
+        price.map(|price| price.amount_minor),
+        price.map(|price| price.currency.as_str()),
+        failure
+    )
+    .execute(transaction)
+    .await
+    .fault("setting a price")?;
+    Ok(())
+}
+
+/// Tells the CRM of the order as it is now, in the transaction of the change. Gives what was told.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn tell(
+    transaction: &mut PgConnection,
+    message_type: MessageType,
+    id: &OrderId,
+) -> Result<(MesOrder, Vec<Change>), Fault> {
+    let stored = find(transaction, id).await?;
+    let stored = stored.ok_or(Fault::bare(ErrorType::Internal, "a changed order is gone"))?;
+    let facts = OrderFacts {
+        order: stored.order.order.clone(),
+        model_key: stored.model_key,
+        history: history(transaction, id).await?,
+        price_failure: stored.order.price_failure.clone(),
+    };
+    messaging::write(transaction, message_type, &facts).await?;
+    Ok((stored.order, facts.history))
+}

@@ -1,0 +1,96 @@
+//! The table of prices that are still to be calculated. A job belongs to one worker at a time, under a lease.
+
+use std::time::Duration;
+
+use common::{Fault, FaultContext as _, domain::OrderId, telemetry::TraceContext};
+use sqlx::{PgConnection, PgPool};
+use uuid::Uuid;
+
+/// A job that this process has.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) order: OrderId,
+    /// Proves that it is still ours.
+    lease: Uuid,
+    /// This one included.
+    pub(super) attempts: i32,
+    /// What asked for the price.
+    pub(super) trace: TraceContext,
+}
+
+/// Queues an order's price, in the transaction of what asks for it and with its trace.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn queue(transaction: &mut PgConnection, order: &OrderId) -> Result<(), Fault> {
+    let trace = TraceContext::current();
+    sqlx::query!(
+        "INSERT INTO price_jobs (order_id, traceparent, tracestate) VALUES ($1, $2, $3)",
+        order.as_str(),
+        trace.traceparent,
+        trace.tracestate
+    )
+    .execute(transaction)
+    .await
+    .fault("queueing a price")?;
+    Ok(())
+}
+
+/// Takes the job that has waited longest and that nobody has, for as long as the lease.
+pub(super) async fn claim(transaction: &mut PgConnection, lease: Duration) -> Result<Option<Job>, Fault> {
+    let id = Uuid::now_v7();
+    let row = sqlx::query!(
+        r#"UPDATE price_jobs SET lease = $1, attempts = attempts + 1, available_at = now() + make_interval(secs => $2)
+           WHERE order_id = (SELECT order_id FROM price_jobs WHERE available_at <= now()
+                             ORDER BY available_at LIMIT 1 FOR UPDATE SKIP LOCKED)
+           RETURNING order_id AS "order: OrderId", attempts, traceparent, tracestate"#,
+        id,
+        lease.as_secs_f64()
+    );
+    let row = row.fetch_optional(transaction).await.fault("claiming a price's calculation")?;
+    Ok(row.map(|row| Job {
+        order: row.order,
+        lease: id,
+        attempts: row.attempts,
+        trace: TraceContext { traceparent: row.traceparent, tracestate: row.tracestate },
+    }))
+}
+
+impl Job {
+    /// Makes the lease begin anew. False if it is another worker's by now.
+    pub(super) async fn extend(&self, database: &PgPool, lease: Duration) -> Result<bool, Fault> {
+        let extended = sqlx::query!(
+            "UPDATE price_jobs SET available_at = now() + make_interval(secs => $3) WHERE order_id = $1 AND lease = $2",
+            self.order.as_str(),
+            self.lease,
+            lease.as_secs_f64()
+        );
+        let extended = extended.execute(database).await.fault("extending a lease")?;
+        Ok(extended.rows_affected() > 0)
+    }
+
+    /// Gives the job up, for anybody to take after a while.
+    pub(super) async fn give_back(&self, database: &PgPool, after: Duration) -> Result<(), Fault> {
+        sqlx::query!(
+            "UPDATE price_jobs SET lease = NULL, available_at = now() + make_interval(secs => $3)
+             WHERE order_id = $1 AND lease = $2",
+            self.order.as_str(),
+            self.lease,
+            after.as_secs_f64()
+        )
+        .execute(database)
+        .await
+        .fault("giving a price's calculation up")?;
+        Ok(())
+    }
+
+    /// Ends the job, in the transaction of its result. False if it is another worker's by now: the result is that
+    /// one's then.
+    pub(super) async fn end(&self, transaction: &mut PgConnection) -> Result<bool, Fault> {
+        let ended =
+            sqlx::query!("DELETE FROM price_jobs WHERE order_id = $1 AND lease = $2", self.order.as_str(), self.lease);
+        let ended = ended.execute(transaction).await.fault("ending a price's calculation")?;
+        Ok(ended.rows_affected() > 0)
+    }
+}

@@ -1,0 +1,183 @@
+//! A partner's order as it is sent: `multipart/form-data` with fields and a model file, in any order.
+//!
+//! The model goes into the store while it arrives. Whatever happens afterwards, it doesn't stay there without an order.
+
+use axum::{
+    extract::{
+        Multipart,
+        multipart::{Field, MultipartError, MultipartRejection},
+    },
+    http::{HeaderMap, StatusCode, header},
+};
+use common::{
+    domain::{Material, Model, NewOrder},
+    http::{ApiError, Rejection, receive_model},
+    model_store::StoredModel,
+    service::Core,
+};
+use serde::{
+    Deserialize as _,
+    de::{IntoDeserializer as _, value::Error as ValueError},
+};
+use utoipa::ToSchema;
+
+/// Room for the fields and the form's own lines beside the model, in bytes.
+const BESIDE_THE_MODEL: u64 = 64 * 1024;
+/// The longest field, in bytes: a comment in a script whose characters take four each.
+const LONGEST_FIELD: usize = 4 * NewOrder::MAX_COMMENT;
+
+/// The longest form, in bytes.
+pub(super) const fn longest(upload_limit: u64) -> u64 {
+    upload_limit.saturating_add(BESIDE_THE_MODEL)
+}
+
+/// Model and fields of a new order
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+pub(super) struct Schema {
+    /// What the jewel is made of.
+    material: Material,
+    /// How many pieces.
+    #[schema(minimum = 1, maximum = 1000)]
+    quantity: i32,
+    /// Anything we should know.
+    #[schema(max_length = 2000)]
+    comment: Option<String>,
+    /// The 3D model; its file name ends in `.stl`, `.obj` or `.3mf`.
+    #[schema(value_type = String, format = Binary)]
+    model: Vec<u8>,
+}
+
+/// A whole form whose model is in the store.
+#[derive(Debug)]
+pub(super) struct Form {
+    pub(super) fields: NewOrder,
+    pub(super) model: Model,
+    pub(super) stored: StoredModel,
+}
+
+/// What has come so far.
+#[derive(Default)]
+struct Parts {
+    material: Option<String>,
+    quantity: Option<String>,
+    comment: Option<String>,
+    model: Option<(Model, StoredModel)>,
+}
+
+impl Form {
+    /// Reads a form to its end. If there is anything wrong, the model is gone again.
+    pub(super) async fn receive(core: &Core, form: Multipart) -> Result<Self, ApiError> {
+        let mut parts = Parts::default();
+        let result = match parts.receive(core, form).await {
+            Ok(()) => parts.fields().map_err(ApiError::from),
+            Err(error) => Err(error),
+        };
+        match (result, parts.model) {
+            (Ok(fields), Some((model, stored))) => Ok(Self { fields, model, stored }),
+            (Ok(_), None) => Err(missing("model").into()),
+            (Err(error), Some((_, stored))) => {
+                discard(core, &stored).await;
+                Err(error)
+            }
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    /// Removes the model again.
+    pub(super) async fn discard(&self, core: &Core) {
+        discard(core, &self.stored).await;
+    }
+}
+
+async fn discard(core: &Core, stored: &StoredModel) {
+    // The request has failed or was answered before; a file too many is no second failure.
+    let _ = core.models.delete(&stored.key).await;
+}
+
+impl Parts {
+    async fn receive(&mut self, core: &Core, mut form: Multipart) -> Result<(), ApiError> {
+        while let Some(field) = form.next_field().await.map_err(|error| unreadable(&error))? {
+            let name = field.name().unwrap_or_default().to_owned();
+            let place = match name.as_str() {
+                "model" => {
+                    if self.model.is_some() {
+                        return Err(repeated("model").into());
+                    }
+                    let filename = field.file_name().map(str::to_owned);
+                    let filename = filename.ok_or_else(|| Rejection::invalid("the part `model` needs a file name"))?;
+                    self.model = Some(receive_model(core, &filename, Box::pin(field)).await?);
+                    continue;
+                }
+                "material" => &mut self.material,
+                "quantity" => &mut self.quantity,
+                "comment" => &mut self.comment,
+                _ => return Err(Rejection::invalid("the parts are material, quantity, comment and model").into()),
+            };
+            if place.is_some() {
+                return Err(repeated(&name).into());
+            }
+            *place = Some(text(&name, field).await?);
+        }
+        Ok(())
+    }
+
+    fn fields(&mut self) -> Result<NewOrder, Rejection> {
+        let material = self.material.take().ok_or_else(|| missing("material"))?;
+        let material = Material::deserialize(material.into_deserializer())
+            .map_err(|error: ValueError| Rejection::invalid(format!("material: {error}")))?;
+        let quantity = self.quantity.take().ok_or_else(|| missing("quantity"))?;
+        let quantity = quantity.parse().map_err(|_| Rejection::invalid("quantity must be a whole number"))?;
+        let fields = NewOrder {
+            material,
+            quantity,
+            // A form that a browser sends has every field, filled in or not.
+            comment: self.comment.take().filter(|comment| !comment.is_empty()),
+        };
+        fields.check().map_err(|error| Rejection::invalid(error.to_string()))?;
+        Ok(fields)
+    }
+}
+
+async fn text(name: &str, mut field: Field<'_>) -> Result<String, Rejection> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = field.chunk().await.map_err(|error| unreadable(&error))? {
+        if bytes.len() + chunk.len() > LONGEST_FIELD {
+            return Err(Rejection::invalid(format!("{name} is too long")));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    String::from_utf8(bytes).map_err(|_| Rejection::invalid(format!("{name} must be UTF-8")))
+}
+
+fn missing(name: &str) -> Rejection {
+    Rejection::invalid(format!("the part `{name}` is missing"))
+}
+
+fn repeated(name: &str) -> Rejection {
+    Rejection::invalid(format!("the part `{name}` comes twice"))
+}
+
+/// A form that ends early, has no form's structure, comes too slowly or is too large.
+fn unreadable(error: &MultipartError) -> Rejection {
+    match error.status() {
+        status @ StatusCode::PAYLOAD_TOO_LARGE => Rejection::new(status, "body_too_large", "The form is too large."),
+        _ => Rejection::malformed("The form can't be read, or did not arrive whole."),
+    }
+}
+
+/// A body that isn't a form at all.
+pub(super) fn refused(refused: &MultipartRejection, headers: &HeaderMap) -> Rejection {
+    let is_form = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|kind| kind.trim_start().to_ascii_lowercase().starts_with("multipart/form-data"));
+    if is_form {
+        return Rejection::malformed(refused.body_text());
+    }
+    Rejection::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "unsupported_media_type",
+        "The body must be a form: `Content-Type: multipart/form-data`.",
+    )
+}

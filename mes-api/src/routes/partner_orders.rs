@@ -1,0 +1,219 @@
+//! `/partner/orders`: partner companies order with a key; model and fields come in one form.
+
+use axum::{
+    extract::{DefaultBodyLimit, Multipart, State, multipart::MultipartRejection},
+    http::{HeaderMap, HeaderName, StatusCode, header},
+};
+use common::{
+    FaultContext as _,
+    auth::{By, Caller, Partner},
+    domain::{Change, Model, NewOrder, Order, OrderId, OrderStatus, Owner, System},
+    http::{AnyProblem, ApiError, Path, Problem, Rejection, no_longer_than},
+    idempotency::Attempt,
+    messaging::MessageType,
+    model_store::StoredModel,
+    telemetry::{Record, Subject},
+};
+use elk::Action;
+use serde::{Deserialize, Serialize};
+use sqlx::{Postgres, Transaction};
+use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use super::partner_form::{self, Form};
+use crate::{
+    Mes,
+    orders::{self, MesOrder},
+    pricing::{self, PriceStatus},
+};
+
+pub(super) fn routes(upload_limit: u64) -> OpenApiRouter<Mes> {
+    let limit = usize::try_from(partner_form::longest(upload_limit)).unwrap_or(usize::MAX);
+    OpenApiRouter::new()
+        .routes(routes!(post_partner_order))
+        .layer(DefaultBodyLimit::max(limit))
+        .routes(routes!(get_partner_order))
+}
+
+/// An order as the partner whose it is sees it.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+struct PartnerOrder {
+    #[serde(flatten)]
+    order: Order,
+    /// How far the calculation of its price is.
+    price_status: PriceStatus,
+    /// Why its price could not be calculated.
+    price_failure: Option<String>,
+    /// Every change of its status, the oldest first.
+    history: Vec<Change>,
+}
+
+impl PartnerOrder {
+    fn of(order: MesOrder, history: Vec<Change>) -> Self {
+        Self { order: order.order, price_status: order.price_status, price_failure: order.price_failure, history }
+    }
+}
+
+type Accepted = (StatusCode, [(HeaderName, String); 1], axum::Json<PartnerOrder>);
+
+/// Place an order
+///
+/// The price is calculated afterwards; ask for the order until `price_status` is `CALCULATED` or `FAILED`.
+#[utoipa::path(
+    post, path = "/partner/orders", tag = "partner orders", security(("key" = []), ("key_header" = [])),
+    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request return the first answer")),
+    request_body(content = partner_form::Schema, content_type = "multipart/form-data"),
+    responses(
+        (status = 202, description = "The order is placed, its price is queued", body = PartnerOrder,
+         headers(("Location" = String, description = "Where the order is"))),
+        (status = 400, description = "The form can't be read, or didn't arrive whole", body = Problem, content_type = "application/problem+json"),
+        (status = 401, description = "No good key", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Only for partners", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The first request with this Idempotency-Key is under way", body = Problem, content_type = "application/problem+json"),
+        (status = 413, description = "The model is too large", body = Problem, content_type = "application/problem+json"),
+        (status = 415, description = "No form, or not a kind of model that we know", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A part is missing, unknown or makes no sense; or this Idempotency-Key was used for another order", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database or the model store is away; nothing was changed", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn post_partner_order(
+    State(mes): State<Mes>,
+    partner: By<Partner>,
+    headers: HeaderMap,
+    form: Result<Multipart, MultipartRejection>,
+) -> Result<Accepted, ApiError> {
+    let form = form.map_err(|refused| partner_form::refused(&refused, &headers))?;
+    no_longer_than(partner_form::longest(mes.core.upload_limit), &headers)?;
+    let form = Form::receive(&mes.core, form)
+        .await
+        .map_err(|error| error.during(Action::OrderModelUploaded, Subject::owner(Owner::Partner(partner.account))))?;
+
+    let order = place(&mes, &partner, &headers, &form).await?;
+    let location = format!("/partner/orders/{}", order.order.id);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], axum::Json(order)))
+}
+
+/// What makes two requests the same.
+#[derive(Serialize)]
+struct Request<'a> {
+    fields: &'a NewOrder,
+    filename: &'a str,
+    model_sha256: &'a str,
+}
+
+/// Places the order, unless an earlier request with the same key has done so; gives what that one was answered then.
+async fn place(mes: &Mes, partner: &Caller, headers: &HeaderMap, form: &Form) -> Result<PartnerOrder, ApiError> {
+    let mut subject = Subject::owner(Owner::Partner(partner.account));
+    let (transaction, order) = match store(mes, partner, headers, form, &mut subject).await {
+        Ok(Placed::Now(transaction, order)) => (transaction, order),
+        // Without an order, nobody will ever ask for this model.
+        Ok(Placed::Before(order)) => {
+            form.discard(&mes.core).await;
+            return Ok(order);
+        }
+        Err(error) => {
+            form.discard(&mes.core).await;
+            return Err(error.during(Action::OrderCreated, subject));
+        }
+    };
+    // A commit that fails may have worked all the same, so from here on the model stays.
+    let committed = transaction.commit().await.fault("storing a partner's order");
+    committed.map_err(|fault| ApiError::from(fault).during(Action::OrderCreated, subject.clone()))?;
+
+    report(subject, &form.model, &form.stored);
+    mes.core.outbox_written.notify_one();
+    mes.prices.wake();
+    Ok(order)
+}
+
+enum Placed {
+    /// As soon as the transaction is committed.
+    Now(Transaction<'static, Postgres>, PartnerOrder),
+    /// By an earlier request with the same key.
+    Before(PartnerOrder),
+}
+
+/// One transaction: the order with its first three statuses, its price's job and the message to the CRM.
+async fn store(
+    mes: &Mes,
+    partner: &Caller,
+    headers: &HeaderMap,
+    form: &Form,
+    subject: &mut Subject,
+) -> Result<Placed, ApiError> {
+    let request = Request { fields: &form.fields, filename: &form.model.filename, model_sha256: &form.model.sha256 };
+    let attempt = Attempt::of(partner.account, headers, &request)?;
+    let mut transaction = mes.core.database.begin().await.fault("storing a partner's order")?;
+    if let Some(attempt) = &attempt
+        && let Some(first) = attempt.first_answer(&mut transaction).await?
+    {
+        return Ok(Placed::Before(first));
+    }
+
+    let (id, now) = orders::number_partner_order(&mut transaction).await?;
+    let owner = Owner::Partner(partner.account);
+    *subject = Subject::order(&id, owner);
+    let actor = partner.actor().to_string();
+    let history =
+        FIRST_STATUSES.map(|status| Change { status, at: now, actor: actor.clone(), service: System::MesApi });
+    let order = Order {
+        id,
+        status: OrderStatus::Submitted,
+        owner,
+        material: form.fields.material,
+        quantity: form.fields.quantity,
+        comment: form.fields.comment.clone(),
+        model: Some(form.model.clone()),
+        price: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let key = &form.stored.key;
+    orders::insert(&mut transaction, &order, &form.model, key, PriceStatus::Queued, &history).await?;
+    pricing::queue(&mut transaction, &order.id).await?;
+    let (order, history) = orders::tell(&mut transaction, MessageType::OrderPartnerSubmitted, &order.id).await?;
+    let order = PartnerOrder::of(order, history);
+    if let Some(attempt) = &attempt {
+        attempt.keep(&mut transaction, &order).await?;
+    }
+    Ok(Placed::Now(transaction, order))
+}
+
+/// A partner's order comes with its model and is placed at once.
+const FIRST_STATUSES: [OrderStatus; 3] = [OrderStatus::Initiated, OrderStatus::FileUploaded, OrderStatus::Submitted];
+
+fn report(subject: Subject, model: &Model, stored: &StoredModel) {
+    Record::success(Action::OrderCreated, subject.clone()).in_status(OrderStatus::Initiated).write();
+    Record::success(Action::OrderModelUploaded, subject.clone()).file(stored.bytes, model.format.extension()).write();
+    for pair in FIRST_STATUSES.windows(2) {
+        Record::success(Action::OrderStatusChanged, subject.clone()).status(pair[0], pair[1]).write();
+    }
+    pricing::changed(subject, PriceStatus::NONE, PriceStatus::Queued).write();
+}
+
+/// See an order of one's own
+#[utoipa::path(
+    get, path = "/partner/orders/{id}", tag = "partner orders", security(("key" = []), ("key_header" = [])),
+    params(("id" = OrderId, Path)),
+    responses(
+        (status = 200, description = "The order", body = PartnerOrder),
+        (status = 401, description = "No good key", body = Problem, content_type = "application/problem+json"),
+        (status = 403, description = "Only for partners", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order, or it is somebody else's", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
+        (status = "default", response = AnyProblem),
+    )
+)]
+async fn get_partner_order(
+    State(mes): State<Mes>,
+    partner: By<Partner>,
+    Path(id): Path<OrderId>,
+) -> Result<axum::Json<PartnerOrder>, ApiError> {
+    let mut connection = mes.core.database.acquire().await.fault("reading an order")?;
+    let stored = orders::find(&mut connection, &id).await?;
+    let own = stored.filter(|stored| stored.order.order.owner == Owner::Partner(partner.account));
+    let order = own.ok_or_else(Rejection::no_such_order)?.order;
+    let history = orders::history(&mut connection, &id).await?;
+    Ok(axum::Json(PartnerOrder::of(order, history)))
+}

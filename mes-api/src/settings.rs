@@ -1,0 +1,45 @@
+//! The settings that only this service has.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::Args;
+use common::messaging::MessagingSettings;
+
+/// The settings that only the MES has.
+#[derive(Clone, Debug, Args)]
+pub struct MesSettings {
+    /// How it talks to RabbitMQ.
+    #[command(flatten)]
+    pub messaging: MessagingSettings,
+    /// A file of materials and prices, instead of those that the program comes with
+    #[arg(long, env = "PRICES_FILE", value_name = "PRICES_FILE")]
+    pub prices_file: Option<PathBuf>,
+    /// Prices calculated at the same time; as many as there are cores unless set, and 0 leaves it to other processes
+    #[arg(long, env = "PRICE_WORKERS", value_name = "PRICE_WORKERS", value_parser = clap::value_parser!(u16).range(0..=256))]
+    pub price_workers: Option<u16>,
+    /// Seconds after which the work of a worker that says nothing any more is another one's
+    #[arg(long, env = "PRICE_LEASE_SECONDS", value_name = "PRICE_LEASE_SECONDS", default_value_t = 60,
+          value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub price_lease_seconds: u32,
+    /// Milliseconds between two looks for prices to calculate
+    #[arg(long, env = "PRICE_POLL_MS", value_name = "PRICE_POLL_MS", default_value_t = 500,
+          value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    pub price_poll_ms: u64,
+}
+
+impl MesSettings {
+    pub(crate) fn price_workers(&self) -> usize {
+        match self.price_workers {
+            Some(workers) => usize::from(workers),
+            None => std::thread::available_parallelism().map_or(2, usize::from),
+        }
+    }
+
+    pub(crate) fn price_lease(&self) -> Duration {
+        Duration::from_secs(self.price_lease_seconds.into())
+    }
+
+    pub(crate) const fn price_poll(&self) -> Duration {
+        Duration::from_millis(self.price_poll_ms)
+    }
+}

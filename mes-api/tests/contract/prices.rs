@@ -1,0 +1,269 @@
+//! Prices: calculated from real files, by workers that may die.
+
+use std::path::Path;
+
+use common::domain::{ModelFormat, OrderFacts};
+use e2e::{
+    Client,
+    contract::{RunningService, records_with},
+    eventually, solids,
+};
+use mesh::Format;
+use serde_json::{Map, Value, json};
+
+use crate::support::{
+    NO_PRICES, PRICES, count, cube, open_cube, priced, start, statuses, store, submitted, tell, told, told_in_log,
+};
+
+/// Waits for a record about the order's price with this status; there is exactly one.
+async fn price_record(facts: &OrderFacts, status: &str) -> Map<String, Value> {
+    let customer = facts.order.owner.customer().expect("a customer").to_string();
+    let records = eventually("the record", async || {
+        let mut records = records_with("customer.id", &customer);
+        records.retain(|record| record.get("order.price_status").is_some_and(|found| found == status));
+        if records.is_empty() { Err("none yet") } else { Ok(records) }
+    })
+    .await;
+    told_in_log(&records);
+    let [record] = &records[..] else {
+        panic!("one record, not {records:?}");
+    };
+    record.clone()
+}
+
+#[tokio::test]
+async fn a_solid_costs_the_same_in_every_format() {
+    let mes = start(&PRICES).await;
+    let operator = mes.operator().await;
+    // One that a program wrote which begins binary files with «solid» as well.
+    let mut misleading = cube();
+    misleading[..5].copy_from_slice(b"solid");
+    let windows = String::from_utf8(solids::cube(10.0).to_ascii_stl()).unwrap().replace('\n', "\r\n");
+    let files = [
+        (ModelFormat::Stl, cube()),
+        (ModelFormat::Stl, misleading),
+        (ModelFormat::Stl, solids::cube(10.0).to_ascii_stl()),
+        (ModelFormat::Stl, windows.into_bytes()),
+        (ModelFormat::Obj, solids::cube(10.0).to_file(Format::Obj)),
+        (ModelFormat::ThreeMf, solids::cube(10.0).to_file(Format::ThreeMf)),
+        // Inside out is as much metal.
+        (ModelFormat::Obj, solids::cube(10.0).inside_out().to_file(Format::Obj)),
+    ];
+    for (format, file) in files {
+        let facts = submitted(&mes, &file, format);
+        tell(&mes, &facts).await;
+        let order = priced(&operator, &facts.order.id).await;
+        assert_eq!(order["price"], json!({"amount_minor": 13_680, "currency": "EUR"}), "{order}");
+        let record = price_record(&facts, "CALCULATED").await;
+        assert_eq!(record["model.triangles"], 12);
+        assert!(record["event.duration"].as_u64().unwrap() > 0);
+    }
+}
+
+#[tokio::test]
+async fn a_model_that_is_not_closed_fails_with_a_reason_until_it_is_mended() {
+    let mes = start(&PRICES).await;
+    let operator = mes.operator().await;
+    let facts = submitted(&mes, &open_cube(), ModelFormat::Stl);
+    tell(&mes, &facts).await;
+    let order = priced(&operator, &facts.order.id).await;
+    assert_eq!(order["price_status"], "FAILED");
+    assert_eq!(order["status"], "SUBMITTED");
+    assert_eq!(order["price"], Value::Null);
+    let reason = order["price_failure"].as_str().unwrap();
+    assert!(reason.starts_with("The model is not a closed surface: 3 edges"), "{reason}");
+
+    let record = price_record(&facts, "FAILED").await;
+    assert_eq!(record["level"], 50);
+    assert_eq!(record["error.type"], "model_not_closed");
+    assert_eq!(record["order.price_status_from"], "CALCULATING");
+    let told_failure = told(&mes, facts.order.id.as_str()).await.remove(0);
+    assert_eq!(told_failure.0, "order.price_failed");
+    assert_eq!(told_failure.1.price_failure.as_deref(), Some(reason));
+
+    store(&mes, &facts.model_key, &cube());
+    let path = format!("/orders/{}/price", facts.order.id);
+    let asked = operator.post(&path).await;
+    let in_log = told_in_log(&e2e::contract::records_of(&asked));
+    assert_eq!(in_log, ["order.price_status_changed FAILED QUEUED", "http.request"]);
+    let asked = asked.expect(202);
+    assert_eq!(asked["price_status"], "QUEUED");
+    assert_eq!(asked["price_failure"], Value::Null);
+    let order = priced(&operator, &facts.order.id).await;
+    assert_eq!(order["price"]["amount_minor"], 13_680);
+    assert_eq!(order["price_failure"], Value::Null);
+    operator.post(&path).await.expect_problem(409, "price_not_failed");
+    assert_eq!(told(&mes, facts.order.id.as_str()).await.last().unwrap().1.price_failure, None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_priced_says_why() {
+    let mes = start(&PRICES).await;
+    let operator = mes.operator().await;
+    let giant = solids::cube(100_000.0).to_binary_stl();
+    let broken = cube()[..300].to_vec();
+    for (file, class, words) in
+        [(giant, "model_too_large", "millimetres"), (broken, "model_unreadable", "can't be read")]
+    {
+        let facts = submitted(&mes, &file, ModelFormat::Stl);
+        tell(&mes, &facts).await;
+        let order = priced(&operator, &facts.order.id).await;
+        assert_eq!(order["price_status"], "FAILED");
+        assert!(order["price_failure"].as_str().unwrap().contains(words), "{order}");
+        assert_eq!(price_record(&facts, "FAILED").await["error.type"], class);
+    }
+    let facts = submitted(&mes, &cube(), ModelFormat::Stl);
+    std::fs::remove_file(mes.models().join(&facts.model_key)).unwrap();
+    tell(&mes, &facts).await;
+    let order = priced(&operator, &facts.order.id).await;
+    assert!(order["price_failure"].as_str().unwrap().contains("on our side"), "{order}");
+    assert_eq!(price_record(&facts, "FAILED").await["error.type"], "model_missing");
+}
+
+#[tokio::test]
+async fn asking_for_a_price_that_is_queued_is_a_conflict() {
+    let mes = start(&NO_PRICES).await;
+    let facts = submitted(&mes, &cube(), ModelFormat::Stl);
+    tell(&mes, &facts).await;
+    let path = format!("/orders/{}/price", facts.order.id);
+    mes.operator().await.post(&path).await.expect_problem(409, "price_not_failed");
+}
+
+/// A message whose job a worker took that died right afterwards; its lease runs for so many seconds yet.
+async fn tell_and_die(mes: &RunningService, facts: &OrderFacts, attempts: i32, lease: f64) {
+    let mut transaction = mes.tables().begin().await.unwrap();
+    mes_api::messages::apply(&mut transaction, facts).await.unwrap();
+    sqlx::query(
+        "UPDATE price_jobs SET lease = gen_random_uuid(), attempts = $1, available_at = now() + make_interval(secs => $2)",
+    )
+    .bind(attempts)
+    .bind(lease)
+    .execute(&mut *transaction)
+    .await
+    .unwrap();
+    sqlx::query("UPDATE orders SET price_status = 'CALCULATING'").execute(&mut *transaction).await.unwrap();
+    transaction.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_job_of_a_dead_worker_is_taken_over_when_its_lease_runs_out() {
+    let mes = start(&PRICES).await;
+    let operator = mes.operator().await;
+    let facts = submitted(&mes, &cube(), ModelFormat::Stl);
+    let died = std::time::Instant::now();
+    tell_and_die(&mes, &facts, 1, 1.5).await;
+    let order = priced(&operator, &facts.order.id).await;
+    assert!(died.elapsed() >= std::time::Duration::from_millis(1_500), "the lease still ran");
+    assert_eq!(order["price"]["amount_minor"], 13_680);
+    assert_eq!(statuses(&order).len(), 4);
+    assert_eq!(count(&mes, "SELECT count(*) FROM price_jobs").await, 0);
+    assert_eq!(count(&mes, "SELECT count(*) FROM outbox").await, 1);
+}
+
+#[tokio::test]
+async fn a_job_that_workers_die_of_ends_as_failed() {
+    let mes = start(&PRICES).await;
+    let operator = mes.operator().await;
+    let facts = submitted(&mes, &cube(), ModelFormat::Stl);
+    tell_and_die(&mes, &facts, 5, 0.0).await;
+    let order = priced(&operator, &facts.order.id).await;
+    assert_eq!(order["price_status"], "FAILED");
+    assert_eq!(price_record(&facts, "FAILED").await["error.type"], "timeout");
+    // Asked for again, it gets all its attempts anew.
+    operator.post(&format!("/orders/{}/price", facts.order.id)).await.expect(202);
+    assert_eq!(priced(&operator, &facts.order.id).await["price_status"], "CALCULATED");
+}
+
+/// A folder where the model should be: the store is there, and fails.
+fn break_model(mes: &RunningService, facts: &OrderFacts) {
+    let path = mes.models().join(&facts.model_key);
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(path).unwrap();
+}
+
+async fn calculating(operator: &Client, facts: &OrderFacts) {
+    eventually("a worker to begin", async || {
+        let order = operator.get(&format!("/orders/{}", facts.order.id)).await.expect(200);
+        match order["price_status"].as_str() {
+            Some("CALCULATING") => Ok(()),
+            status => Err(format!("{status:?}")),
+        }
+    })
+    .await;
+}
+
+fn mend_model(path: &Path) {
+    std::fs::remove_dir(path).unwrap();
+    std::fs::write(path, cube()).unwrap();
+}
+
+#[tokio::test]
+async fn a_store_that_fails_for_a_moment_is_waited_for() {
+    let mes = start(&PRICES).await;
+    let operator = mes.operator().await;
+    let facts = submitted(&mes, &cube(), ModelFormat::Stl);
+    break_model(&mes, &facts);
+    tell(&mes, &facts).await;
+    calculating(&operator, &facts).await;
+    mend_model(&mes.models().join(&facts.model_key));
+    assert_eq!(priced(&operator, &facts.order.id).await["price_status"], "CALCULATED");
+}
+
+#[tokio::test]
+async fn a_store_that_keeps_failing_is_an_error_of_ours() {
+    let mes = start(&PRICES).await;
+    let operator = mes.operator().await;
+    let facts = submitted(&mes, &cube(), ModelFormat::Stl);
+    break_model(&mes, &facts);
+    tell(&mes, &facts).await;
+    let order = priced(&operator, &facts.order.id).await;
+    assert_eq!(order["price_status"], "FAILED");
+    assert!(order["price_failure"].as_str().unwrap().contains("on our side"), "{order}");
+    assert_eq!(price_record(&facts, "FAILED").await["error.type"], "model_store_unavailable");
+}
+
+#[tokio::test]
+async fn a_worker_that_lost_its_lease_has_no_say_any_more() {
+    let mes = start(&["--price-workers", "1", "--price-poll-ms", "20"]).await;
+    let operator = mes.operator().await;
+    let facts = submitted(&mes, &cube(), ModelFormat::Stl);
+    // The worker tries for some seconds, and would end with FAILED.
+    break_model(&mes, &facts);
+    tell(&mes, &facts).await;
+    calculating(&operator, &facts).await;
+    sqlx::query("UPDATE price_jobs SET lease = gen_random_uuid(), available_at = now() + interval '1 hour'")
+        .execute(mes.tables())
+        .await
+        .unwrap();
+
+    // The only worker comes to the next order only after it is done with the first.
+    let next = submitted(&mes, &cube(), ModelFormat::Stl);
+    tell(&mes, &next).await;
+    assert_eq!(priced(&operator, &next.order.id).await["price_status"], "CALCULATED");
+    let order = operator.get(&format!("/orders/{}", facts.order.id)).await.expect(200);
+    assert_eq!(order["price_status"], "CALCULATING");
+    assert_eq!(count(&mes, "SELECT count(*) FROM price_jobs").await, 1);
+    assert!(told(&mes, facts.order.id.as_str()).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_lease_is_extended_while_the_work_goes_on() {
+    // The store is tried for more than four seconds, the lease is one.
+    let mes = start(&["--price-workers", "2", "--price-poll-ms", "20", "--price-lease-seconds", "1"]).await;
+    let operator = mes.operator().await;
+    let facts = submitted(&mes, &cube(), ModelFormat::Stl);
+    break_model(&mes, &facts);
+    tell(&mes, &facts).await;
+    calculating(&operator, &facts).await;
+    let attempts = eventually("the end", async || {
+        let attempts = count(&mes, "SELECT coalesce(max(attempts), 0)::bigint FROM price_jobs").await;
+        if attempts == 0 {
+            return Ok(attempts);
+        }
+        assert_eq!(attempts, 1, "another worker took the job");
+        Err("it is still being calculated")
+    })
+    .await;
+    assert_eq!(attempts, 0);
+    assert_eq!(priced(&operator, &facts.order.id).await["price_status"], "FAILED");
+}

@@ -1,0 +1,156 @@
+//! Orders as the CRM tells them, and what is often asked.
+
+use std::{
+    path::PathBuf,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use common::domain::{Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, System};
+use e2e::{Client, contract::RunningService, eventually, solids};
+use mes_api::MesApi;
+use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Prices are left alone.
+pub(crate) const NO_PRICES: [&str; 2] = ["--price-workers", "0"];
+/// Prices are looked for often, so that nobody waits.
+pub(crate) const PRICES: [&str; 4] = ["--price-workers", "2", "--price-poll-ms", "20"];
+
+pub(crate) async fn start(flags: &[&str]) -> RunningService {
+    e2e::contract::start::<MesApi>(flags).await
+}
+
+/// A cube of 1 cm: three in silver cost 136.80 € (docs/pricing.md).
+pub(crate) fn cube() -> Vec<u8> {
+    solids::cube(10.0).to_binary_stl()
+}
+
+/// A cube without one of its triangles.
+pub(crate) fn open_cube() -> Vec<u8> {
+    let mut cube = solids::cube(10.0);
+    cube.triangles.pop();
+    cube.to_binary_stl()
+}
+
+/// What the CRM tells when a customer has submitted an order of three silver pieces of this model.
+pub(crate) fn submitted(mes: &RunningService, file: &[u8], format: ModelFormat) -> OrderFacts {
+    static NUMBER: AtomicU32 = AtomicU32::new(100_000);
+    let id = format!("A-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
+    let owner = Owner::Customer(Uuid::now_v7());
+    // What a database keeps has no nanoseconds.
+    let created_at = OffsetDateTime::now_utc().replace_nanosecond(123_456_000).expect("a second has that many");
+    let model_key = format!("test/{id}.{}", format.extension());
+    store(mes, &model_key, file);
+    let first = [OrderStatus::Initiated, OrderStatus::FileUploaded, OrderStatus::Submitted];
+    let changes = first.map(|status| Change {
+        status,
+        at: created_at + time::Duration::seconds(status as i64),
+        actor: format!("customer:{}", owner.customer().expect("a customer")),
+        service: System::ShopApi,
+    });
+    let order = Order {
+        id: id.parse().expect("a number"),
+        status: OrderStatus::Submitted,
+        owner,
+        material: Material::Silver925,
+        quantity: 3,
+        comment: Some("For Ada, with love".to_owned()),
+        model: Some(Model {
+            filename: format!("ring.{}", format.extension()),
+            format,
+            bytes: i64::try_from(file.len()).expect("a short file"),
+            sha256: "0".repeat(64),
+        }),
+        price: None,
+        created_at,
+        updated_at: changes[2].at,
+    };
+    OrderFacts { order, model_key, history: changes.into(), price_failure: None }
+}
+
+/// The same order, one status on, by the CRM or, as the CRM has heard, by the MES.
+pub(crate) fn one_on(facts: &OrderFacts) -> OrderFacts {
+    let mut facts = facts.clone();
+    let status = facts.order.status.next().expect("a next status");
+    let at = facts.order.updated_at + time::Duration::minutes(1);
+    let (actor, service) = match status {
+        OrderStatus::PriceCalculated => ("service:mes-api".to_owned(), System::MesApi),
+        _ => (format!("seller:{}", Uuid::nil()), System::CrmApi),
+    };
+    facts.order.status = status;
+    facts.order.updated_at = at;
+    facts.history.push(Change { status, at, actor, service });
+    facts
+}
+
+/// Puts a file where the service keeps its models.
+pub(crate) fn store(mes: &RunningService, key: &str, file: &[u8]) -> PathBuf {
+    let path = mes.models().join(key);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder for the model");
+    std::fs::write(&path, file).expect("a model");
+    path
+}
+
+/// Lets the service hear a message.
+pub(crate) async fn tell(mes: &RunningService, facts: &OrderFacts) {
+    let mut transaction = mes.tables().begin().await.expect("a transaction");
+    mes_api::messages::apply(&mut transaction, facts).await.expect("a message that fits");
+    transaction.commit().await.expect("a commit");
+}
+
+/// An order that is ready for an operator.
+pub(crate) async fn approved(mes: &RunningService) -> OrderId {
+    let mut facts = submitted(mes, &cube(), ModelFormat::Stl);
+    facts.order.price = Some(common::domain::Price { amount_minor: 13_680, currency: "EUR".to_owned() });
+    let facts = one_on(&one_on(&facts));
+    tell(mes, &facts).await;
+    facts.order.id
+}
+
+/// Waits until the calculation of the order's price has ended; gives the order.
+pub(crate) async fn priced(operator: &Client, id: &OrderId) -> Value {
+    eventually("a price, or none", async || {
+        let order = operator.get(&format!("/orders/{id}")).await.expect(200);
+        match order["price_status"].as_str() {
+            Some("CALCULATED" | "FAILED") => Ok(order),
+            status => Err(format!("{status:?}")),
+        }
+    })
+    .await
+}
+
+/// What the service has told the CRM about the order, the oldest first: types and bodies.
+pub(crate) async fn told(mes: &RunningService, id: &str) -> Vec<(String, OrderFacts)> {
+    let rows: Vec<(String, Value)> = sqlx::query_as("SELECT type, body FROM outbox WHERE order_id = $1 ORDER BY seq")
+        .bind(id)
+        .fetch_all(mes.tables())
+        .await
+        .expect("the outbox");
+    let read = |(message_type, body)| (message_type, serde_json::from_value(body).expect("facts"));
+    rows.into_iter().map(read).collect()
+}
+
+/// A number from the database.
+pub(crate) async fn count(mes: &RunningService, statement: &'static str) -> i64 {
+    sqlx::query_scalar(statement).fetch_one(mes.tables()).await.expect("a number")
+}
+
+/// The actions of records, with the statuses that they report.
+pub(crate) fn told_in_log(records: &[Map<String, Value>]) -> Vec<String> {
+    let line = |record: &Map<String, Value>| {
+        let faults = elk::record::faults(record);
+        assert!(faults.is_empty(), "{faults:?} in {record:?}");
+        let words =
+            ["event.action", "order.status_from", "order.status", "order.price_status_from", "order.price_status"];
+        let words = words.iter().filter_map(|name| record.get(*name)?.as_str());
+        words.collect::<Vec<_>>().join(" ")
+    };
+    records.iter().map(line).collect()
+}
+
+/// The statuses of an answer's history.
+pub(crate) fn statuses(order: &Value) -> Vec<&str> {
+    let history = order["history"].as_array().expect("a history");
+    history.iter().filter_map(|change| change["status"].as_str()).collect()
+}
