@@ -1,0 +1,221 @@
+//! Takes a real order through its whole life over REST, and shows the trail that it left in Elasticsearch.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use elk::field;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+
+use crate::print;
+use crate::process::POLL;
+use crate::search::Elasticsearch;
+use crate::secret;
+use crate::system_file::{Login, SystemFile};
+use crate::trail;
+
+/// A price takes moments, a message less, a record two seconds; this is for a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+const STATUSES: [&str; 10] = [
+    "INITIATED",
+    "FILE_UPLOADED",
+    "SUBMITTED",
+    "PRICE_CALCULATED",
+    "MANUFACTURING_APPROVED",
+    "MANUFACTURING_STARTED",
+    "MANUFACTURING_COMPLETED",
+    "PACKAGING",
+    "SHIPPED",
+    "CLOSED",
+];
+
+/// Runs the demonstration against the system that runs with this data folder.
+pub(crate) async fn demo(data: &Path) -> Result<()> {
+    let file = SystemFile::read(data)?;
+    let began = Instant::now();
+    let people = People::log_in(&file).await?;
+    let order = people.place_order().await?;
+    people.produce(&order).await?;
+    let carrier = file.carrier_key.as_deref().context("the running system has no carrier")?;
+    people.deliver(&order, carrier).await?;
+    let lived = began.elapsed();
+    let records = whole_trail(&trail::as_support(&file)?, &order).await?;
+    print::out(format_args!("\n{}\n", trail::table(&records)));
+    print::out(format_args!(
+        "Order {order} went through {} statuses in {:.1} s; its whole trail could be read {:.1} s later.\n\
+         The traces' ids are shortened to 8 of 32 digits.",
+        STATUSES.len(),
+        lived.as_secs_f64(),
+        (began.elapsed() - lived).as_secs_f64()
+    ));
+    Ok(())
+}
+
+/// Everybody who has a part in an order's life.
+struct People {
+    customer: Caller,
+    seller: Caller,
+    operator: Caller,
+}
+
+impl People {
+    async fn log_in(file: &SystemFile) -> Result<Self> {
+        const NONE: &str = "the running system has no services";
+        let accounts = &file.accounts;
+        let shop = file.shop_api.as_deref().context(NONE)?;
+        let login = format!("demo-{}", &secret::random()?[..12]);
+        let customer = Login { login, password: secret::random()? };
+        Caller::nobody(shop).call(Method::POST, "/customers", Some(json!(customer))).await?;
+        print::out("A new customer registers in the shop.");
+        Ok(Self {
+            customer: Caller::log_in(shop, &customer).await?,
+            seller: Caller::log_in(file.crm_api.as_deref().context(NONE)?, accounts.seller.as_ref().context(NONE)?)
+                .await?,
+            operator: Caller::log_in(file.mes_api.as_deref().context(NONE)?, accounts.operator.as_ref().context(NONE)?)
+                .await?,
+        })
+    }
+
+    /// The customer's part: returns the order's number.
+    async fn place_order(&self) -> Result<String> {
+        let wish = json!({ "material": "gold_585", "quantity": 2, "comment": "engraved inside, please" });
+        let order = self.customer.call(Method::POST, "/orders", Some(wish)).await?;
+        let order = order["id"].as_str().context("an order without a number")?.to_owned();
+        // A plain ring of 18 mm inner diameter.
+        let ring = mesh::solids::torus(10.0, 1.0, 96).to_binary_stl();
+        print::out(format_args!("Order {order}: two rings of 585 gold, by a 3D model of {} kB.", ring.len() / 1000));
+        self.customer.upload(&format!("/orders/{order}/model?filename=ring.stl"), ring).await?;
+        self.customer.advance(&order, "SUBMITTED").await?;
+        print::out("The customer submits it and waits for the price …");
+        let priced = self.customer.wait_for(&order, "PRICE_CALCULATED").await?;
+        let (amount, currency) = (&priced["price"]["amount_minor"], &priced["price"]["currency"]);
+        let amount = amount.as_u64().context("a calculated price without an amount")?;
+        print::out(format_args!(
+            "… which is {}.{:02} {}.",
+            amount / 100,
+            amount % 100,
+            currency.as_str().unwrap_or_default()
+        ));
+        Ok(order)
+    }
+
+    /// The seller's and the operator's part.
+    async fn produce(&self, order: &str) -> Result<()> {
+        self.seller.wait_for(order, "PRICE_CALCULATED").await?;
+        self.seller.advance(order, "MANUFACTURING_APPROVED").await?;
+        print::out("The seller lets it go to production.");
+        self.operator.wait_for(order, "MANUFACTURING_APPROVED").await?;
+        self.operator.call(Method::PUT, &format!("/orders/{order}/operator"), None).await?;
+        for status in ["MANUFACTURING_COMPLETED", "PACKAGING", "SHIPPED"] {
+            self.operator.advance(order, status).await?;
+        }
+        print::out("An operator takes it, makes it, packs it and ships it.");
+        Ok(())
+    }
+
+    async fn deliver(&self, order: &str, carrier_key: &str) -> Result<()> {
+        self.seller.wait_for(order, "SHIPPED").await?;
+        let carrier = self.seller.instead_with(carrier_key);
+        carrier.call(Method::POST, "/deliveries", Some(json!({ "order_id": order }))).await?;
+        self.customer.wait_for(order, "CLOSED").await?;
+        print::out("The carrier confirms the delivery, which closes it.");
+        Ok(())
+    }
+}
+
+/// Somebody who calls one service.
+struct Caller {
+    client: Client,
+    address: String,
+    token: Option<String>,
+}
+
+impl Caller {
+    fn nobody(address: &str) -> Self {
+        Self { client: Client::new(), address: address.to_owned(), token: None }
+    }
+
+    async fn log_in(address: &str, account: &Login) -> Result<Self> {
+        let nobody = Self::nobody(address);
+        let session = nobody.call(Method::POST, "/sessions", Some(json!(account))).await?;
+        let token = session["token"].as_str().context("a session without a token")?;
+        Ok(nobody.instead_with(token))
+    }
+
+    fn instead_with(&self, token: &str) -> Self {
+        Self { client: self.client.clone(), address: self.address.clone(), token: Some(token.to_owned()) }
+    }
+
+    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
+        let what = format!("{method} {path}");
+        let request = self.client.request(method, format!("{}{path}", self.address));
+        let request = match body {
+            Some(body) => request.json(&body),
+            None => request,
+        };
+        self.send(request, &what).await
+    }
+
+    async fn upload(&self, path: &str, content: Vec<u8>) -> Result<Value> {
+        let request = self.client.put(format!("{}{path}", self.address)).body(content);
+        self.send(request.header("content-type", "application/octet-stream"), &format!("PUT {path}")).await
+    }
+
+    async fn send(&self, mut request: reqwest::RequestBuilder, what: &str) -> Result<Value> {
+        if let Some(token) = &self.token {
+            request = request.bearer_auth(token);
+        }
+        let answer = request.timeout(PATIENCE).send().await.with_context(|| what.to_owned())?;
+        let status = answer.status();
+        let body = answer.text().await.with_context(|| what.to_owned())?;
+        if !status.is_success() {
+            bail!("{what} was answered with {status}: {body}");
+        }
+        if status == StatusCode::NO_CONTENT || body.is_empty() {
+            return Ok(Value::Null);
+        }
+        serde_json::from_str(&body).with_context(|| format!("{what}: no JSON in the answer"))
+    }
+
+    async fn advance(&self, order: &str, status: &str) -> Result<()> {
+        let body = json!({ "status": status });
+        self.call(Method::POST, &format!("/orders/{order}/status"), Some(body)).await.map(drop)
+    }
+
+    /// Asks for the order until it has this status.
+    async fn wait_for(&self, order: &str, status: &str) -> Result<Value> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let seen = match self.call(Method::GET, &format!("/orders/{order}"), None).await {
+                Ok(seen) if seen["status"] == status => return Ok(seen),
+                Ok(seen) => seen["status"].to_string(),
+                // The MES doesn't know an order before the message about it has come.
+                Err(error) => format!("{error:#}"),
+            };
+            if Instant::now() > deadline {
+                bail!("order {order} did not become {status} within {} s: {seen}", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(POLL * 4).await;
+        }
+    }
+}
+
+/// The order's records, once every status is among them.
+async fn whole_trail(elasticsearch: &Elasticsearch, order: &str) -> Result<Vec<Value>> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let records = elasticsearch.records_of(order).await?;
+        let seen: BTreeSet<&str> = records.iter().filter_map(|record| record[field::ORDER_STATUS].as_str()).collect();
+        let missing: Vec<&str> = STATUSES.into_iter().filter(|status| !seen.contains(status)).collect();
+        if missing.is_empty() {
+            return Ok(records);
+        }
+        if Instant::now() > deadline {
+            bail!("Elasticsearch has no record of {} after {} s", missing.join(", "), PATIENCE.as_secs());
+        }
+        tokio::time::sleep(POLL * 8).await;
+    }
+}

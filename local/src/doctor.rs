@@ -1,0 +1,64 @@
+//! Says what the system needs from this machine: what is there, what is missing, and how to get it.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+
+use crate::cli::PortFlags;
+use crate::folders::Folders;
+use crate::install::{self, Need};
+use crate::owner::Owner;
+use crate::parts::elasticsearch;
+use crate::ports::{self, Reserved};
+use crate::print;
+use crate::table;
+
+/// About what a system needs with its logs of some days.
+const DISK_MIB: u64 = 2048;
+
+/// Prints the table; fails if something is missing that the runner can't get by itself.
+pub(crate) async fn doctor(data: &Path) -> Result<()> {
+    let mut table = table::with_header(["need", "state", "what", "how to get it"]);
+    let mut hopeless = Vec::new();
+    for need in Need::ALL {
+        match need.found() {
+            Some(found) => table.add_row([need.name(), "there", &found, ""]),
+            None if install::may_install() => table.add_row([need.name(), "missing", "", "`cargo run` installs it"]),
+            None => {
+                hopeless.push(need);
+                table.add_row([need.name(), "missing", "", &install::command_for(&[need])])
+            }
+        };
+    }
+    let owner = Owner::described()?;
+    let folders = Folders::planned(data, &owner);
+    let distribution = elasticsearch::distribution_folder(&folders);
+    let name = format!("Elasticsearch {}", elasticsearch::VERSION);
+    if distribution.exists() {
+        table.add_row([name, "there".to_owned(), distribution.display().to_string(), String::new()]);
+    } else {
+        table.add_row([&name, "missing", "", "`cargo run` fetches it with Maven"]);
+    }
+    for (_, choice) in PortFlags::default().choices() {
+        let name = format!("port {}", choice.default);
+        match Reserved::take(choice.default)? {
+            Some(_) => table.add_row([&name, "free", choice.flag, ""]),
+            None => table.add_row([
+                &name,
+                "taken",
+                &ports::holder(choice.default),
+                &format!("another one, or {}", choice.flag),
+            ]),
+        };
+    }
+    table.add_row(["user of the parts", "", &owner.name, ""]);
+    let free = folders.free_mib()?;
+    let state = if free < DISK_MIB { "low" } else { "there" };
+    let advice = if free < DISK_MIB { "another place with --data" } else { "" };
+    table.add_row(["disk", state, &format!("{free} MiB free in {}", folders.parts.display()), advice]);
+    print::out(&table);
+    if !hopeless.is_empty() {
+        bail!("something is missing that only root can install:\n\n    {}", install::command_for(&hopeless));
+    }
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! The whole system on this machine, without containers: the program `alexandrite`, which starts, shows and stops it,
+//! and for tests [`System`], which does so through that program.
+
+mod accounts;
+pub mod cli;
+mod demo;
+mod doctor;
+mod folders;
+mod install;
+mod lock;
+mod owner;
+mod parts;
+mod ports;
+mod prepare;
+mod print;
+mod process;
+mod progress;
+mod report;
+mod search;
+mod secret;
+mod stop;
+mod supervise;
+mod system;
+mod system_file;
+mod table;
+mod trail;
+mod up;
+
+pub use parts::Kind;
+pub use system::{Options, System};
+pub use system_file::{AccountList, Databases, Login, SystemFile};

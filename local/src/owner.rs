@@ -1,0 +1,103 @@
+//! Who the parts run as. PostgreSQL and Elasticsearch refuse root, so root starts all parts as a system user of
+//! their own; anybody else starts them as themselves.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use nix::unistd::{Gid, Uid, User, chown};
+use tokio::process::Command;
+
+use crate::process;
+
+const SYSTEM_USER: &str = "alexandrite";
+
+/// The user that owns the parts' processes and files.
+#[derive(Clone, Debug)]
+pub(crate) struct Owner {
+    pub(crate) name: String,
+    uid: Uid,
+    gid: Gid,
+    /// Whether this is another user than the one who runs this process.
+    other: bool,
+}
+
+impl Owner {
+    /// The current user, or for root the system user `alexandrite`, which is created if it is missing.
+    pub(crate) async fn choose() -> Result<Self> {
+        if Uid::effective().is_root() && User::from_name(SYSTEM_USER)?.is_none() {
+            let mut useradd = process::command("useradd");
+            useradd.args(["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]);
+            useradd.args(["--shell", "/usr/sbin/nologin", SYSTEM_USER]);
+            process::run(&mut useradd, Duration::from_secs(30)).await.context("creating the system user")?;
+        }
+        Self::described()
+    }
+
+    /// The same as [`choose`](Self::choose), but creates nobody.
+    pub(crate) fn described() -> Result<Self> {
+        let current = Uid::effective();
+        let (name, ids) = if current.is_root() {
+            (SYSTEM_USER.to_owned(), User::from_name(SYSTEM_USER)?.map(|user| (user.uid, user.gid)))
+        } else {
+            (User::from_uid(current)?.map_or_else(|| current.to_string(), |user| user.name), None)
+        };
+        let (uid, gid) = ids.unwrap_or((current, Gid::effective()));
+        Ok(Self { name, uid, gid, other: ids.is_some() })
+    }
+
+    /// Lets `command` run as this user.
+    pub(crate) fn runs(&self, command: &mut Command) {
+        if self.other {
+            command.uid(self.uid.as_raw()).gid(self.gid.as_raw());
+        }
+    }
+
+    /// Hands a file or folder (not what is in it) over to this user.
+    pub(crate) fn take(&self, path: &Path) -> Result<()> {
+        if self.other {
+            chown(path, Some(self.uid), Some(self.gid)).with_context(|| format!("handing over {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// Creates a folder, with all above it, that belongs to this user and that others may not look into.
+    pub(crate) fn folder(&self, path: &Path) -> Result<()> {
+        fs::create_dir_all(path).with_context(|| format!("creating {}", path.display()))?;
+        self.take(path)?;
+        let closed = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(path, closed).with_context(|| format!("closing {} to others", path.display()))
+    }
+
+    /// Writes a file that only this user can read.
+    pub(crate) fn file(&self, path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+        // A new file instead of the old one's content, so that no reader sees half of it.
+        let draft = path.with_extension("draft");
+        let write = || {
+            fs::write(&draft, "")?;
+            fs::set_permissions(&draft, fs::Permissions::from_mode(0o600))?;
+            fs::write(&draft, content.as_ref())
+        };
+        write().with_context(|| format!("writing {}", path.display()))?;
+        self.take(&draft)?;
+        fs::rename(&draft, path).with_context(|| format!("writing {}", path.display()))
+    }
+
+    /// Whether this user can get to `path`, as far as it exists: every folder above it lets them through.
+    pub(crate) fn reaches(&self, path: &Path) -> bool {
+        !self.other
+            || path.ancestors().filter_map(|folder| fs::metadata(folder).ok()).all(|folder| {
+                let mode = folder.mode();
+                let through = if folder.uid() == self.uid.as_raw() {
+                    0o100
+                } else if folder.gid() == self.gid.as_raw() {
+                    0o010
+                } else {
+                    0o001
+                };
+                mode & through != 0
+            })
+    }
+}

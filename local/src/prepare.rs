@@ -1,0 +1,209 @@
+//! Renews the committed descriptions of all queries (`.sqlx`), against a PostgreSQL that is started for it with both
+//! databases' schemas.
+//!
+//! The macros look for a query's description in their crate's own `.sqlx` first and in the workspace's second. Shop and
+//! CRM share one database and the workspace's folder; the MES has a folder of its own, so that the same text may mean
+//! different columns in the two databases.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+
+use crate::folders::{Folders, workspace};
+use crate::install::{self, Need};
+use crate::owner::Owner;
+use crate::parts::postgres::Postgres;
+use crate::ports;
+use crate::print;
+use crate::process;
+use crate::progress::Progress;
+use crate::secret;
+use crate::stop::StopRequests;
+use crate::supervise::Supervisor;
+
+/// One database, and whose queries are checked against it.
+struct Database {
+    name: &'static str,
+    variable: &'static str,
+    /// Folders of migrations, in the order in which they are applied.
+    migrations: &'static [&'static str],
+    crates: &'static [&'static str],
+    /// Where the descriptions are committed.
+    folder: &'static str,
+}
+
+const DATABASES: [Database; 2] = [
+    Database {
+        name: "shop",
+        variable: "SHOP_DATABASE_URL",
+        migrations: &["common/migrations", "shop-orders/migrations"],
+        crates: &["common", "shop-orders", "shop-api", "crm-api"],
+        folder: ".sqlx",
+    },
+    Database {
+        name: "mes",
+        variable: "MES_DATABASE_URL",
+        migrations: &["common/migrations", "mes-api/migrations"],
+        crates: &["mes-api"],
+        folder: "mes-api/.sqlx",
+    },
+];
+
+/// Renews the descriptions, or with `check` only says what would change and fails if anything would.
+pub(crate) async fn prepare(check: bool, requests: &mut StopRequests) -> Result<()> {
+    let owner = Owner::choose().await?;
+    let progress = Progress::new();
+    install::ensure(&[Need::Postgres], &progress.line("packages")).await?;
+    let scratch = Scratch::create(&owner)?;
+    let (supervisor, _failures) = Supervisor::new(owner.clone(), progress.clone(), scratch.folders.run());
+    let outcome = tokio::select! {
+        outcome = describe_all(&supervisor, &scratch, &owner, check) => outcome,
+        name = requests.next() => Err(anyhow!("stopped by {name}")),
+    };
+    supervisor.stop().await;
+    outcome
+}
+
+/// A folder that goes when this value goes.
+struct Scratch {
+    root: PathBuf,
+    folders: Folders,
+}
+
+impl Scratch {
+    fn create(owner: &Owner) -> Result<Self> {
+        let root = workspace().join(format!("target/prepare-{}", std::process::id()));
+        Ok(Self { folders: Folders::create(&root, owner)?, root })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // A folder that stays behind in target/ does no harm.
+        let _ = fs::remove_dir_all(&self.folders.parts);
+        let _ = fs::remove_dir_all(&self.root);
+    }
+}
+
+async fn describe_all(supervisor: &Supervisor, scratch: &Scratch, owner: &Owner, check: bool) -> Result<()> {
+    let port = ports::free()?;
+    let postgres = Postgres::new(&scratch.folders, port.release(), &secret::random()?, true)?;
+    postgres.set_up(owner).await?;
+    supervisor.start(postgres.part()).await?;
+    for database in &DATABASES {
+        postgres.create_database(database.name, "postgres").await?;
+        for folder in database.migrations {
+            for file in migrations(&workspace().join(folder))? {
+                let what = || format!("applying {} to `{}`", file.display(), database.name);
+                postgres.apply(database.name, &file).await.with_context(what)?;
+            }
+        }
+    }
+    let mut complete = true;
+    let mut changes = Vec::new();
+    for database in &DATABASES {
+        let new = scratch.root.join(database.name);
+        fs::create_dir_all(&new)?;
+        // What compiles is renewed even where another crate doesn't compile; only then nothing counts as stale.
+        let checked = describe(database, &postgres, &new).await;
+        if let Err(error) = &checked {
+            complete = false;
+            print::err(format_args!("{error:#}"));
+        }
+        changes.extend(renew(&workspace().join(database.folder), &new, checked.is_ok(), check)?);
+    }
+    for change in &changes {
+        print::out(change);
+    }
+    match (complete, check, changes.len()) {
+        (false, _, _) => bail!("not every crate compiles against the database, so the descriptions are not complete"),
+        (true, true, 1..) => bail!("the committed descriptions are out of date: `cargo run -- prepare` renews them"),
+        (true, _, 0) => print::out("The descriptions of all queries are up to date."),
+        (true, false, count) => print::out(format_args!("{count} descriptions of queries renewed.")),
+    }
+    Ok(())
+}
+
+/// A folder's migrations by their version, which is the number that their name begins with.
+fn migrations(folder: &Path) -> Result<Vec<PathBuf>> {
+    let Ok(items) = fs::read_dir(folder) else {
+        return Ok(Vec::new());
+    };
+    let mut files = Vec::new();
+    for path in items.flatten().map(|item| item.path()).filter(|path| path.extension().is_some_and(|end| end == "sql"))
+    {
+        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let version = name.split('_').next().and_then(|version| version.parse::<i64>().ok());
+        files.push((version.with_context(|| format!("{} has no version number", path.display()))?, path));
+    }
+    files.sort();
+    Ok(files.into_iter().map(|(_, path)| path).collect())
+}
+
+/// Compiles the crates of one database, whose macros write what they learned into `folder`.
+async fn describe(database: &Database, postgres: &Postgres, folder: &Path) -> Result<()> {
+    let targets = targets(database.crates).await?;
+    for file in &targets {
+        // The compiler has to come by again: the macros' dependence on the database is invisible to cargo.
+        let touched = File::options().append(true).open(file).and_then(|file| file.set_modified(SystemTime::now()));
+        touched.with_context(|| format!("touching {}", file.display()))?;
+    }
+    let mut cargo = process::command("cargo");
+    cargo.args(["check", "--quiet", "--keep-going", "--all-targets"]).current_dir(workspace());
+    for name in database.crates {
+        cargo.args(["--package", name]);
+    }
+    cargo.env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", folder);
+    cargo.env(database.variable, postgres.superuser_url(database.name));
+    process::run_visibly(&mut cargo).await
+}
+
+/// The root source files of all targets of these crates.
+async fn targets(crates: &[&str]) -> Result<Vec<PathBuf>> {
+    let mut cargo = process::command("cargo");
+    cargo.args(["metadata", "--format-version", "1", "--no-deps"]).current_dir(workspace());
+    let metadata = process::run(&mut cargo, Duration::from_secs(60)).await?;
+    let metadata: serde_json::Value = serde_json::from_str(&metadata).context("reading cargo's metadata")?;
+    let packages = metadata["packages"].as_array().into_iter().flatten();
+    let targets = packages
+        .filter(|package| package["name"].as_str().is_some_and(|name| crates.contains(&name)))
+        .flat_map(|package| package["targets"].as_array().into_iter().flatten());
+    Ok(targets.filter_map(|target| target["src_path"].as_str()).map(PathBuf::from).collect())
+}
+
+/// Brings the committed folder to the new one's state and returns a line per change; with `check` only the latter.
+fn renew(committed: &Path, new: &Path, complete: bool, check: bool) -> Result<Vec<String>> {
+    let (old, new) = (contents(committed)?, contents(new)?);
+    let mut changes = Vec::new();
+    for (name, content) in &new {
+        let verb = match old.get(name) {
+            None => "new",
+            Some(old) if old != content => "changed",
+            Some(_) => continue,
+        };
+        changes.push(format!("{verb}: {}", committed.join(name).display()));
+        if !check {
+            fs::create_dir_all(committed)?;
+            fs::write(committed.join(name), content)?;
+        }
+    }
+    for name in old.keys().filter(|name| complete && !new.contains_key(*name)) {
+        changes.push(format!("stale: {}", committed.join(name).display()));
+        if !check {
+            fs::remove_file(committed.join(name))?;
+        }
+    }
+    Ok(changes)
+}
+
+fn contents(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
+    let Ok(items) = fs::read_dir(folder) else {
+        return Ok(BTreeMap::new());
+    };
+    let named = items.flatten().filter_map(|item| Some((item.file_name().into_string().ok()?, item.path())));
+    let queries = named.filter(|(name, _)| name.starts_with("query-") && name.ends_with(".json"));
+    queries.map(|(name, path)| Ok((name, fs::read(path)?))).collect()
+}

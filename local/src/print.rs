@@ -1,0 +1,15 @@
+//! Output that may have lost its reader: a closed pipe or terminal is no reason to break off, least of all while parts
+//! are being stopped.
+
+use std::fmt::Display;
+use std::io::Write as _;
+
+/// Writes a line to standard output.
+pub(crate) fn out(text: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// Writes a line to standard error.
+pub(crate) fn err(text: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}

@@ -1,0 +1,79 @@
+//! A line per part while the system starts: moving in a terminal, plain and final elsewhere.
+
+use std::fmt::Display;
+use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+
+use crate::print;
+
+/// All lines together. Cloning gives another handle to the same lines.
+#[derive(Clone, Debug)]
+pub(crate) struct Progress {
+    lines: MultiProgress,
+    terminal: bool,
+}
+
+impl Progress {
+    pub(crate) fn new() -> Self {
+        Self { lines: MultiProgress::new(), terminal: std::io::stderr().is_terminal() }
+    }
+
+    /// Begins a line for something that is about to happen.
+    pub(crate) fn line(&self, name: &str) -> Line {
+        let bar = self.lines.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:14} {wide_msg}") {
+            bar.set_style(style.tick_chars("⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏·"));
+        }
+        bar.set_prefix(name.to_owned());
+        if self.terminal {
+            bar.enable_steady_tick(Duration::from_millis(120));
+        }
+        Line { bar, name: name.to_owned(), began: Instant::now(), terminal: self.terminal }
+    }
+
+    /// Takes all lines off the terminal.
+    pub(crate) fn clear(&self) {
+        // A terminal that can't be written to shows nothing anyway.
+        let _ = self.lines.clear();
+    }
+
+    /// Says something above the lines.
+    pub(crate) fn say(&self, text: impl Display) {
+        if self.terminal {
+            self.lines.suspend(|| print::err(text));
+        } else {
+            print::err(text);
+        }
+    }
+}
+
+/// One line.
+#[derive(Debug)]
+pub(crate) struct Line {
+    bar: ProgressBar,
+    name: String,
+    began: Instant,
+    terminal: bool,
+}
+
+impl Line {
+    /// What is going on at the moment.
+    pub(crate) fn now(&self, what: impl Display) {
+        self.bar.set_message(what.to_string());
+    }
+
+    /// The end of it, with the time it took.
+    pub(crate) fn done(self, what: impl Display) {
+        let text = format!("{what} ({:.1} s)", self.began.elapsed().as_secs_f64());
+        if self.terminal {
+            if let Ok(style) = ProgressStyle::with_template("✓ {prefix:14} {wide_msg}") {
+                self.bar.set_style(style);
+            }
+            self.bar.finish_with_message(text);
+        } else {
+            print::err(format_args!("✓ {:14} {text}", self.name));
+        }
+    }
+}

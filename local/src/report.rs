@@ -1,0 +1,93 @@
+//! What is printed when everything is ready.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::accounts::Login;
+use crate::folders::workspace;
+use crate::parts::{Kind, Site, elasticsearch};
+use crate::print;
+use crate::system_file::{FILE, SystemFile};
+
+/// Prints addresses, accounts, where the logs are, and what to try. Its first word is `ready`.
+pub(crate) fn ready(file: &SystemFile, site: &Site, kinds: &[Kind], took: Duration) {
+    let mut text = format!("\nready after {:.1} s\n\n", took.as_secs_f64());
+    addresses(&mut text, file);
+    accounts(&mut text, file);
+    let system_file = site.folders.data.join(FILE);
+    section(
+        &mut text,
+        "Files",
+        &[("all of this, for programs", system_file.display().to_string()), ("logs", file.logs.display().to_string())],
+    );
+    if file.shop_api.is_some() && file.elasticsearch.is_some() {
+        text.push_str(&to_try(file, site));
+    }
+    if kinds.contains(&Kind::Elasticsearch) {
+        let _ = writeln!(text, "Note: {}\n", elasticsearch::NO_RETENTION);
+    }
+    text.push_str("Ctrl-C stops everything. The same command goes on with the same data; --fresh starts over.\n");
+    print::out(text);
+}
+
+fn addresses(text: &mut String, file: &SystemFile) {
+    let docs =
+        |address: &Option<String>| address.as_ref().map(|address| format!("{address}   (for people: {address}/docs)"));
+    let databases = file.databases.as_ref();
+    let lines = [
+        ("shop-api", docs(&file.shop_api)),
+        ("crm-api", docs(&file.crm_api)),
+        ("mes-api", docs(&file.mes_api)),
+        ("Elasticsearch", file.elasticsearch.clone()),
+        ("RabbitMQ", file.amqp.clone()),
+        ("PostgreSQL, shop", databases.map(|databases| databases.shop.clone())),
+        ("PostgreSQL, mes", databases.map(|databases| databases.mes.clone())),
+    ];
+    let there: Vec<_> = lines.into_iter().filter_map(|(name, address)| Some((name, address?))).collect();
+    section(text, "Addresses", &there);
+}
+
+fn accounts(text: &mut String, file: &SystemFile) {
+    let login =
+        |login: &Option<Login>| login.as_ref().map(|Login { login, password }| format!("{login:16} {password}"));
+    let accounts = &file.accounts;
+    let lines = [
+        ("seller (CRM)", login(&accounts.seller)),
+        ("operator (MES)", login(&accounts.operator)),
+        ("second operator (MES)", login(&accounts.second_operator)),
+        ("support (Elasticsearch)", login(&accounts.support)),
+        ("employee without a role", login(&accounts.employee_without_role)),
+        ("administrator", login(&accounts.administrator)),
+        ("partner's key (MES)", file.partner_key.clone()),
+        ("carrier's key (CRM)", file.carrier_key.clone()),
+    ];
+    let there: Vec<_> = lines.into_iter().filter_map(|(name, login)| Some((name, login?))).collect();
+    if !there.is_empty() {
+        section(text, "Accounts", &there);
+    }
+}
+
+fn section(text: &mut String, title: &str, lines: &[(&str, String)]) {
+    let _ = writeln!(text, "{title}");
+    for (name, value) in lines {
+        let _ = writeln!(text, "  {name:26} {value}");
+    }
+    text.push('\n');
+}
+
+fn to_try(file: &SystemFile, site: &Site) -> String {
+    let usual = site.folders.data == workspace().join("target/local");
+    let data = if usual { String::new() } else { format!(" --data {}", site.folders.data.display()) };
+    let (shop, elasticsearch) = (file.shop_api.as_deref(), file.elasticsearch.as_deref());
+    let support = file.accounts.support.as_ref().map(|login| format!("{}:{}", login.login, login.password));
+    format!(
+        "Try, in another terminal\n\
+         \x20 cargo run --{data} demo                  an order through all its statuses, and its trail\n\
+         \x20 cargo run --{data} trail A-100000        the trail of any order\n\
+         \x20 curl {}/health/ready\n\
+         \x20 curl -u {} '{}/alexandrite-*/_search?q=level:50&sort=time:desc'\n\n",
+        shop.unwrap_or_default(),
+        support.unwrap_or_default(),
+        elasticsearch.unwrap_or_default(),
+    )
+}

@@ -1,0 +1,283 @@
+//! A real system for tests: started by the runner's own executable, on free ports, in a folder of its own, and gone
+//! with the test process however that ends.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+
+use crate::folders::workspace;
+use crate::parts::Kind;
+use crate::process::{POLL, tail};
+use crate::system_file::SystemFile;
+use crate::up::KEEP;
+
+/// Starting includes building the services, on a machine that may be busy with other tests.
+const READY_WITHIN: Duration = Duration::from_secs(1800);
+const STOPPED_WITHIN: Duration = Duration::from_secs(120);
+/// How long the folder of a failed test is kept at least.
+const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
+
+/// Whether any test of this process has failed: then the logs are worth keeping.
+static FAILED: AtomicBool = AtomicBool::new(false);
+
+/// What to start, and how.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The parts to start, with what they need; all of them if empty.
+    pub only: Vec<Kind>,
+    /// Where the data is and stays. By default a new folder that goes when the system stops.
+    pub data: Option<PathBuf>,
+    /// Settings for all three services, beside those that they need to find each other.
+    pub settings: Vec<(String, String)>,
+}
+
+/// A running system. Dropping it stops it.
+#[derive(Debug)]
+pub struct System {
+    data: PathBuf,
+    file: SystemFile,
+    process: Mutex<Option<Process>>,
+}
+
+/// The runner's process; it runs until its standard input is closed.
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    life_line: ChildStdin,
+    complaints: PathBuf,
+}
+
+impl System {
+    /// Starts a system and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// It doesn't become ready; the error holds the end of what the runner said.
+    pub fn start(options: &Options) -> Result<Self> {
+        note_failures();
+        remove_old_folders();
+        let data = match &options.data {
+            Some(data) => data.clone(),
+            None => new_folder(),
+        };
+        fs::create_dir_all(&data)?;
+        let complaints = complaints_of(&data)?;
+        let mut command = Command::new(runner()?);
+        command.args(["up", "--until-stdin-closes", "--free-ports"]).arg("--data").arg(&data);
+        if options.data.is_none() {
+            command.arg("--throw-away");
+        }
+        if !options.only.is_empty() {
+            let names: Vec<&str> = options.only.iter().map(|kind| kind.name()).collect();
+            command.arg("--only").arg(names.join(","));
+        }
+        command.args(options.settings.iter().map(|(name, value)| format!("--set={name}={value}")));
+        // A process group of its own: a Ctrl-C is for the test process, whose end then stops the system.
+        command.process_group(0);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&complaints)?);
+        let mut child = command.spawn().context("starting the runner")?;
+        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+        let life_line = stdin.context("the runner has no standard input")?;
+        let stdout = stdout.context("the runner has no standard output")?;
+        let mut process = Process { child, life_line, complaints };
+        if let Err(error) = process.wait_until_ready(stdout) {
+            let said = fs::read_to_string(&process.complaints).unwrap_or_default();
+            let _ = fs::write(data.join(KEEP), "");
+            process.stop()?;
+            return Err(error.context(tail(&said, 40)));
+        }
+        Ok(Self { file: SystemFile::read(&data)?, data, process: Mutex::new(Some(process)) })
+    }
+
+    /// The one system that all tests of this process share, started by the first who asks with these parts. It stops
+    /// when the process ends.
+    ///
+    /// # Panics
+    ///
+    /// The system can't be started.
+    pub fn shared(only: &[Kind]) -> &'static Self {
+        static SHARED: OnceLock<std::result::Result<System, String>> = OnceLock::new();
+        /// Runs when the process ends, because the test harness ends it without dropping what is static.
+        extern "C" fn stop_shared() {
+            if let Some(Ok(system)) = SHARED.get()
+                && let Err(error) = system.stop()
+            {
+                eprintln!("stopping the system: {error:#}");
+            }
+        }
+        let system = SHARED.get_or_init(|| {
+            let options = Options { only: only.to_vec(), ..Options::default() };
+            let system = Self::start(&options).map_err(|error| format!("{error:#}"))?;
+            at_exit(stop_shared);
+            Ok(system)
+        });
+        match system {
+            Ok(system) => system,
+            Err(error) => panic!("the system that the tests share did not start: {error}"),
+        }
+    }
+
+    /// Where everything is.
+    #[must_use]
+    pub fn file(&self) -> &SystemFile {
+        &self.file
+    }
+
+    /// The data folder.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The process id that a part (`postgres`, `rabbitmq`, `epmd`, `elasticsearch`, `shipper`, `shop-api`, `crm-api`,
+    /// `mes-api`) has at the moment. A part that is killed is started again, with another id.
+    ///
+    /// # Errors
+    ///
+    /// The part isn't running at the moment.
+    pub fn pid(&self, part: &str) -> Result<i32> {
+        let path = self.file.pid_files.get(part).with_context(|| format!("no part {part}"))?;
+        let content = fs::read_to_string(path).with_context(|| format!("{part} is not running"))?;
+        let pid = content.split_whitespace().next().and_then(|pid| pid.parse().ok());
+        pid.with_context(|| format!("no process id in {}", path.display()))
+    }
+
+    /// Stops the system and waits until it has gone, with all its processes. Does nothing the second time.
+    ///
+    /// # Errors
+    ///
+    /// The runner reported a failure, or had to be killed.
+    pub fn stop(&self) -> Result<()> {
+        let process = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(process) = process else { return Ok(()) };
+        if FAILED.load(Ordering::Relaxed) {
+            fs::write(self.data.join(KEEP), "")?;
+            eprintln!("the logs of the failed tests' system are in {}", self.file.logs.display());
+        }
+        let complaints = process.complaints.clone();
+        let status = process.stop()?;
+        let said = fs::read_to_string(&complaints).unwrap_or_default();
+        ensure!(status.success(), "the runner ended with {status}:\n{}", tail(&said, 40));
+        if !FAILED.load(Ordering::Relaxed) {
+            fs::remove_file(&complaints)?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for System {
+    fn drop(&mut self) {
+        if let Err(error) = self.stop() {
+            eprintln!("stopping the system: {error:#}");
+        }
+    }
+}
+
+impl Process {
+    /// Waits for the line that says so, and keeps reading afterwards, so that the runner can keep writing.
+    fn wait_until_ready(&mut self, stdout: impl std::io::Read + Send + 'static) -> Result<()> {
+        let (ready, is_ready) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if line.starts_with("ready ") {
+                    // Nobody listens if it came too late.
+                    let _ = ready.send(());
+                }
+            }
+        });
+        match is_ready.recv_timeout(READY_WITHIN) {
+            Ok(()) => Ok(()),
+            Err(mpsc::RecvTimeoutError::Timeout) => bail!("not ready within {} s", READY_WITHIN.as_secs()),
+            Err(mpsc::RecvTimeoutError::Disconnected) => bail!("the runner ended before the system was ready"),
+        }
+    }
+
+    fn stop(self) -> Result<ExitStatus> {
+        let Self { mut child, life_line, .. } = self;
+        drop(life_line);
+        let deadline = Instant::now() + STOPPED_WITHIN;
+        loop {
+            if let Some(status) = child.try_wait()? {
+                return Ok(status);
+            }
+            if Instant::now() > deadline {
+                // Takes all parts with it.
+                child.kill()?;
+                return Ok(child.wait()?);
+            }
+            std::thread::park_timeout(POLL);
+        }
+    }
+}
+
+/// A new data folder for this process.
+fn new_folder() -> PathBuf {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    systems().join(format!("{}-{count}", std::process::id()))
+}
+
+fn systems() -> PathBuf {
+    workspace().join("target/test-systems")
+}
+
+/// What the runner says, beside its data folder, which it may remove.
+fn complaints_of(data: &Path) -> Result<PathBuf> {
+    let name = data.file_name().context("a data folder needs a name")?.to_string_lossy();
+    Ok(data.with_file_name(format!("{name}.runner.txt")))
+}
+
+/// The runner's executable: beside the test's own, or built now.
+fn runner() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let profile = test.ancestors().nth(2).context("the test isn't in a target folder")?;
+    let runner = profile.join("alexandrite");
+    if !runner.exists() {
+        let name = profile.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name = if name == "debug" { "dev".to_owned() } else { name };
+        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        cargo.args(["build", "--package", "local", "--bins", "--profile", &name]).current_dir(workspace());
+        let status = cargo.status().context("building the runner")?;
+        ensure!(status.success(), "building the runner failed ({status})");
+    }
+    Ok(runner)
+}
+
+/// Lets a panic of any test be seen by [`System::stop`].
+fn note_failures() {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            FAILED.store(true, Ordering::Relaxed);
+            before(panic);
+        }));
+    });
+}
+
+/// Removes what failed tests left behind some time ago. What can't be removed does no harm.
+fn remove_old_folders() {
+    for item in fs::read_dir(systems()).into_iter().flatten().flatten() {
+        let modified = item.metadata().and_then(|data| data.modified()).ok();
+        if modified.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > KEPT_FOR) {
+            let _ = fs::remove_dir_all(item.path());
+            let _ = fs::remove_file(item.path());
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "the standard library has no hook for the end of a process")]
+fn at_exit(hook: extern "C" fn()) {
+    // SAFETY: the hook takes no argument, never unwinds past its `extern "C"` border and uses only what lives until
+    // the end of the process.
+    unsafe {
+        libc::atexit(hook);
+    }
+}

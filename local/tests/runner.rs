@@ -1,0 +1,245 @@
+//! The runner as its users see it: a process that starts real servers and leaves nothing behind.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use local::{Kind, Options, System, SystemFile};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+/// For everything that is awaited here, on a machine that builds and tests other things at the same time.
+const PATIENCE: Duration = Duration::from_secs(180);
+
+/// A runner started by hand, in a folder of its own.
+struct Runner {
+    process: Child,
+    data: PathBuf,
+}
+
+impl Runner {
+    /// Starts these parts on free ports and waits until they are ready.
+    fn start(data: PathBuf, only: &str) -> Result<Self> {
+        let mut process = command(&data, only).stdout(Stdio::piped()).stderr(complaints(&data)?).spawn()?;
+        let stdout = process.stdout.take().ok_or("no standard output")?;
+        // Ends without the line if the runner ends.
+        let ready =
+            BufReader::new(stdout).lines().map_while(std::result::Result::ok).any(|line| line.starts_with("ready "));
+        let runner = Self { process, data };
+        if ready { Ok(runner) } else { Err(fs::read_to_string(runner.data.with_extension("txt"))?.into()) }
+    }
+
+    fn file(&self) -> Result<SystemFile> {
+        Ok(SystemFile::read(&self.data)?)
+    }
+
+    fn pid(&self) -> i32 {
+        self.process.id().cast_signed()
+    }
+
+    /// Sends a signal and returns the exit code; `None` if the signal itself was the end.
+    fn end(&mut self, signal: Signal) -> Result<Option<i32>> {
+        kill(Pid::from_raw(self.pid()), signal)?;
+        Ok(self.process.wait()?.code())
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        // Only after a failed assertion is there something to end.
+        if matches!(self.process.try_wait(), Ok(None)) {
+            let _ = self.end(Signal::SIGTERM);
+        }
+        let _ = fs::remove_dir_all(&self.data);
+        let _ = fs::remove_file(self.data.with_extension("txt"));
+    }
+}
+
+fn command(data: &Path, only: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_alexandrite"));
+    command.args(["up", "--free-ports", "--only", only]).arg("--data").arg(data).stdin(Stdio::null());
+    command
+}
+
+fn complaints(data: &Path) -> Result<File> {
+    Ok(File::create(data.with_extension("txt"))?)
+}
+
+fn folder(name: &str) -> Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// All processes that descend from this one.
+fn family(pid: i32) -> Vec<i32> {
+    let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = tasks.filter_map(|task| fs::read_to_string(task.path().join("children")).ok());
+    let children: Vec<i32> = children
+        .flat_map(|list| list.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
+        .collect();
+    children.iter().flat_map(|child| family(*child)).chain(children.iter().copied()).collect()
+}
+
+fn lives(pid: i32) -> bool {
+    Path::new(&format!("/proc/{pid}")).exists()
+}
+
+/// The ports in the addresses of a system's stores.
+fn ports(file: &SystemFile) -> Vec<u16> {
+    let databases = file.databases.as_ref().map(|databases| databases.shop.clone());
+    let addresses = databases.into_iter().chain(file.amqp.clone());
+    let port = |address: String| address.rsplit_once(':')?.1.split('/').next()?.parse().ok();
+    addresses.filter_map(port).collect()
+}
+
+fn is_free(port: u16) -> bool {
+    TcpListener::bind(("127.0.0.1", port)).is_ok()
+}
+
+fn wait_until(what: &str, condition: impl Fn() -> bool) -> Result {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        if Instant::now() > deadline {
+            return Err(format!("not within {} s: {what}", PATIENCE.as_secs()).into());
+        }
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+fn error_of(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn sigterm_leaves_no_process_no_port_and_no_system_file() -> Result {
+    let mut runner = Runner::start(folder("sigterm")?, "postgres,rabbitmq")?;
+    let (family, ports) = (family(runner.pid()), ports(&runner.file()?));
+    assert!(family.len() > 5, "{family:?}");
+    assert_eq!(ports.len(), 2);
+    assert!(!ports.iter().any(|port| is_free(*port)));
+
+    assert_eq!(runner.end(Signal::SIGTERM)?, Some(0));
+
+    assert!(!family.iter().any(|pid| lives(*pid)), "still there: {family:?}");
+    assert!(ports.iter().all(|port| is_free(*port)), "still taken: {ports:?}");
+    assert!(runner.file().is_err());
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_while_it_starts_leaves_no_process() -> Result {
+    let data = folder("ctrl-c")?;
+    let process = command(&data, "postgres,rabbitmq").stdout(Stdio::null()).stderr(complaints(&data)?).spawn()?;
+    let mut runner = Runner { process, data };
+    let pid = runner.pid();
+    wait_until("a part was started", || family(pid).len() > 1)?;
+    let family = family(pid);
+
+    assert_eq!(runner.end(Signal::SIGINT)?, Some(1));
+
+    assert!(!family.iter().any(|pid| lives(*pid)), "still there: {family:?}");
+    Ok(())
+}
+
+#[test]
+fn killing_the_runner_takes_all_parts_down_and_the_next_start_goes_on() -> Result {
+    let mut runner = Runner::start(folder("sigkill")?, "postgres,rabbitmq")?;
+    let (family, address) = (family(runner.pid()), runner.file()?.databases.ok_or("no database")?.shop);
+    let table = Command::new("psql").args([&address, "-qc", "CREATE TABLE kept (id int)"]).status()?;
+    assert!(table.success());
+
+    assert_eq!(runner.end(Signal::SIGKILL)?, None);
+
+    wait_until("all parts ended", || !family.iter().any(|pid| lives(*pid)))?;
+    let again = Runner::start(runner.data.clone(), "postgres,rabbitmq")?;
+    let address = again.file()?.databases.ok_or("no database")?.shop;
+    let table = Command::new("psql").args([&address, "-qc", "SELECT FROM kept"]).output()?;
+    assert!(table.status.success(), "{}", error_of(&table));
+    Ok(())
+}
+
+#[test]
+fn a_part_that_dies_is_started_again() -> Result {
+    let runner = Runner::start(folder("restart")?, "postgres")?;
+    let pid_file = runner.file()?.pid_files.remove("postgres").ok_or("no postgres")?;
+    let pid = || -> Option<i32> { fs::read_to_string(&pid_file).ok()?.split_whitespace().next()?.parse().ok() };
+    let before = pid().ok_or("postgres does not run")?;
+
+    kill(Pid::from_raw(before), Signal::SIGKILL)?;
+
+    wait_until("another process runs", || pid().is_some_and(|now| now != before))?;
+    let address = runner.file()?.databases.ok_or("no database")?.shop;
+    wait_until("it answers", || {
+        Command::new("psql").args([&address, "-qc", "SELECT 1"]).output().is_ok_and(|output| output.status.success())
+    })
+}
+
+#[test]
+fn a_second_runner_on_the_same_data_is_told_who_has_it() -> Result {
+    let runner = Runner::start(folder("second")?, "postgres")?;
+    let second = command(&runner.data, "postgres").output()?;
+    assert_eq!(second.status.code(), Some(1));
+    let error = error_of(&second);
+    assert!(error.contains(&format!("process {} is running", runner.pid())), "{error}");
+    assert!(runner.file().is_ok(), "the first one goes on");
+    Ok(())
+}
+
+#[test]
+fn a_chosen_port_that_is_taken_is_an_error_that_names_its_holder() -> Result {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port().to_string();
+    let data = folder("taken")?;
+    let output = command(&data, "postgres").args(["--postgres-port", &port]).output()?;
+    fs::remove_dir_all(&data)?;
+    assert_eq!(output.status.code(), Some(1));
+    let error = error_of(&output);
+    let expected = format!("port {port} (--postgres-port) is taken by process {}", std::process::id());
+    assert!(error.contains(&expected), "{error}");
+    Ok(())
+}
+
+#[test]
+fn the_broker_knows_its_users_and_their_limits() -> Result {
+    let runner = Runner::start(folder("broker")?, "rabbitmq")?;
+    let log = fs::read_to_string(runner.file()?.logs.join("rabbitmq.txt"))?;
+    for user in ["alexandrite", "crm", "mes"] {
+        assert!(log.contains(&format!("Created user '{user}'")), "{log}");
+    }
+    assert!(!log.contains("[error]"), "{log}");
+    Ok(())
+}
+
+#[test]
+fn a_system_for_tests_is_gone_with_its_folder_when_it_stops() -> Result {
+    let system = System::start(&Options { only: vec![Kind::Postgres], ..Options::default() })?;
+    let (data, postgres) = (system.data().to_owned(), system.pid("postgres")?);
+    assert!(lives(postgres));
+    assert!(system.file().shop_api.is_none());
+
+    system.stop()?;
+
+    assert!(!lives(postgres));
+    assert!(!data.exists());
+    Ok(())
+}
+
+#[test]
+fn what_needs_a_running_system_says_how_to_start_one() -> Result {
+    let data = folder("nothing")?;
+    for arguments in [&["demo"][..], &["trail", "A-100000"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_alexandrite"));
+        let output = command.args(arguments).arg("--data").arg(&data).output()?;
+        assert_eq!(output.status.code(), Some(1));
+        assert!(error_of(&output).contains("start it first with `cargo run`"), "{}", error_of(&output));
+    }
+    Ok(fs::remove_dir_all(&data)?)
+}
