@@ -1,1 +1,15 @@
-//! Drives the real system from outside and reads what it logged.
+//! What tests of the real system are written with.
+//!
+//! [`contract`] runs one service in the test's own process against a real database; each service's contract tests use
+//! it. The end-to-end tests beside this library drive all services as processes of their own. Both talk to a service by
+//! a [`Client`], and to a database by a [`TestDatabase`].
+
+mod client;
+pub mod contract;
+mod database;
+mod wait;
+
+pub use client::{Answer, Client};
+pub use database::TestDatabase;
+pub use mesh::solids;
+pub use wait::{eventually, eventually_within};

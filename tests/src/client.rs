@@ -1,0 +1,197 @@
+//! A service's REST interface as its users see it.
+
+use reqwest::{
+    Body, Method, RequestBuilder,
+    header::{CONTENT_TYPE, HeaderMap},
+    multipart::Form,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// Somebody who uses a service.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    base: String,
+    token: Option<String>,
+    account: Option<Uuid>,
+}
+
+impl Client {
+    /// Nobody in particular, at the service with this base address, such as `http://127.0.0.1:8081`.
+    #[must_use]
+    pub fn new(base: &str) -> Self {
+        Self { http: reqwest::Client::new(), base: base.to_owned(), token: None, account: None }
+    }
+
+    /// The owner of this token or key, who has this account.
+    #[must_use]
+    pub fn holding(&self, token: &str, account: Option<Uuid>) -> Self {
+        Self { token: Some(token.to_owned()), account, ..self.clone() }
+    }
+
+    /// Whoever has this login.
+    ///
+    /// # Panics
+    ///
+    /// If the service doesn't open a session.
+    pub async fn log_in(&self, login: &str, password: &str) -> Self {
+        let credentials = json!({"login": login, "password": password});
+        let session = self.post_json("/sessions", credentials).await.expect(201);
+        let token = session["token"].as_str().expect("a session has a token");
+        self.holding(token, session["account_id"].as_str().and_then(|id| id.parse().ok()))
+    }
+
+    /// A new customer of the shop, registered and logged in over REST.
+    ///
+    /// # Panics
+    ///
+    /// If the service doesn't take the customer.
+    pub async fn register(&self, login: &str, password: &str) -> Self {
+        self.post_json("/customers", json!({"login": login, "password": password})).await.expect(201);
+        self.log_in(login, password).await
+    }
+
+    /// The account's number.
+    ///
+    /// # Panics
+    ///
+    /// For nobody in particular.
+    #[must_use]
+    pub fn account(&self) -> Uuid {
+        self.account.expect("this client has no account")
+    }
+
+    /// The token or key that goes with every request.
+    ///
+    /// # Panics
+    ///
+    /// For nobody in particular.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        self.token.as_deref().expect("this client has no token")
+    }
+
+    /// A request that can still be changed; [`Answer::to`] sends it.
+    pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        match &self.token {
+            Some(token) => request.bearer_auth(token),
+            None => request,
+        }
+    }
+
+    /// `GET`
+    pub async fn get(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::GET, path)).await
+    }
+
+    /// `POST` with a JSON body
+    pub async fn post_json(&self, path: &str, body: Value) -> Answer {
+        Answer::to(self.request(Method::POST, path).json(&body)).await
+    }
+
+    /// `POST` without a body
+    pub async fn post(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::POST, path)).await
+    }
+
+    /// `POST` of a `multipart/form-data` body
+    pub async fn post_form(&self, path: &str, form: Form) -> Answer {
+        Answer::to(self.request(Method::POST, path).multipart(form)).await
+    }
+
+    /// `PUT` without a body
+    pub async fn put(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::PUT, path)).await
+    }
+
+    /// `PUT` of bytes as they are
+    pub async fn put_bytes(&self, path: &str, bytes: impl Into<Body>) -> Answer {
+        let request = self.request(Method::PUT, path).header(CONTENT_TYPE, "application/octet-stream");
+        Answer::to(request.body(bytes)).await
+    }
+
+    /// `DELETE`
+    pub async fn delete(&self, path: &str) -> Answer {
+        Answer::to(self.request(Method::DELETE, path)).await
+    }
+}
+
+/// What a service answered.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status code.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body.
+    pub bytes: Vec<u8>,
+    /// The body as JSON, or null if it isn't.
+    pub json: Value,
+}
+
+impl Answer {
+    /// Sends a request and reads the whole answer.
+    ///
+    /// # Panics
+    ///
+    /// If no answer comes.
+    pub async fn to(request: RequestBuilder) -> Self {
+        Self::try_to(request).await.expect("an answer")
+    }
+
+    /// The same, for a service that may be away.
+    ///
+    /// # Errors
+    ///
+    /// If no answer comes.
+    pub async fn try_to(request: RequestBuilder) -> Result<Self, reqwest::Error> {
+        let answer = request.send().await?;
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let bytes = answer.bytes().await?.to_vec();
+        let json = serde_json::from_slice(&bytes).unwrap_or_default();
+        Ok(Self { status, headers, bytes, json })
+    }
+
+    /// A header's text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// Asserts the status and gives the JSON body.
+    ///
+    /// # Panics
+    ///
+    /// If it is another status.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "often only the status counts")]
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", String::from_utf8_lossy(&self.bytes));
+        self.json
+    }
+
+    /// Asserts that it is a whole problem document (RFC 9457) with this status and code, and gives it.
+    ///
+    /// # Panics
+    ///
+    /// If it is anything else.
+    #[track_caller]
+    #[expect(clippy::must_use_candidate, reason = "often only status and code count")]
+    pub fn expect_problem(self, status: u16, code: &str) -> Value {
+        let problem = &self.json;
+        assert_eq!((self.status, problem["code"].as_str()), (status, Some(code)), "{problem}");
+        assert_eq!(self.header("content-type"), Some("application/problem+json"));
+        assert_eq!(problem["status"], status);
+        for member in ["type", "title", "detail"] {
+            assert!(problem[member].as_str().is_some_and(|text| !text.is_empty()), "no {member} in {problem}");
+        }
+        assert!(self.header("x-request-id").is_some());
+        assert_eq!(problem["request_id"].as_str(), self.header("x-request-id"));
+        let trace = problem["trace_id"].as_str().unwrap_or_default();
+        let is_trace = trace.len() == 32 && trace.bytes().all(|digit| digit.is_ascii_hexdigit());
+        assert!(is_trace && trace.bytes().any(|digit| digit != b'0'), "no trace in {problem}");
+        self.json
+    }
+}

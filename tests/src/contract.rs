@@ -1,0 +1,270 @@
+//! One service in the test's own process, against a real database: what a service's contract tests are written with.
+//!
+//! ```no_run
+//! # use serde_json::json;
+//! # async fn example<ShopApi: common::service::Service>() {
+//! let shop = e2e::contract::start::<ShopApi>(&[]).await;
+//! let ada = shop.customer().await;
+//! let order = ada.post_json("/orders", json!({"material": "silver_925", "quantity": 1})).await.expect(201);
+//! ada.get("/orders/A-999999").await.expect_problem(404, "order_not_found");
+//! # }
+//! ```
+//!
+//! PostgreSQL is started once for each test binary and stops with it. Every service gets a database and a model folder
+//! of its own, both gone when it is dropped. There is no broker: the CRM and the MES are `degraded`, and messages wait in
+//! the outbox.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{LazyLock, Mutex, Once, PoisonError},
+};
+
+use common::{
+    auth::{Hasher, Role, accounts},
+    domain::System,
+    service::{Application, Service, Settings},
+};
+use local::Kind;
+use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracerProvider};
+use serde_json::{Map, Value};
+use sqlx::PgPool;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tracing_bunyan_formatter::{BunyanFormattingLayer, JsonStorageLayer};
+use tracing_subscriber::{fmt::writer::MakeWriterExt as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use uuid::Uuid;
+
+use crate::{Answer, Client, TestDatabase};
+
+/// A password that every account here has.
+pub const PASSWORD: &str = "a ring to find them";
+
+/// Nothing listens there.
+const NO_BROKER: &str = "amqp://nobody:nothing@127.0.0.1:1/%2f";
+
+/// A service that runs until this is dropped.
+pub struct RunningService {
+    // Dropped in this order: nobody works on the database any more when it goes.
+    _stop_on_drop: DropGuard,
+    anybody: Client,
+    tables: PgPool,
+    hasher: Hasher,
+    models: ModelFolder,
+    database: TestDatabase,
+}
+
+/// Starts a service with a new database and an empty model folder. `flags` are its settings beside those:
+/// `["--upload-limit-bytes", "1000"]`.
+///
+/// # Panics
+///
+/// If it doesn't start.
+pub async fn start<S: Service>(flags: &[&str]) -> RunningService {
+    capture_records(S::SYSTEM);
+    let postgres = tokio::task::spawn_blocking(|| local::System::shared(&[Kind::Postgres])).await;
+    let postgres = postgres.expect("PostgreSQL starts");
+    let administrator = postgres.file().postgres_admin.as_deref().expect("PostgreSQL runs");
+    let database = TestDatabase::create(administrator).await;
+    let models = ModelFolder(std::env::temp_dir().join(format!("alexandrite-{}", database.name())));
+
+    let models_url = format!("file://{}", models.0.display());
+    let mut all_flags = vec!["--listen-addr", "127.0.0.1:0", "--database-url", database.url()];
+    all_flags.extend(["--model-store-url", &models_url]);
+    if S::SYSTEM != System::ShopApi {
+        all_flags.extend(["--amqp-url", NO_BROKER]);
+    }
+    all_flags.extend(flags);
+    let settings = Settings::<S>::from_flags(all_flags).expect("the flags are right");
+    let application = Application::build(&settings).await.expect("the service starts");
+    let address = application.address().expect("it listens");
+    let stopping: CancellationToken = application.stopping();
+    tokio::spawn(async move {
+        // Cut off by the end of the test's runtime at the latest.
+        if let Err(error) = application.run_until_stopped().await {
+            eprintln!("{}: {error:#}", S::SYSTEM);
+        }
+    });
+    RunningService {
+        _stop_on_drop: stopping.drop_guard(),
+        anybody: Client::new(&format!("http://{address}")),
+        tables: database.pool(),
+        hasher: Hasher::new().expect("randomness"),
+        models,
+        database,
+    }
+}
+
+impl RunningService {
+    /// A client without a token.
+    #[must_use]
+    pub fn anybody(&self) -> &Client {
+        &self.anybody
+    }
+
+    /// The service's tables.
+    #[must_use]
+    pub fn tables(&self) -> &PgPool {
+        &self.tables
+    }
+
+    /// The database's address, for a further connection.
+    #[must_use]
+    pub fn database_url(&self) -> &str {
+        self.database.url()
+    }
+
+    /// The folder where the service keeps models.
+    #[must_use]
+    pub fn models(&self) -> &Path {
+        &self.models.0
+    }
+
+    /// The files in the model folder, however deep.
+    #[must_use]
+    pub fn stored_models(&self) -> Vec<PathBuf> {
+        fn files(folder: &Path) -> Vec<PathBuf> {
+            let items = fs::read_dir(folder).into_iter().flatten().flatten().map(|item| item.path());
+            items.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+        }
+        files(&self.models.0)
+    }
+
+    /// A new account with [`PASSWORD`]; gives its number and its login.
+    ///
+    /// # Panics
+    ///
+    /// If the account can't be made.
+    pub async fn account(&self, role: Role) -> (Uuid, String) {
+        let login = format!("{role}-{}", Uuid::now_v7().simple());
+        let id = accounts::create(&self.tables, &self.hasher, &login, PASSWORD.into(), role).await;
+        (id.expect("a new account"), login)
+    }
+
+    /// A new account, logged in over REST.
+    ///
+    /// # Panics
+    ///
+    /// If that fails.
+    pub async fn logged_in(&self, role: Role) -> Client {
+        let (_, login) = self.account(role).await;
+        self.anybody.log_in(&login, PASSWORD).await
+    }
+
+    /// The owner of a new key.
+    ///
+    /// # Panics
+    ///
+    /// If the key can't be made.
+    pub async fn with_key(&self, role: Role) -> Client {
+        let (account, key) =
+            accounts::give_key(&self.tables, &format!("{role}-{}", Uuid::now_v7().simple()), role, false)
+                .await
+                .expect("a new key");
+        self.anybody.holding(key.expose(), Some(account))
+    }
+
+    /// A customer, registered and logged in over REST; only the shop has that.
+    ///
+    /// # Panics
+    ///
+    /// If that fails.
+    pub async fn customer(&self) -> Client {
+        self.anybody.register(&format!("customer-{}", Uuid::now_v7().simple()), PASSWORD).await
+    }
+
+    /// A customer's account, for a service where customers don't log in.
+    ///
+    /// # Panics
+    ///
+    /// If the account can't be made.
+    pub async fn customer_account(&self) -> Uuid {
+        self.account(Role::Customer).await.0
+    }
+
+    /// A seller, logged in.
+    pub async fn seller(&self) -> Client {
+        self.logged_in(Role::Seller).await
+    }
+
+    /// An operator, logged in.
+    pub async fn operator(&self) -> Client {
+        self.logged_in(Role::Operator).await
+    }
+
+    /// The carrier, with a key.
+    pub async fn carrier(&self) -> Client {
+        self.with_key(Role::Carrier).await
+    }
+
+    /// A partner, with a key.
+    pub async fn partner(&self) -> Client {
+        self.with_key(Role::Partner).await
+    }
+}
+
+/// Every record that the services of this process have written so far with this value in this field, the oldest first.
+///
+/// # Panics
+///
+/// If a line is no JSON object.
+#[must_use]
+pub fn records_with(field: &str, value: &str) -> Vec<Map<String, Value>> {
+    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+    let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let records = lines.map(|line| serde_json::from_slice::<Map<String, Value>>(line).expect("a record"));
+    records.filter(|record| record.get(field).is_some_and(|found| found == value)).collect()
+}
+
+/// The records of the request that got this answer.
+///
+/// # Panics
+///
+/// If the answer doesn't name its request.
+#[must_use]
+pub fn records_of(answer: &Answer) -> Vec<Map<String, Value>> {
+    records_with("http.request.id", answer.header("x-request-id").expect("every answer names its request"))
+}
+
+/// What the services of this process have logged.
+static LOG: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(Mutex::default);
+
+struct LogWriter;
+
+impl Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Sets tracing up as a service's `main` does, with the records kept here instead of written out.
+fn capture_records(system: System) {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let records = BunyanFormattingLayer::new(
+            system.name().to_owned(),
+            (|| LogWriter).with_filter(|metadata: &tracing::Metadata<'_>| metadata.is_event()),
+        );
+        let not_for_the_log = ["target", "line", "file", "otel.name", "otel.kind", "otel.status_code"];
+        let records = records.skip_fields(not_for_the_log.into_iter()).expect("fields to skip");
+        let spans = tracing_opentelemetry::layer().with_tracer(SdkTracerProvider::default().tracer("tests"));
+        opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
+        let filter = tracing_subscriber::EnvFilter::new(common::telemetry::DEFAULT_FILTER);
+        tracing_subscriber::registry().with(filter).with(spans).with(JsonStorageLayer).with(records).init();
+    });
+}
+
+/// A folder that goes when this is dropped.
+struct ModelFolder(PathBuf);
+
+impl Drop for ModelFolder {
+    fn drop(&mut self) {
+        // It may never have been made.
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}

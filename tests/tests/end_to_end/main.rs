@@ -1,0 +1,37 @@
+//! End to end: real processes over HTTP, and what they logged as Elasticsearch returns it.
+//!
+//! One system serves all tests of this binary. What breaks something happens in a [`world::World`]: three more services
+//! with databases and a broker's virtual host of their own, whose records go the same way into the same Elasticsearch.
+
+mod support {
+    //! What these tests are written with.
+
+    pub(crate) mod broker;
+    pub(crate) mod log;
+    pub(crate) mod people;
+    pub(crate) mod process;
+    pub(crate) mod relay;
+    pub(crate) mod search;
+    pub(crate) mod secrets;
+    pub(crate) mod spans;
+    pub(crate) mod system;
+    pub(crate) mod world;
+}
+
+mod scenario {
+    //! Stretches of the system's life that several tests look at from different sides. Each runs once.
+
+    pub(crate) mod broken_broker;
+    pub(crate) mod broken_database;
+    pub(crate) mod broken_store;
+    pub(crate) mod ordinary;
+}
+
+mod access;
+mod catalogue;
+mod kills;
+mod life;
+mod messages;
+mod runner;
+mod shipping;
+mod traces;
