@@ -3,6 +3,7 @@
 use std::{error::Error, fmt};
 
 pub use elk::ErrorType;
+use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// Something of ours went wrong: the database, the broker, the model store, or a bug. It carries its class and the
 /// whole chain of causes to the one place that logs it.
@@ -84,6 +85,7 @@ impl Classified for sqlx::Error {
             Self::Io(_) | Self::Tls(_) | Self::PoolTimedOut | Self::PoolClosed | Self::WorkerCrashed => {
                 ErrorType::DatabaseUnavailable
             }
+            Self::Database(error) if ends_the_session(error.as_ref()) => ErrorType::DatabaseUnavailable,
             // Class 57 is operator intervention (shutdown), class 53 insufficient resources, class 08 a lost
             // connection: https://www.postgresql.org/docs/current/errcodes-appendix.html
             Self::Database(error)
@@ -94,6 +96,13 @@ impl Classified for sqlx::Error {
             _ => ErrorType::DatabaseError,
         }
     }
+}
+
+/// Whether PostgreSQL closed the connection with this error, or never let us in: the database is stopped, renamed,
+/// dropped, or closed to us.
+fn ends_the_session(error: &dyn sqlx::error::DatabaseError) -> bool {
+    let error = error.try_downcast_ref::<PgDatabaseError>();
+    error.is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }
 
 impl Classified for sqlx::migrate::MigrateError {

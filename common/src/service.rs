@@ -159,6 +159,8 @@ impl Application {
         let server = tokio::spawn(http::serve(listener, router, core.requests.clone(), stopping.clone(), deadline));
 
         let died = tokio::select! {
+            // Tasks that end because they are told to haven't died.
+            biased;
             () = stopping.cancelled() => None,
             ended = background.tasks.join_next() => ended,
         };

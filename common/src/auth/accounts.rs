@@ -43,14 +43,11 @@ pub async fn create(
     password: SecretString,
     role: Role,
 ) -> Result<Uuid, AccountError> {
-    use secrecy::ExposeSecret as _;
-
     check_login(login)?;
-    WeakPassword::check(password.expose_secret())?;
     let hash = hasher.hash(password).await.map_err(|error| match error {
         HasherError::Busy => AccountError::Busy,
         HasherError::Fault(fault) => fault.into(),
-    })?;
+    })??;
     let id = Uuid::now_v7();
     let inserted = sqlx::query!(
         "INSERT INTO accounts (id, login, password_hash, role) VALUES ($1, $2, $3, $4)",

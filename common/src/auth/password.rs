@@ -33,26 +33,30 @@ pub enum HasherError {
     Fault(Fault),
 }
 
-/// Why a password is refused.
+/// The password is too easy to guess.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a password needs {} to {} characters, and five different ones", WeakPassword::SHORTEST, WeakPassword::LONGEST)]
+#[error(
+    "this password is too short or too easy to guess: take {} to {} characters, such as a few words that don't belong together",
+    WeakPassword::SHORTEST,
+    WeakPassword::LONGEST
+)]
 pub struct WeakPassword;
 
 impl WeakPassword {
-    /// The least number of characters: NIST SP 800-63B asks for eight, and for length rather than kinds of characters.
-    pub const SHORTEST: usize = 10;
+    /// The least number of characters (NIST SP 800-63B-4 §3.1.1.2).
+    pub const SHORTEST: usize = 8;
     /// The most, so that hashing stays bounded.
     pub const LONGEST: usize = 128;
 
-    /// Whether the password will do.
+    /// Whether the password will do: neither too short nor too long, and not among the first million guesses.
     ///
     /// # Errors
     ///
-    /// If it is too short, too long, or a repetition.
+    /// If it won't.
     pub fn check(password: &str) -> Result<(), Self> {
-        let characters = password.chars().count();
-        let different = password.chars().collect::<std::collections::HashSet<_>>().len();
-        if (Self::SHORTEST..=Self::LONGEST).contains(&characters) && different >= 5 { Ok(()) } else { Err(Self) }
+        let bounded = (Self::SHORTEST..=Self::LONGEST).contains(&password.chars().count());
+        let strong = || zxcvbn::zxcvbn(password, &[]).score() >= zxcvbn::Score::Two;
+        if bounded && strong() { Ok(()) } else { Err(Self) }
     }
 }
 
@@ -67,13 +71,19 @@ impl Hasher {
         Ok(Self { turns: Arc::new(Semaphore::new(cores)), decoy: hash(b"nobody's password")?.into() })
     }
 
-    /// Hashes a password into a PHC string.
+    /// Hashes a new password into a PHC string, unless it is weak.
     ///
     /// # Errors
     ///
     /// If no turn came in time, or hashing failed.
-    pub async fn hash(&self, password: SecretString) -> Result<String, HasherError> {
-        self.in_turn(move || hash(password.expose_secret().as_bytes())).await
+    pub async fn hash(&self, password: SecretString) -> Result<Result<String, WeakPassword>, HasherError> {
+        self.in_turn(move || {
+            let password = password.expose_secret();
+            WeakPassword::check(password)
+                .map(|()| hash(password.as_bytes()))
+                .map_or_else(|weak| Ok(Err(weak)), |hash| hash.map(Ok))
+        })
+        .await
     }
 
     /// Whether the password belongs to the hash; with no hash, no, after the same time.
@@ -122,7 +132,7 @@ mod tests {
     #[tokio::test]
     async fn a_password_fits_its_own_hash_and_no_other() {
         let hasher = Hasher::new().unwrap();
-        let hash = hasher.hash("correct horse".into()).await.ok().unwrap();
+        let hash = hasher.hash("correct horse".into()).await.ok().unwrap().unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(matches!(hasher.verify("correct horse".into(), Some(hash.clone())).await, Ok(true)));
         assert!(matches!(hasher.verify("wrong horse".into(), Some(hash)).await, Ok(false)));
@@ -130,8 +140,9 @@ mod tests {
     }
 
     #[test]
-    fn short_long_and_monotonous_passwords_are_weak() {
-        for weak in ["", "short", "aaaaaaaaaaaaaaaa", &"long enough, really. ".repeat(10)] {
+    fn short_long_and_well_known_passwords_are_weak() {
+        for weak in ["", "short", "password123", "aaaaaaaaaaaaaaaa", "qwertyuiop", &"long enough, really. ".repeat(10)]
+        {
             assert_eq!(WeakPassword::check(weak), Err(WeakPassword), "{weak}");
         }
         assert_eq!(WeakPassword::check("four words in a row"), Ok(()));

@@ -9,12 +9,18 @@ use std::{
     time::Duration,
 };
 
-use axum::{Json, extract::State, http::StatusCode};
+use axum::{
+    Json,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse as _, Response},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::service::Core;
+use super::ApiError;
+use crate::{fault::FaultContext as _, service::Core};
 
 /// A check that takes longer counts as failed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -83,14 +89,15 @@ async fn live() -> Json<Report> {
         (status = 503, description = "It can't", body = Report),
     )
 )]
-async fn ready(State(core): State<Core>) -> (StatusCode, Json<Report>) {
+async fn ready(State(core): State<Core>) -> Response {
     let database = tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(&core.database));
     let models = tokio::time::timeout(PATIENCE, core.models.check());
     let (database, models) = tokio::join!(database, models);
+    let database = database.fault("asking the database").and_then(|answer| answer.fault("asking the database"));
     let state = |up| if up { Availability::Up } else { Availability::Down };
 
     let mut dependencies = BTreeMap::from([
-        ("database".to_owned(), state(matches!(database, Ok(Ok(_))))),
+        ("database".to_owned(), state(database.is_ok())),
         ("model_store".to_owned(), state(matches!(models, Ok(Ok(()))))),
     ]);
     if let Some(broker) = core.health.broker.get() {
@@ -103,5 +110,10 @@ async fn ready(State(core): State<Core>) -> (StatusCode, Json<Report>) {
     } else {
         (StatusCode::OK, Status::Ok)
     };
-    (code, Json(Report { status, dependencies }))
+    let mut answer = (code, Json(Report { status, dependencies })).into_response();
+    if let Err(fault) = database {
+        // For the log: the answer has its body.
+        answer.extensions_mut().insert(Arc::new(ApiError::from(fault)));
+    }
+    answer
 }

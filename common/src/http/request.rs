@@ -13,7 +13,7 @@ use std::{
 
 use axum::{
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
@@ -28,6 +28,7 @@ use uuid::Uuid;
 use super::{ApiError, Rejection, problem};
 use crate::{
     Fault,
+    domain::OrderId,
     fault::ErrorType,
     telemetry::{Record, Subject, TraceContext, adopt, identify, trace_id},
 };
@@ -39,6 +40,8 @@ pub struct RequestInfo {
     pub id: String,
     /// Where it came from, cut to the network.
     pub source_network: IpAddr,
+    /// The order that its path names.
+    order: Option<OrderId>,
     user: OnceLock<Uuid>,
 }
 
@@ -72,6 +75,7 @@ pub(super) async fn observe(
     let info = Arc::new(RequestInfo {
         id: request_id(request.headers()),
         source_network: network(peer.ip()),
+        order: route.as_ref().and_then(|route| order_in(request.uri().path(), route.as_str())),
         user: OnceLock::new(),
     });
     request.extensions_mut().insert(Arc::clone(&info));
@@ -107,12 +111,7 @@ impl Drop for HangUp {
     }
 }
 
-fn root_span(
-    method: &axum::http::Method,
-    route: Option<&MatchedPath>,
-    info: &RequestInfo,
-    headers: &HeaderMap,
-) -> Span {
+fn root_span(method: &Method, route: Option<&MatchedPath>, info: &RequestInfo, headers: &HeaderMap) -> Span {
     let route = route.map_or(UNMATCHED, MatchedPath::as_str);
     // At ERROR level, so that no filter takes the trace's id from a warning.
     let span = tracing::error_span!(
@@ -138,6 +137,26 @@ fn request_id(headers: &HeaderMap) -> String {
     sent.filter(well_formed).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
+/// The order that stands in the path where the route has `{id}`.
+fn order_in(path: &str, route: &str) -> Option<OrderId> {
+    let place = route.split('/').position(|part| part == "{id}")?;
+    path.split('/').nth(place)?.parse().ok()
+}
+
+/// What a request was for that failed before its handler could say so: when the caller's token can't be looked up, or
+/// when the handler panics.
+fn purpose(method: &Method, route: Option<&MatchedPath>) -> Action {
+    match (method.as_str(), route.map_or(UNMATCHED, MatchedPath::as_str)) {
+        ("POST", "/sessions") => Action::LoginFailed,
+        ("POST", "/orders" | "/partner/orders") => Action::OrderCreated,
+        ("PUT", "/orders/{id}/model") => Action::OrderModelUploaded,
+        ("POST", "/orders/{id}/status" | "/deliveries") => Action::OrderStatusChanged,
+        ("PUT", "/orders/{id}/operator") => Action::OrderOperatorAssigned,
+        ("POST", "/orders/{id}/price") => Action::OrderPriceStatusChanged,
+        _ => Action::HttpRequest,
+    }
+}
+
 /// Enough to see where attacks come from, not enough to tell one person from another: /24, or /48.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -153,7 +172,7 @@ fn panicked(panic: &(dyn Any + Send)) -> Fault {
 
 fn finish(
     mut answer: Response,
-    method: &axum::http::Method,
+    method: &Method,
     route: Option<&MatchedPath>,
     info: &RequestInfo,
     started: Instant,
@@ -161,7 +180,9 @@ fn finish(
 ) -> Response {
     let error = answer.extensions_mut().remove::<Arc<ApiError>>();
     let trace = trace_id(&Span::current());
-    if let Some(error) = &error {
+    if answer.headers().get(header::CONTENT_TYPE).is_some_and(|media_type| media_type == "application/json") {
+        // A handler's own words, even if it failed: the health report.
+    } else if let Some(error) = &error {
         answer = problem::render(&error.rejection(), &info.id, &trace);
     } else if answer.status().is_client_error() || answer.status().is_server_error() {
         answer = rendered_anew(&answer, &info.id, &trace);
@@ -171,15 +192,23 @@ fn finish(
     }
 
     let failed = answer.status().is_server_error();
-    let mut record = match error.as_deref() {
-        Some(ApiError::Failed(fault, Some(kept_from))) => {
-            let (action, subject) = kept_from.as_ref();
-            Record::failure(*action, subject.clone(), fault).write();
+    let failure = match error.as_deref() {
+        Some(ApiError::Failed(fault, kept_from)) => {
+            let before_the_handler =
+                || (purpose(method, route), Subject { order: info.order.clone(), ..Subject::default() });
+            let (action, subject) = kept_from.as_deref().cloned().unwrap_or_else(before_the_handler);
+            Some((fault, action, subject))
+        }
+        _ => None,
+    };
+    let mut record = match failure {
+        Some((fault, Action::HttpRequest, subject)) => Record::failure(Action::HttpRequest, subject, fault),
+        Some((fault, action, subject)) => {
+            Record::failure(action, subject, fault).write();
             Record::success(Action::HttpRequest, Subject::default()).unsuccessful()
         }
-        Some(ApiError::Failed(fault, None)) => Record::failure(Action::HttpRequest, Subject::default(), fault),
-        _ if failed => Record::success(Action::HttpRequest, Subject::default()).unsuccessful(),
-        _ => Record::success(Action::HttpRequest, Subject::default()),
+        None if failed => Record::success(Action::HttpRequest, Subject::default()).unsuccessful(),
+        None => Record::success(Action::HttpRequest, Subject::default()),
     };
     let status = if client_gone { CLIENT_CLOSED_REQUEST } else { answer.status().as_u16() };
     record = record
@@ -225,6 +254,18 @@ mod tests {
         assert_eq!(cut("203.0.113.77"), "203.0.113.0");
         assert_eq!(cut("::ffff:203.0.113.77"), "203.0.113.0");
         assert_eq!(cut("2001:db8:1:2:3:4:5:6"), "2001:db8:1::");
+    }
+
+    #[test]
+    fn the_order_is_where_the_route_says() {
+        let order = |path, route| order_in(path, route).map(|id| id.to_string());
+        assert_eq!(order("/orders/A-100042/model", "/orders/{id}/model").as_deref(), Some("A-100042"));
+        assert_eq!(order("/partner/orders/P-100007", "/partner/orders/{id}").as_deref(), Some("P-100007"));
+        for (path, route) in
+            [("/orders/nonsense", "/orders/{id}"), ("/orders", "/orders"), ("/A-100042", "/docs/{*rest}")]
+        {
+            assert_eq!(order(path, route), None, "{path}");
+        }
     }
 
     #[test]

@@ -265,7 +265,11 @@ impl<'a> Message<'a> {
         let facts = serde_json::from_slice::<OrderFacts>(&delivery.data);
         let message = Self { message_type: name, id, order: facts.as_ref().ok().map(|facts| facts.order.id.clone()) };
         let content = facts
-            .map_err(|error| Fault::new(ErrorType::MessageMalformed, "reading a message", error))
+            // Only where: the error's own words quote what stands there, which may be a customer's comment.
+            .map_err(|error| {
+                let place = format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column());
+                Fault::new(ErrorType::MessageMalformed, "reading a message", place)
+            })
             .and_then(|facts| {
                 let message_type =
                     MessageType::of_name(name).ok_or_else(|| malformed("a message of an unknown type"))?;

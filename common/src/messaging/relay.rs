@@ -40,8 +40,10 @@ pub(super) struct Relay {
 impl Relay {
     pub(super) async fn run(self) {
         let mut backoff = Backoff::new();
+        let mut reported = false;
         while let Some(Err(fault)) = self.stopping.run_until_cancelled(self.relay_until_broken(&mut backoff)).await {
-            self.report(&fault, backoff.is_first()).await;
+            reported &= !backoff.is_first();
+            reported |= self.report(&fault, reported).await;
             self.stopping.run_until_cancelled(backoff.wait()).await;
         }
     }
@@ -88,18 +90,18 @@ impl Relay {
         }
     }
 
-    /// Records that messages wait and why: an ERROR when it begins, a WARN at each try. With nothing waiting, nothing
-    /// has failed, and only the health check tells.
-    async fn report(&self, fault: &Fault, first: bool) {
+    /// Records that messages wait and why: an ERROR once, unless it was `reported` before, and a WARN at each try. With
+    /// nothing waiting, nothing has failed, and only the health check tells. Says whether anything was recorded.
+    async fn report(&self, fault: &Fault, reported: bool) -> bool {
         let waiting = async {
             let mut connection = self.database.acquire().await.fault("reading the outbox")?;
             outbox::claim(&mut connection, 1).await
         };
         match waiting.await {
             Ok(messages) => {
-                let Some(message) = messages.first() else { return };
+                let Some(message) = messages.first() else { return false };
                 publish_span(message).in_scope(|| {
-                    if first {
+                    if !reported {
                         failure(fault, subject(message))
                             .messaging(Some(message.message_id), &message.message_type)
                             .write();
@@ -112,13 +114,14 @@ impl Relay {
                 });
             }
             // The database is away: which messages wait is unknown.
-            Err(_) if first => failure(fault, Subject::default()).write(),
+            Err(_) if !reported => failure(fault, Subject::default()).write(),
             Err(_) => {}
         }
+        true
     }
 }
 
-fn failure(fault: &Fault, subject: Subject) -> Record<'static> {
+fn failure<'a>(fault: &Fault, subject: Subject) -> Record<'a> {
     Record::failure(Action::MessagePublished, subject, fault)
 }
 
