@@ -29,9 +29,11 @@ impl Folders {
     pub(crate) fn create(data: &Path, owner: &Owner) -> Result<Self> {
         fs::create_dir_all(data).with_context(|| format!("creating {}", data.display()))?;
         let folders = Self::planned(&data.canonicalize()?, owner);
-        if folders.parts != folders.data {
+        if folders.moved() {
+            owner.trusts(&folders.parts)?;
             owner.folder(&folders.parts)?;
         }
+        owner.trusts(&folders.shared)?;
         for folder in [folders.run(), folders.binaries(), folders.logs(), folders.models()] {
             owner.folder(&folder)?;
         }

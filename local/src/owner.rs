@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use nix::unistd::{Gid, Uid, User, chown};
 use tokio::process::Command;
 
@@ -83,6 +83,14 @@ impl Owner {
         write().with_context(|| format!("writing {}", path.display()))?;
         self.take(&draft)?;
         fs::rename(&draft, path).with_context(|| format!("writing {}", path.display()))
+    }
+
+    /// Fails if somebody else has put something in this place, as anybody can in a folder that is open to all.
+    pub(crate) fn trusts(&self, path: &Path) -> Result<()> {
+        let Ok(there) = fs::symlink_metadata(path) else { return Ok(()) };
+        let ours = [self.uid, Uid::effective(), Uid::from_raw(0)].iter().any(|user| user.as_raw() == there.uid());
+        ensure!(there.is_dir() && ours, "{} belongs to somebody else", path.display());
+        Ok(())
     }
 
     /// Whether this user can get to `path`, as far as it exists: every folder above it lets them through.

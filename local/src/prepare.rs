@@ -207,3 +207,47 @@ fn contents(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let queries = named.filter(|(name, _)| name.starts_with("query-") && name.ends_with(".json"));
     queries.map(|(name, path)| Ok((name, fs::read(path)?))).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A new folder with these files, each of which contains its own name.
+    fn folder(name: &str, files: &[&str]) -> Result<PathBuf> {
+        let folder = std::env::temp_dir().join(format!("alexandrite-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        fs::create_dir_all(&folder)?;
+        for file in files {
+            fs::write(folder.join(file), file)?;
+        }
+        Ok(folder)
+    }
+
+    #[test]
+    fn migrations_are_applied_by_number_and_not_by_name() -> Result<()> {
+        let folder = folder("migrations", &["10_late.sql", "9_early.sql", "0008_first.sql", "README.md"])?;
+        let names: Vec<_> =
+            migrations(&folder)?.iter().map(|file| file.strip_prefix(&folder).map(Path::to_owned)).collect();
+        fs::remove_dir_all(&folder)?;
+        let names: Vec<PathBuf> = names.into_iter().collect::<Result<_, _>>()?;
+        assert_eq!(names, ["0008_first.sql", "9_early.sql", "10_late.sql"].map(PathBuf::from));
+        Ok(())
+    }
+
+    #[test]
+    fn stale_descriptions_go_only_when_every_query_was_seen() -> Result<()> {
+        let committed = folder("committed", &["query-old.json", "query-same.json", "notes.txt"])?;
+        let new = folder("new", &["query-same.json", "query-new.json"])?;
+
+        assert_eq!(renew(&committed, &new, true, true)?.len(), 2, "a check counts what is new and what is stale");
+        assert_eq!(contents(&committed)?.len(), 2, "a check changes nothing");
+        assert_eq!(renew(&committed, &new, false, false)?.len(), 1);
+        assert_eq!(contents(&committed)?.len(), 3, "nothing is removed after an incomplete run");
+        assert_eq!(renew(&committed, &new, true, false)?.len(), 1);
+        assert_eq!(contents(&committed)?, contents(&new)?);
+        assert!(committed.join("notes.txt").exists());
+
+        fs::remove_dir_all(&committed)?;
+        Ok(fs::remove_dir_all(&new)?)
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::print;
 
@@ -33,10 +33,9 @@ impl Progress {
         Line { bar, name: name.to_owned(), began: Instant::now(), terminal: self.terminal }
     }
 
-    /// Takes all lines off the terminal.
-    pub(crate) fn clear(&self) {
-        // A terminal that can't be written to shows nothing anyway.
-        let _ = self.lines.clear();
+    /// Leaves the lines on the terminal as they are: from now on, others write there too.
+    pub(crate) fn close(&self) {
+        self.lines.set_draw_target(ProgressDrawTarget::hidden());
     }
 
     /// Says something above the lines.

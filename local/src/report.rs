@@ -82,8 +82,8 @@ fn to_try(file: &SystemFile, site: &Site) -> String {
     let support = file.accounts.support.as_ref().map(|login| format!("{}:{}", login.login, login.password));
     format!(
         "Try, in another terminal\n\
-         \x20 cargo run --{data} demo                  an order through all its statuses, and its trail\n\
-         \x20 cargo run --{data} trail A-100000        the trail of any order\n\
+         \x20 cargo run -- demo{data}                  an order through all its statuses, and its trail\n\
+         \x20 cargo run -- trail A-100000{data}        the trail of any order\n\
          \x20 curl {}/health/ready\n\
          \x20 curl -u {} '{}/alexandrite-*/_search?q=level:50&sort=time:desc'\n\n",
         shop.unwrap_or_default(),

@@ -41,6 +41,7 @@ pub struct Options {
 /// A running system. Dropping it stops it.
 #[derive(Debug)]
 pub struct System {
+    kinds: Vec<Kind>,
     data: PathBuf,
     file: SystemFile,
     process: Mutex<Option<Process>>,
@@ -93,15 +94,16 @@ impl System {
             process.stop()?;
             return Err(error.context(tail(&said, 40)));
         }
-        Ok(Self { file: SystemFile::read(&data)?, data, process: Mutex::new(Some(process)) })
+        let kinds = Kind::with_needs(&options.only);
+        Ok(Self { kinds, file: SystemFile::read(&data)?, data, process: Mutex::new(Some(process)) })
     }
 
-    /// The one system that all tests of this process share, started by the first who asks with these parts. It stops
-    /// when the process ends.
+    /// The one system that all tests of this process share, started by the first who asks, with these parts and what
+    /// they need. It stops when the process ends.
     ///
     /// # Panics
     ///
-    /// The system can't be started.
+    /// The system can't be started, or was started by another test without one of these parts.
     pub fn shared(only: &[Kind]) -> &'static Self {
         static SHARED: OnceLock<std::result::Result<System, String>> = OnceLock::new();
         /// Runs when the process ends, because the test harness ends it without dropping what is static.
@@ -118,10 +120,13 @@ impl System {
             at_exit(stop_shared);
             Ok(system)
         });
-        match system {
+        let system = match system {
             Ok(system) => system,
             Err(error) => panic!("the system that the tests share did not start: {error}"),
-        }
+        };
+        let wanted = Kind::with_needs(only);
+        assert!(wanted.iter().all(|kind| system.kinds.contains(kind)), "the tests of a process share the same parts");
+        system
     }
 
     /// Where everything is.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
 pub use crate::accounts::Login;
@@ -89,9 +89,12 @@ impl SystemFile {
     /// No system runs there, or the file isn't readable.
     pub fn read(data: &Path) -> Result<Self> {
         let path = data.join(FILE);
-        let content = fs::read_to_string(&path).with_context(|| {
-            format!("no system runs with the data in {}: start it first with `cargo run`", data.display())
-        })?;
+        let content = match fs::read_to_string(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                bail!("no system runs with the data in {}: start it first with `cargo run`", data.display())
+            }
+            read => read.with_context(|| format!("reading {}", path.display()))?,
+        };
         serde_json::from_str(&content).with_context(|| format!("reading {}", path.display()))
     }
 

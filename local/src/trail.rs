@@ -52,7 +52,7 @@ fn row(record: &Value) -> [String; 5] {
     [time.replace('T', " "), service, text(record, field::EVENT_ACTION).to_owned(), status(record), trace]
 }
 
-/// What the event changed, or why it failed.
+/// What the event changed or carried, or why it failed.
 fn status(record: &Value) -> String {
     let failure = text(record, field::ERROR_TYPE);
     let (order, price) = (text(record, field::ORDER_STATUS), text(record, field::ORDER_PRICE_STATUS));
@@ -60,8 +60,10 @@ fn status(record: &Value) -> String {
         format!("! {failure}")
     } else if !price.is_empty() {
         format!("price {price}")
-    } else {
+    } else if !order.is_empty() {
         order.to_owned()
+    } else {
+        text(record, field::MESSAGING_MESSAGE_TYPE).to_owned()
     }
 }
 

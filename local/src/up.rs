@@ -55,7 +55,7 @@ pub(crate) async fn up(data: &Path, flags: &UpFlags, requests: &mut StopRequests
     let site = Site { folders, owner };
     let (supervisor, mut failures) = Supervisor::new(site.owner.clone(), progress.clone(), site.folders.run());
     let system = System {
-        kinds: Kind::with_needs(if flags.only.is_empty() { &Kind::ALL } else { &flags.only }),
+        kinds: Kind::with_needs(&flags.only),
         accounts: Accounts::load(&data)?,
         throw_away: flags.throw_away,
         service_settings: flags.set.clone(),
@@ -68,7 +68,7 @@ pub(crate) async fn up(data: &Path, flags: &UpFlags, requests: &mut StopRequests
         started = system.start(&flags.ports) => match started {
             Ok(file) => {
                 file.write(&data)?;
-                progress.clear();
+                progress.close();
                 report::ready(&file, &system.site, &system.kinds, began.elapsed());
                 tokio::select! {
                     name = requests.next() => { progress.say(format!("{name}: stopping")); Ok(()) }
@@ -81,7 +81,7 @@ pub(crate) async fn up(data: &Path, flags: &UpFlags, requests: &mut StopRequests
     };
     let removed = fs::remove_file(data.join(system_file::FILE));
     if outcome.is_err() {
-        progress.clear();
+        progress.close();
     }
     tokio::select! {
         () = system.supervisor.stop() => {}

@@ -44,9 +44,10 @@ impl Kind {
         }
     }
 
-    /// These parts and all that they need.
+    /// These parts and all that they need; none named stands for all.
     #[must_use]
     pub fn with_needs(kinds: &[Self]) -> Vec<Self> {
+        let kinds = if kinds.is_empty() { &Self::ALL } else { kinds };
         let mut all: Vec<Self> = kinds.iter().flat_map(|kind| kind.needs().iter().chain([kind]).copied()).collect();
         all.sort_unstable();
         all.dedup();
