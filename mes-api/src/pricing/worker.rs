@@ -19,6 +19,7 @@ use common::{
 use elk::{Action, field};
 use mesh::{Limits, Measures, MeshError};
 use opentelemetry::trace::Status;
+use sqlx::PgConnection;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, Span, field::Empty};
@@ -132,7 +133,7 @@ impl Workers {
             };
             let order = orders::lock(&mut transaction, &job.order).await?;
             let order = order.ok_or(Fault::bare(ErrorType::Internal, "a price is to be calculated for no order"))?;
-            let wanted = order.status() == OrderStatus::Submitted;
+            let wanted = wants_price(&order);
             if wanted {
                 orders::set_price(&mut transaction, &job.order, PriceStatus::Calculating, None, None).await?;
             } else {
@@ -224,25 +225,20 @@ impl Workers {
         }
     }
 
-    /// Writes the price down; gives the records. None if the job isn't ours any more.
+    /// Writes the price down; gives the records. None if that is not ours to do any more.
     async fn succeed(&self, calculation: &Calculation, calculated: &Calculated) -> Result<Vec<Record<'static>>, Fault> {
         let mut transaction = self.core.database.begin().await.fault("storing a price")?;
-        if !calculation.job.end(&mut transaction).await? {
-            return Ok(Vec::new());
-        }
         let id = &calculation.job.order;
-        let order = orders::lock(&mut transaction, id).await?;
-        let from = order.map_or(OrderStatus::Closed, |order| order.status());
-        let to = OrderStatus::PriceCalculated;
-        if from.change(to, Trigger::Calculation, System::MesApi).is_err() {
-            // A message brought the price meanwhile.
-            transaction.commit().await.fault("storing a price")?;
+        let wanted = end(&mut transaction, &calculation.job).await?;
+        if wanted {
+            orders::set_price(&mut transaction, id, PriceStatus::Calculated, Some(&calculated.price), None).await?;
+            orders::advance(&mut transaction, id, PRICED, Actor::Service(System::MesApi)).await?;
+            orders::tell(&mut transaction, MessageType::OrderPriced, id).await?;
+        }
+        transaction.commit().await.fault("storing a price")?;
+        if !wanted {
             return Ok(Vec::new());
         }
-        orders::set_price(&mut transaction, id, PriceStatus::Calculated, Some(&calculated.price), None).await?;
-        orders::advance(&mut transaction, id, to, Actor::Service(System::MesApi)).await?;
-        orders::tell(&mut transaction, MessageType::OrderPriced, id).await?;
-        transaction.commit().await.fault("storing a price")?;
 
         let subject = calculation.order.subject();
         let calculating = PriceStatus::Calculating.name();
@@ -250,35 +246,46 @@ impl Workers {
             changed(subject.clone(), calculating, PriceStatus::Calculated)
                 .duration(calculation.started.elapsed())
                 .triangles(calculated.triangles),
-            Record::success(Action::OrderStatusChanged, subject).status(from, to),
+            Record::success(Action::OrderStatusChanged, subject).status(calculation.order.status(), PRICED),
         ])
     }
 
-    /// Writes the failure down; gives the record. None if the job isn't ours any more.
+    /// Writes the failure down; gives the record. None if that is not ours to do any more.
     async fn fail(&self, calculation: &Calculation, failed: &Failed) -> Result<Vec<Record<'static>>, Fault> {
         let mut transaction = self.core.database.begin().await.fault("storing a price's failure")?;
-        if !calculation.job.end(&mut transaction).await? {
-            return Ok(Vec::new());
-        }
         let id = &calculation.job.order;
-        let order = orders::lock(&mut transaction, id).await?;
-        if order.is_none_or(|order| order.status() != OrderStatus::Submitted) {
-            transaction.commit().await.fault("storing a price's failure")?;
+        let wanted = end(&mut transaction, &calculation.job).await?;
+        if wanted {
+            orders::set_price(&mut transaction, id, PriceStatus::Failed, None, Some(&failed.for_customer)).await?;
+            orders::tell(&mut transaction, MessageType::OrderPriceFailed, id).await?;
+        }
+        transaction.commit().await.fault("storing a price's failure")?;
+        if !wanted {
             return Ok(Vec::new());
         }
-        orders::set_price(&mut transaction, id, PriceStatus::Failed, None, Some(&failed.for_customer)).await?;
-        orders::tell(&mut transaction, MessageType::OrderPriceFailed, id).await?;
-        transaction.commit().await.fault("storing a price's failure")?;
 
-        let (calculating, failure) = (PriceStatus::Calculating.name(), PriceStatus::Failed.name());
-        let record = Record::failure(Action::OrderPriceStatusChanged, calculation.order.subject(), &failed.fault);
-        Ok(vec![
-            record
-                .price_status(calculating, failure)
-                .duration(calculation.started.elapsed())
-                .triangles(failed.triangles),
-        ])
+        let subject = calculation.order.subject();
+        let failure = Record::failure(Action::OrderPriceStatusChanged, subject, &failed.fault)
+            .price_status(PriceStatus::Calculating.name(), PriceStatus::Failed.name())
+            .duration(calculation.started.elapsed())
+            .triangles(failed.triangles);
+        Ok(vec![failure])
     }
+}
+
+/// Where an order goes when its price is known.
+const PRICED: OrderStatus = OrderStatus::PriceCalculated;
+
+/// Whether the order waits for its price. It doesn't if a message has brought the price.
+fn wants_price(order: &StoredOrder) -> bool {
+    order.status().change(PRICED, Trigger::Calculation, System::MesApi).is_ok()
+}
+
+/// Ends the job and locks its order. False if the job is another worker's by now, or the order has its price.
+async fn end(transaction: &mut PgConnection, job: &Job) -> Result<bool, Fault> {
+    let ours = job.end(transaction).await?;
+    let order = orders::lock(transaction, &job.order).await?;
+    Ok(ours && order.as_ref().is_some_and(wants_price))
 }
 
 impl Failed {

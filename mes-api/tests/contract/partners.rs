@@ -61,7 +61,7 @@ async fn a_partner_orders_and_gets_a_price() {
     assert_eq!(
         told_in_log(&records),
         [
-            "order.created",
+            "order.created INITIATED",
             "order.model_uploaded",
             "order.status_changed INITIATED FILE_UPLOADED",
             "order.status_changed FILE_UPLOADED SUBMITTED",
@@ -83,8 +83,9 @@ async fn a_partner_orders_and_gets_a_price() {
     // The whole calculation belongs to the trace of the partner's request.
     let trace = records[0]["trace.id"].as_str().unwrap();
     let rest = eventually("the last record", async || {
-        let in_trace = records_with("trace.id", trace);
-        let told = told_in_log(&in_trace);
+        let mut told = told_in_log(&records_with("trace.id", trace));
+        // There is no broker, and the relay says so.
+        told.retain(|line| !line.starts_with("message."));
         if told.len() == records.len() + 3 { Ok(told) } else { Err(format!("{told:?}")) }
     })
     .await;

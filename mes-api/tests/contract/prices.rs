@@ -31,6 +31,28 @@ async fn price_record(facts: &OrderFacts, status: &str) -> Map<String, Value> {
     record.clone()
 }
 
+/// The cube of 1 cm as an OBJ file whose faces have four corners, and count vertices from the last one.
+fn quads_counted_backwards() -> Vec<u8> {
+    let corners = (0..8).map(|corner| [corner & 1, corner >> 1 & 1, corner >> 2 & 1].map(|bit| bit * 10));
+    let vertices = corners.map(|[x, y, z]| format!("v {x} {y} {z}\n"));
+    let quads = [[0, 2, 3, 1], [4, 5, 7, 6], [0, 1, 5, 4], [2, 6, 7, 3], [0, 4, 6, 2], [1, 3, 7, 5]];
+    let faces = quads.map(|quad| {
+        let [a, b, c, d] = quad.map(|corner| corner - 8);
+        format!("f {a} {b} {c} {d}\n")
+    });
+    vertices.chain(faces).collect::<String>().into_bytes()
+}
+
+/// The cube of 1 cm as a 3MF file in inches, whose component makes it as large as it is.
+fn inches_with_a_component() -> Vec<u8> {
+    let (mesh, scale) = (solids::cube(1.0).to_3mf_mesh(), 10.0 / 25.4);
+    let resources = format!(
+        "<object id=\"1\" type=\"model\">{mesh}</object><object id=\"2\" type=\"model\"><components>\
+         <component objectid=\"1\" transform=\"{scale} 0 0 0 {scale} 0 0 0 {scale} 3 4 5\"/></components></object>"
+    );
+    solids::model_3mf("inch", &resources, "<item objectid=\"2\"/>")
+}
+
 #[tokio::test]
 async fn a_solid_costs_the_same_in_every_format() {
     let mes = start(&PRICES).await;
@@ -46,6 +68,8 @@ async fn a_solid_costs_the_same_in_every_format() {
         (ModelFormat::Stl, windows.into_bytes()),
         (ModelFormat::Obj, solids::cube(10.0).to_file(Format::Obj)),
         (ModelFormat::ThreeMf, solids::cube(10.0).to_file(Format::ThreeMf)),
+        (ModelFormat::Obj, quads_counted_backwards()),
+        (ModelFormat::ThreeMf, inches_with_a_component()),
         // Inside out is as much metal.
         (ModelFormat::Obj, solids::cube(10.0).inside_out().to_file(Format::Obj)),
     ];
@@ -174,11 +198,11 @@ async fn a_job_that_workers_die_of_ends_as_failed() {
     assert_eq!(priced(&operator, &facts.order.id).await["price_status"], "CALCULATED");
 }
 
-/// A folder where the model should be: the store is there, and fails.
+/// A link that leads to itself where the model should be: the store is there, and fails.
 fn break_model(mes: &RunningService, facts: &OrderFacts) {
     let path = mes.models().join(&facts.model_key);
     std::fs::remove_file(&path).unwrap();
-    std::fs::create_dir(path).unwrap();
+    std::os::unix::fs::symlink(&path, &path).unwrap();
 }
 
 async fn calculating(operator: &Client, facts: &OrderFacts) {
@@ -193,7 +217,7 @@ async fn calculating(operator: &Client, facts: &OrderFacts) {
 }
 
 fn mend_model(path: &Path) {
-    std::fs::remove_dir(path).unwrap();
+    std::fs::remove_file(path).unwrap();
     std::fs::write(path, cube()).unwrap();
 }
 
