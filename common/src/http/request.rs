@@ -121,8 +121,8 @@ fn root_span(method: &Method, route: Option<&MatchedPath>, info: &RequestInfo, h
         otel.name = format!("{method} {route}"),
         otel.kind = "server",
     );
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok()).map(str::to_owned);
-    adopt(&span, &TraceContext { traceparent: text("traceparent"), tracestate: text("tracestate") });
+    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    adopt(&span, &TraceContext::from_outside(text("traceparent"), text("tracestate")));
     identify(&span, field::HTTP_REQUEST_METHOD, method);
     identify(&span, field::HTTP_ROUTE, route);
     span

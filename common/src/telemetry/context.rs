@@ -19,7 +19,23 @@ pub struct TraceContext {
     pub tracestate: Option<String>,
 }
 
+/// `00-` and the trace's and the span's ids.
+const TRACEPARENT_WITHOUT_FLAGS: usize = 52;
+/// What everybody has to pass on, and more than anybody needs.
+const LONGEST_TRACESTATE: usize = 512;
+
 impl TraceContext {
+    /// What a request from outside brings. Its trace goes on here, but whether the trace is recorded is our decision: the
+    /// flag that would say so (<https://www.w3.org/TR/trace-context/#sampled-flag>) is set for everybody.
+    #[must_use]
+    pub fn from_outside(traceparent: Option<&str>, tracestate: Option<&str>) -> Self {
+        let sampled = |traceparent: &str| Some(format!("{}-01", traceparent.get(..TRACEPARENT_WITHOUT_FLAGS)?));
+        Self {
+            traceparent: traceparent.and_then(sampled),
+            tracestate: tracestate.filter(|state| state.len() <= LONGEST_TRACESTATE).map(str::to_owned),
+        }
+    }
+
     /// Of the span that the caller is in.
     #[must_use]
     pub fn current() -> Self {
@@ -87,4 +103,22 @@ pub fn trace_id(span: &Span) -> String {
 /// both would stand in the line twice.
 pub fn identify(span: &Span, field: &'static str, value: impl ToString) {
     span.set_attribute(field, value.to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_can_not_switch_tracing_off() {
+        let context = TraceContext::from_outside(Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"), None);
+        let sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        assert_eq!(context.traceparent.as_deref(), Some(sampled));
+    }
+
+    #[test]
+    fn nonsense_from_outside_is_dropped() {
+        let context = TraceContext::from_outside(Some("nonsense"), Some(&"x".repeat(1000)));
+        assert_eq!(context, TraceContext::default());
+    }
 }
