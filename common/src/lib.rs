@@ -12,6 +12,8 @@ pub mod idempotency;
 pub mod messaging;
 pub mod model_store;
 pub mod service;
+mod state;
 pub mod telemetry;
 
 pub use fault::{Fault, FaultContext};
+pub use state::{Core, Health, SessionLimits};

@@ -4,28 +4,27 @@ mod command;
 mod housekeeping;
 mod settings;
 
-use std::{future::Future, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
 use elk::Action;
-use sqlx::{PgPool, migrate::Migrator};
+use sqlx::migrate::Migrator;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::Notify,
     task::JoinSet,
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use settings::{CoreSettings, Settings};
 
 use crate::{
-    auth::{Hasher, Role, SessionLimits},
+    Core,
+    auth::Role,
     database,
     domain::System,
-    http::{self, Health},
-    model_store::ModelStore,
+    http,
     telemetry::{Record, Subject, Telemetry},
 };
 
@@ -55,31 +54,6 @@ pub trait Service: Send + Sync + 'static {
     ///
     /// If a setting can't be used; the message names it.
     fn start(core: &Core, settings: &Self::Settings, background: &mut Background) -> anyhow::Result<OpenApiRouter>;
-}
-
-/// What every handler and background task can use.
-#[derive(Clone)]
-pub struct Core {
-    /// Which service this is.
-    pub system: System,
-    /// The service's database.
-    pub database: PgPool,
-    /// The 3D models.
-    pub models: ModelStore,
-    /// Checks passwords.
-    pub hasher: Hasher,
-    /// How long sessions live.
-    pub session_limits: SessionLimits,
-    /// The key that unknown logins are hashed with in the log.
-    pub login_hash_key: Arc<[u8]>,
-    /// The largest model, in bytes.
-    pub upload_limit: u64,
-    /// What is known about dependencies.
-    pub health: Health,
-    /// Requests under way, even those whose client has gone.
-    pub requests: TaskTracker,
-    /// Told after a commit that wrote into the outbox.
-    pub outbox_written: Arc<Notify>,
 }
 
 /// Tasks that run as long as the service does.

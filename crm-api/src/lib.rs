@@ -13,10 +13,11 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use common::{
+    Core,
     auth::Role,
     domain::System,
     messaging,
-    service::{Background, Core, Service},
+    service::{Background, Service},
 };
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;

@@ -8,10 +8,11 @@ mod settings;
 
 use axum::extract::FromRef;
 use common::{
+    Core,
     auth::Role,
     domain::System,
     messaging,
-    service::{Background, Core, Service},
+    service::{Background, Service},
 };
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;

@@ -5,9 +5,10 @@
 mod routes;
 
 use common::{
+    Core,
     auth::Role,
     domain::System,
-    service::{Background, Core, Service},
+    service::{Background, Service},
 };
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;

@@ -5,13 +5,12 @@
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use common::{
-    FaultContext as _,
+    Core, FaultContext as _,
     auth::Caller,
     domain::{Change, NewOrder, Order, OrderId, OrderStatus, Owner, System, Trigger},
     http::{ApiError, Rejection, receive_model},
     idempotency::Attempt,
     messaging::{self, MessageType},
-    service::Core,
     telemetry::{Record, Subject, identify},
 };
 use elk::{Action, field};
@@ -92,6 +91,8 @@ pub async fn create(
         };
         let mut transaction = core.database.begin().await.fault("creating an order")?;
         if let Some(order) = attempt.first_answer(&mut transaction).await? {
+            // Before the answer, not some time after it: it holds the key's lock, which would turn the next one away.
+            transaction.rollback().await.fault("looking a first answer up")?;
             return Ok((order, false));
         }
         let order = store::create(&mut *transaction, customer, new, actor, core.system).await?;

@@ -1,9 +1,10 @@
 //! The harness of the contract tests, with the smallest service there is.
 
 use common::{
+    Core,
     auth::Role,
     domain::System,
-    service::{Background, Core, Service},
+    service::{Background, Service},
 };
 use e2e::contract::{self, records_of};
 use sqlx::{Connection as _, PgConnection, migrate::Migrator};

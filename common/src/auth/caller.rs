@@ -10,9 +10,9 @@ use uuid::Uuid;
 
 use super::{Role, Token, session};
 use crate::{
+    Core,
     domain::Actor,
     http::{ApiError, Rejection, RequestInfo},
-    service::Core,
 };
 
 /// The account behind a request.

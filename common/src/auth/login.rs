@@ -20,9 +20,9 @@ use uuid::Uuid;
 
 use super::{Role, Token, caller, password::HasherError, session, throttle};
 use crate::{
+    Core,
     fault::{ErrorType, Fault, FaultContext as _},
     http::{ApiError, Json, Problem, Rejection, RequestInfo},
-    service::Core,
     telemetry::{Record, Subject},
 };
 

@@ -13,7 +13,6 @@ use utoipa::ToSchema;
 
 pub use caller::{By, Caller, Carrier, Customer, Operator, Partner, RoleMarker, Seller};
 pub use password::{Hasher, WeakPassword};
-pub use session::SessionLimits;
 pub use token::Token;
 
 /// What an account may do.

@@ -7,16 +7,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Caller, Role, Token};
-use crate::fault::{Fault, FaultContext as _};
-
-/// How long a session lives.
-#[derive(Clone, Copy, Debug)]
-pub struct SessionLimits {
-    /// It ends when it wasn't used for this long.
-    pub idle: Duration,
-    /// It ends this long after the login, however busy.
-    pub absolute: Duration,
-}
+use crate::{
+    SessionLimits,
+    fault::{Fault, FaultContext as _},
+};
 
 /// A use is written down at most this often: a session's every request would be a write otherwise.
 const USE_RESOLUTION: Duration = Duration::from_secs(60);

@@ -1,10 +1,11 @@
 //! axum's extractors, with our problems instead of plain text when they refuse.
 
 use axum::{
-    extract::{FromRequest, FromRequestParts, Request, rejection},
-    http::{StatusCode, request::Parts},
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{HeaderMap, StatusCode, header, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use bytes::Bytes;
+use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::{ApiError, Rejection};
 
@@ -24,24 +25,26 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        use rejection::JsonRejection as Refused;
-        let refused = match axum::Json::from_request(request, state).await {
-            Ok(axum::Json(value)) => return Ok(Self(value)),
-            Err(refused) => refused,
-        };
-        let text = refused.body_text();
-        Err(match refused {
-            Refused::JsonDataError(_) => Rejection::invalid(text),
-            Refused::JsonSyntaxError(_) => Rejection::malformed(text),
-            Refused::MissingJsonContentType(_) => Rejection::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported_media_type",
-                "The body must be JSON: `Content-Type: application/json`.",
-            ),
-            other => body(other.status(), text),
+        if !says_json(request.headers()) {
+            let detail = "The body must be JSON: `Content-Type: application/json`.";
+            return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail).into());
         }
-        .into())
+        let bytes = Bytes::from_request(request, state).await;
+        let bytes = bytes.map_err(|refused| body(refused.status(), refused.body_text()))?;
+        let refused = match axum::Json::from_bytes(&bytes) {
+            Ok(axum::Json(value)) => return Ok(Self(value)),
+            Err(refused) => refused.body_text(),
+        };
+        // The parser takes another type than it expects for bad syntax in places; only the body itself tells.
+        let is_json = serde_json::from_slice::<IgnoredAny>(&bytes).is_ok();
+        Err(if is_json { Rejection::invalid(refused) } else { Rejection::malformed(refused) }.into())
     }
+}
+
+fn says_json(headers: &HeaderMap) -> bool {
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
 /// A body that ended early, came too slowly, or is too large.

@@ -1,13 +1,6 @@
 //! Health checks: alive, and ready with each dependency by name.
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Json,
@@ -20,7 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::ApiError;
-use crate::{fault::FaultContext as _, service::Core};
+use crate::{Core, fault::FaultContext as _};
 
 /// A check that takes longer counts as failed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -55,20 +48,6 @@ struct Report {
     dependencies: BTreeMap<String, Availability>,
 }
 
-/// What the service's background tasks tell about dependencies that can't be asked within a request.
-#[derive(Clone, Debug, Default)]
-pub struct Health {
-    broker: Arc<OnceLock<Arc<AtomicBool>>>,
-}
-
-impl Health {
-    /// Whether messages are being received right now. A service that never asks for this doesn't need the broker.
-    #[must_use]
-    pub fn broker(&self) -> Arc<AtomicBool> {
-        Arc::clone(self.broker.get_or_init(Arc::default))
-    }
-}
-
 pub(super) fn routes() -> OpenApiRouter<Core> {
     OpenApiRouter::new().routes(routes!(live)).routes(routes!(ready))
 }
@@ -100,8 +79,8 @@ async fn ready(State(core): State<Core>) -> Response {
         ("database".to_owned(), state(database.is_ok())),
         ("model_store".to_owned(), state(matches!(models, Ok(Ok(()))))),
     ]);
-    if let Some(broker) = core.health.broker.get() {
-        dependencies.insert("rabbitmq".to_owned(), state(broker.load(Ordering::Relaxed)));
+    if let Some(up) = core.health.broker_is_up() {
+        dependencies.insert("rabbitmq".to_owned(), state(up));
     }
     let (code, status) = if dependencies["database"] == Availability::Down {
         (StatusCode::SERVICE_UNAVAILABLE, Status::Unavailable)

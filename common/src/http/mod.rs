@@ -11,10 +11,9 @@ mod server;
 mod upload;
 
 pub use extract::{Json, Path, Query};
-pub use health::Health;
 pub use page::{Cursor, Page, PageQuery};
 pub use problem::{AnyProblem, ApiError, Problem, Rejection};
 pub use request::RequestInfo;
 pub use router::router;
 pub use server::serve;
-pub use upload::{file_name, model_answer, no_longer_than, receive_model};
+pub use upload::{ModelFile, file_name, model_answer, no_longer_than, receive_model};

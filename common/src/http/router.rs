@@ -12,7 +12,7 @@ use tower_http::{set_header::SetResponseHeaderLayer, timeout::RequestBodyTimeout
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{docs, health, request};
-use crate::{auth::login, service::Core};
+use crate::{Core, auth::login};
 
 /// The largest body that isn't a model, in bytes.
 const LARGEST_BODY: usize = 64 * 1024;

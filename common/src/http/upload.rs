@@ -8,13 +8,19 @@ use axum::{
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use utoipa::ToSchema;
 
 use super::{ApiError, Rejection};
 use crate::{
+    Core,
     domain::{Model, ModelFormat},
     model_store::{PutError, StoredModel},
-    service::Core,
 };
+
+/// A model's bytes, in the OpenAPI document.
+#[derive(ToSchema)]
+#[schema(value_type = String, format = Binary)]
+pub struct ModelFile(#[expect(dead_code, reason = "only its schema is used")] Bytes);
 
 /// The longest file name, in characters.
 const LONGEST_NAME: usize = 255;

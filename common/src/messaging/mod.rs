@@ -19,10 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use consumer::{Handled, Handler};
 pub use outbox::write;
 
-use crate::{
-    domain::System,
-    service::{Background, Core},
-};
+use crate::{Core, domain::System, service::Background};
 
 /// The exchange that every message goes through.
 const EXCHANGE: &str = "orders";

@@ -8,14 +8,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::{Core, Service, command::Command};
-use crate::{
-    auth::{Hasher, SessionLimits},
-    database,
-    domain::System,
-    http::Health,
-    model_store::ModelStore,
-};
+use super::{Service, command::Command};
+use crate::{Core, Health, SessionLimits, auth::Hasher, database, domain::System, model_store::ModelStore};
 
 /// All settings of a service.
 #[derive(Parser)]

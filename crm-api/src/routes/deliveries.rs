@@ -2,10 +2,10 @@
 
 use axum::extract::State;
 use common::{
+    Core,
     auth::{By, Carrier},
     domain::{Order, OrderId, OrderStatus},
     http::{AnyProblem, ApiError, Json, Problem},
-    service::Core,
 };
 use serde::Deserialize;
 use shop_orders::desk::{self, Visitor};

@@ -7,13 +7,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use common::{
+    Core,
     auth::{By, Seller, accounts},
-    domain::{Material, NewOrder, Order, OrderStatus, Owner},
+    domain::{Material, NewOrder, Order, OrderId, OrderStatus, Owner},
     http::{
-        AnyProblem, ApiError, Cursor, Json, Page, PageQuery, Path, Problem, Query, Rejection, model_answer,
+        AnyProblem, ApiError, Cursor, Json, ModelFile, Page, PageQuery, Path, Problem, Query, Rejection, model_answer,
         no_longer_than,
     },
-    service::Core,
     telemetry::Subject,
 };
 use elk::Action;
@@ -58,7 +58,7 @@ struct NewOrderForCustomer {
 /// Create an order for a customer
 #[utoipa::path(
     post, path = "/orders", tag = "orders", security(("token" = [])), request_body = NewOrderForCustomer,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body again get the first answer")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body again get the first answer", pattern = "^[ -~]{1,255}$")),
     responses(
         (status = 201, description = "The order, in `INITIATED`", body = Order, headers(("Location", description = "The order's path"))),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
@@ -135,7 +135,7 @@ async fn list_orders(
 /// An order, with its history
 #[utoipa::path(
     get, path = "/orders/{id}", tag = "orders", security(("token" = [])),
-    params(("id" = String, Path, description = "The order's number", example = "A-100042")),
+    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")),
     responses(
         (status = 200, description = "The order", body = OrderDetails),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
@@ -147,9 +147,9 @@ async fn list_orders(
 async fn get_order(
     State(core): State<Core>,
     seller: By<Seller>,
-    Path(id): Path<String>,
+    Path(id): Path<OrderId>,
 ) -> Result<axum::Json<OrderDetails>, ApiError> {
-    Ok(axum::Json(desk::show(&core, Visitor::unrestricted(*seller), &id.parse()?).await?))
+    Ok(axum::Json(desk::show(&core, Visitor::unrestricted(*seller), &id).await?))
 }
 
 /// What the uploaded file is called.
@@ -157,7 +157,11 @@ async fn get_order(
 #[into_params(parameter_in = Query)]
 struct ModelQuery {
     /// The file's name; its extension tells the format: `.stl`, `.obj` or `.3mf`.
-    #[param(example = "ring.stl", min_length = 1, max_length = 255)]
+    #[param(
+        example = "ring.stl",
+        max_length = 255,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+\.([sS][tT][lL]|[oO][bB][jJ]|3[mM][fF])$"
+    )]
     filename: String,
 }
 
@@ -166,8 +170,8 @@ struct ModelQuery {
 /// The body is the file as it is. Until the order is submitted, another upload replaces the model.
 #[utoipa::path(
     put, path = "/orders/{id}/model", tag = "orders", security(("token" = [])),
-    params(("id" = String, Path, description = "The order's number", example = "A-100042"), ModelQuery),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file"),
+    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042"), ModelQuery),
+    request_body(content = ModelFile, content_type = "application/octet-stream", description = "The file"),
     responses(
         (status = 200, description = "The order, in `FILE_UPLOADED`, with its model", body = Order),
         (status = 400, description = "The query can't be read, or the file didn't arrive whole", body = Problem, content_type = "application/problem+json"),
@@ -184,31 +188,32 @@ struct ModelQuery {
 async fn put_model(
     State(core): State<Core>,
     seller: By<Seller>,
-    Path(id): Path<String>,
+    Path(id): Path<OrderId>,
     Query(query): Query<ModelQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<axum::Json<Order>, ApiError> {
     no_longer_than(core.upload_limit, &headers)?;
     let visitor = Visitor::unrestricted(*seller);
-    let order = desk::upload_model(&core, visitor, &id.parse()?, &query.filename, body.into_data_stream()).await?;
+    let order = desk::upload_model(&core, visitor, &id, &query.filename, body.into_data_stream()).await?;
     Ok(axum::Json(order))
 }
 
 /// Download the 3D model
 #[utoipa::path(
     get, path = "/orders/{id}/model", tag = "orders", security(("token" = [])),
-    params(("id" = String, Path, description = "The order's number", example = "A-100042")),
+    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")),
     responses(
-        (status = 200, description = "The file", body = Vec<u8>, content_type = "application/octet-stream"),
+        (status = 200, description = "The file", 
+         content((ModelFile = "model/stl"), (ModelFile = "model/obj"), (ModelFile = "model/3mf"))),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order, or it has no model yet", body = Problem, content_type = "application/problem+json"),
         (status = "default", response = AnyProblem),
     )
 )]
-async fn get_model(State(core): State<Core>, _: By<Seller>, Path(id): Path<String>) -> Result<Response, ApiError> {
-    let found = store::find(&core.database, &id.parse()?).await?.ok_or_else(Rejection::no_such_order)?;
+async fn get_model(State(core): State<Core>, _: By<Seller>, Path(id): Path<OrderId>) -> Result<Response, ApiError> {
+    let found = store::find(&core.database, &id).await?.ok_or_else(Rejection::no_such_order)?;
     let (model, key) = found.order.model.zip(found.model_key).ok_or_else(Rejection::no_model)?;
     model_answer(&core, &model, &key).await
 }
@@ -224,7 +229,7 @@ struct NewStatus {
 /// Place, approve or close an order
 #[utoipa::path(
     post, path = "/orders/{id}/status", tag = "orders", security(("token" = [])),
-    params(("id" = String, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,
+    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,
     responses(
         (status = 200, description = "The order in its new status", body = Order),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
@@ -238,8 +243,8 @@ struct NewStatus {
 async fn set_status(
     State(core): State<Core>,
     seller: By<Seller>,
-    Path(id): Path<String>,
+    Path(id): Path<OrderId>,
     Json(new): Json<NewStatus>,
 ) -> Result<axum::Json<Order>, ApiError> {
-    Ok(axum::Json(desk::set_status(&core, Visitor::unrestricted(*seller), &id.parse()?, new.status).await?))
+    Ok(axum::Json(desk::set_status(&core, Visitor::unrestricted(*seller), &id, new.status).await?))
 }

@@ -9,11 +9,10 @@ use std::{
 };
 
 use common::{
-    Fault, FaultContext as _,
+    Core, Fault, FaultContext as _,
     domain::{Actor, OrderStatus, Price, System, Trigger},
     fault::ErrorType,
     messaging::MessageType,
-    service::Core,
     telemetry::{Record, Subject, adopt, identify},
 };
 use elk::{Action, field};

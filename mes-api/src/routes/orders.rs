@@ -5,7 +5,9 @@ use common::{
     FaultContext as _,
     auth::{By, Caller, Operator},
     domain::{Change, OrderId, OrderStatus, System, Trigger},
-    http::{AnyProblem, ApiError, Cursor, Json, Page, PageQuery, Path, Problem, Query, Rejection, model_answer},
+    http::{
+        AnyProblem, ApiError, Cursor, Json, ModelFile, Page, PageQuery, Path, Problem, Query, Rejection, model_answer,
+    },
     messaging::MessageType,
     telemetry::{Record, Subject},
 };
@@ -108,7 +110,7 @@ async fn get_order(
     get, path = "/orders/{id}/model", tag = "orders", security(("token" = [])), params(("id" = OrderId, Path)),
     responses(
         (status = 200, description = "The file, as it was uploaded",
-         content((Vec<u8> = "model/stl"), (Vec<u8> = "model/obj"), (Vec<u8> = "model/3mf"))),
+         content((ModelFile = "model/stl"), (ModelFile = "model/obj"), (ModelFile = "model/3mf"))),
         (status = 401, description = "No good token", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Only for operators", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),

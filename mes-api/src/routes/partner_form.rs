@@ -10,10 +10,10 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use common::{
+    Core,
     domain::{Material, Model, NewOrder},
     http::{ApiError, Rejection, receive_model},
     model_store::StoredModel,
-    service::Core,
 };
 use serde::{
     Deserialize as _,

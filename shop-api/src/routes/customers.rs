@@ -2,13 +2,13 @@
 
 use axum::{extract::State, http::StatusCode};
 use common::{
+    Core,
     auth::{
         Role,
         accounts::{self, AccountError},
         login::Credentials,
     },
     http::{AnyProblem, ApiError, Json, Problem, Rejection},
-    service::Core,
 };
 use serde::Serialize;
 use utoipa::ToSchema;

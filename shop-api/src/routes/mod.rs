@@ -3,7 +3,7 @@
 mod customers;
 mod orders;
 
-use common::service::Core;
+use common::Core;
 use utoipa_axum::router::OpenApiRouter;
 
 pub(crate) fn all() -> OpenApiRouter<Core> {

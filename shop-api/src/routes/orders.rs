@@ -2,10 +2,10 @@
 
 use axum::{body::Body, extract::State, http::HeaderMap, response::IntoResponse};
 use common::{
+    Core,
     auth::{By, Customer},
-    domain::{NewOrder, Order, OrderStatus},
-    http::{AnyProblem, ApiError, Cursor, Json, Page, PageQuery, Path, Problem, Query, no_longer_than},
-    service::Core,
+    domain::{NewOrder, Order, OrderId, OrderStatus},
+    http::{AnyProblem, ApiError, Cursor, Json, ModelFile, Page, PageQuery, Path, Problem, Query, no_longer_than},
 };
 use serde::Deserialize;
 use shop_orders::{
@@ -27,7 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<Core> {
 /// Create an order
 #[utoipa::path(
     post, path = "/orders", tag = "orders", security(("token" = [])), request_body = NewOrder,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body again get the first answer")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body again get the first answer", pattern = "^[ -~]{1,255}$")),
     responses(
         (status = 201, description = "The order, in `INITIATED`", body = Order, headers(("Location", description = "The order's path"))),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
@@ -82,7 +82,7 @@ async fn list_orders(
 /// One of the caller's orders, with its history
 #[utoipa::path(
     get, path = "/orders/{id}", tag = "orders", security(("token" = [])),
-    params(("id" = String, Path, description = "The order's number", example = "A-100042")),
+    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")),
     responses(
         (status = 200, description = "The order", body = OrderDetails),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
@@ -94,9 +94,9 @@ async fn list_orders(
 async fn get_order(
     State(core): State<Core>,
     customer: By<Customer>,
-    Path(id): Path<String>,
+    Path(id): Path<OrderId>,
 ) -> Result<axum::Json<OrderDetails>, ApiError> {
-    Ok(axum::Json(desk::show(&core, Visitor::customer(*customer), &id.parse()?).await?))
+    Ok(axum::Json(desk::show(&core, Visitor::customer(*customer), &id).await?))
 }
 
 /// What the uploaded file is called.
@@ -104,7 +104,11 @@ async fn get_order(
 #[into_params(parameter_in = Query)]
 struct ModelQuery {
     /// The file's name; its extension tells the format: `.stl`, `.obj` or `.3mf`.
-    #[param(example = "ring.stl", min_length = 1, max_length = 255)]
+    #[param(
+        example = "ring.stl",
+        max_length = 255,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+\.([sS][tT][lL]|[oO][bB][jJ]|3[mM][fF])$"
+    )]
     filename: String,
 }
 
@@ -113,8 +117,8 @@ struct ModelQuery {
 /// The body is the file as it is. Until the order is submitted, another upload replaces the model.
 #[utoipa::path(
     put, path = "/orders/{id}/model", tag = "orders", security(("token" = [])),
-    params(("id" = String, Path, description = "The order's number", example = "A-100042"), ModelQuery),
-    request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "The file"),
+    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042"), ModelQuery),
+    request_body(content = ModelFile, content_type = "application/octet-stream", description = "The file"),
     responses(
         (status = 200, description = "The order, in `FILE_UPLOADED`, with its model", body = Order),
         (status = 400, description = "The query can't be read, or the file didn't arrive whole", body = Problem, content_type = "application/problem+json"),
@@ -131,14 +135,14 @@ struct ModelQuery {
 async fn put_model(
     State(core): State<Core>,
     customer: By<Customer>,
-    Path(id): Path<String>,
+    Path(id): Path<OrderId>,
     Query(query): Query<ModelQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<axum::Json<Order>, ApiError> {
     no_longer_than(core.upload_limit, &headers)?;
     let visitor = Visitor::customer(*customer);
-    let order = desk::upload_model(&core, visitor, &id.parse()?, &query.filename, body.into_data_stream()).await?;
+    let order = desk::upload_model(&core, visitor, &id, &query.filename, body.into_data_stream()).await?;
     Ok(axum::Json(order))
 }
 
@@ -153,7 +157,7 @@ struct NewStatus {
 /// Place the order
 #[utoipa::path(
     post, path = "/orders/{id}/status", tag = "orders", security(("token" = [])),
-    params(("id" = String, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,
+    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,
     responses(
         (status = 200, description = "The order in its new status", body = Order),
         (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
@@ -167,8 +171,8 @@ struct NewStatus {
 async fn set_status(
     State(core): State<Core>,
     customer: By<Customer>,
-    Path(id): Path<String>,
+    Path(id): Path<OrderId>,
     Json(new): Json<NewStatus>,
 ) -> Result<axum::Json<Order>, ApiError> {
-    Ok(axum::Json(desk::set_status(&core, Visitor::customer(*customer), &id.parse()?, new.status).await?))
+    Ok(axum::Json(desk::set_status(&core, Visitor::customer(*customer), &id, new.status).await?))
 }
