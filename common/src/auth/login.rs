@@ -22,7 +22,10 @@ use super::{Role, Token, caller, password::HasherError, session, throttle};
 use crate::{
     Core,
     fault::{ErrorType, Fault, FaultContext as _},
-    http::{ApiError, Json, Problem, Rejection, RequestInfo},
+    http::{
+        ApiError, Json, Problem, Rejection, RequestInfo,
+        answers::{Guarded, JsonBody, Unexpected},
+    },
     telemetry::{Record, Subject},
 };
 
@@ -61,10 +64,10 @@ pub fn routes() -> OpenApiRouter<Core> {
 #[utoipa::path(
     post, path = "/sessions", tag = "sessions", request_body = Credentials,
     responses(
+        JsonBody, Unexpected,
         (status = 201, description = "The session is open", body = Session),
         (status = 401, description = "No enabled account has this login and password", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many attempts; `Retry-After` says how many seconds to wait", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = crate::http::AnyProblem),
     )
 )]
 async fn create_session(
@@ -156,9 +159,8 @@ fn keyed_hash(key: &[u8], login: &str) -> String {
 #[utoipa::path(
     delete, path = "/sessions/current", tag = "sessions", security(("token" = [])),
     responses(
+        Guarded,
         (status = 204, description = "The session is over"),
-        (status = 401, description = "The token is not, or no longer, good", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = crate::http::AnyProblem),
     )
 )]
 async fn delete_session(

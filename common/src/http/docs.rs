@@ -10,7 +10,7 @@ use utoipa::{
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{AnyProblem, Problem};
+use super::Problem;
 use crate::domain::System;
 
 #[derive(OpenApi)]
@@ -18,7 +18,7 @@ use crate::domain::System;
     info(
         description = "Problems are told as RFC 9457 `application/problem+json`. Times are RFC 3339 in UTC; money is integer minor units with an ISO 4217 code."
     ),
-    components(schemas(Problem), responses(AnyProblem))
+    components(schemas(Problem))
 )]
 struct Base;
 

@@ -1,5 +1,6 @@
 //! HTTP as all services speak it: problems, bodies, the request's record, limits, documentation and the server.
 
+pub mod answers;
 mod docs;
 mod extract;
 mod health;
@@ -12,7 +13,7 @@ mod upload;
 
 pub use extract::{Json, Path, Query};
 pub use page::{Cursor, Page, PageQuery};
-pub use problem::{AnyProblem, ApiError, Problem, Rejection};
+pub use problem::{ApiError, Problem, Rejection};
 pub use request::RequestInfo;
 pub use router::router;
 pub use server::serve;

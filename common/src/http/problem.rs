@@ -8,7 +8,7 @@ use axum::{
 };
 use elk::Action;
 use serde::{Deserialize, Serialize};
-use utoipa::{ToResponse, ToSchema};
+use utoipa::ToSchema;
 
 use crate::{
     domain::{InvalidOrderId, Refusal},
@@ -37,11 +37,6 @@ pub struct Problem {
     /// The request's trace, as in the log.
     pub trace_id: String,
 }
-
-/// Any other problem
-#[derive(ToResponse)]
-#[response(description = "A problem", content_type = "application/problem+json")]
-pub struct AnyProblem(#[expect(dead_code, reason = "only its schema is used")] Problem);
 
 /// A client's mistake. It is told, and never an error in the log.
 #[derive(Clone, Debug)]

@@ -103,7 +103,7 @@ fn dead_letter_queue(system: System) -> String {
 #[derive(Clone, Debug, Args)]
 pub struct MessagingSettings {
     /// RabbitMQ, as `amqp://login:password@host:port/vhost` or `amqps://…`
-    #[arg(long, env = "AMQP_URL", value_name = "AMQP_URL", hide_env_values = true)]
+    #[arg(long, env = "AMQP_URL", value_name = "AMQP_URL", default_value = "", hide_env_values = true)]
     pub amqp_url: SecretString,
     /// Messages handled at the same time
     #[arg(long, env = "CONSUMER_CONCURRENCY", value_name = "CONSUMER_CONCURRENCY", default_value_t = 16,

@@ -5,7 +5,10 @@ use common::{
     Core,
     auth::{By, Carrier},
     domain::{Order, OrderId, OrderStatus},
-    http::{AnyProblem, ApiError, Json, Problem},
+    http::{
+        ApiError, Json, Problem,
+        answers::{Guarded, JsonBody},
+    },
 };
 use serde::Deserialize;
 use shop_orders::desk::{self, Visitor};
@@ -32,13 +35,11 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(
     post, path = "/deliveries", tag = "deliveries", security(("key" = []), ("key_header" = [])), request_body = Delivery,
     responses(
+        JsonBody, Guarded,
         (status = 200, description = "The order, in `CLOSED`", body = Order),
-        (status = 401, description = "No valid key", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not the carrier", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The order isn't on its way", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "This is no order's number", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn confirm_delivery(

@@ -11,8 +11,9 @@ use common::{
     auth::{By, Seller, accounts},
     domain::{Material, NewOrder, Order, OrderId, OrderStatus, Owner},
     http::{
-        AnyProblem, ApiError, Cursor, Json, ModelFile, Page, PageQuery, Path, Problem, Query, Rejection, model_answer,
-        no_longer_than,
+        ApiError, Cursor, Json, ModelFile, Page, PageQuery, Path, Problem, Query, Rejection,
+        answers::{Guarded, JsonBody},
+        model_answer, no_longer_than,
     },
     telemetry::Subject,
 };
@@ -60,12 +61,10 @@ struct NewOrderForCustomer {
     post, path = "/orders", tag = "orders", security(("token" = [])), request_body = NewOrderForCustomer,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body again get the first answer", pattern = "^[ -~]{1,255}$")),
     responses(
+        JsonBody, Guarded,
         (status = 201, description = "The order, in `INITIATED`", body = Order, headers(("Location", description = "The order's path"))),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The first request with this key is under way", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "There is no such customer, a field is out of bounds, or the key was used for another order", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn create_order(
@@ -105,12 +104,10 @@ struct OrdersQuery {
 #[utoipa::path(
     get, path = "/orders", tag = "orders", security(("token" = [])), params(OrdersQuery, PageQuery),
     responses(
+        Guarded,
         (status = 200, description = "One page of them", body = Page<Order>),
         (status = 400, description = "The query can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A parameter is out of bounds", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn list_orders(
@@ -137,11 +134,9 @@ async fn list_orders(
     get, path = "/orders/{id}", tag = "orders", security(("token" = [])),
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")),
     responses(
+        Guarded,
         (status = 200, description = "The order", body = OrderDetails),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn get_order(
@@ -173,16 +168,14 @@ struct ModelQuery {
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042"), ModelQuery),
     request_body(content = ModelFile, content_type = "application/octet-stream", description = "The file"),
     responses(
+        Guarded,
         (status = 200, description = "The order, in `FILE_UPLOADED`, with its model", body = Order),
         (status = 400, description = "The query can't be read, or the file didn't arrive whole", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The order is submitted already", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The file is too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "Not a format that we know, or not what its name says", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The file is empty, or its name can't be used", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn put_model(
@@ -204,12 +197,10 @@ async fn put_model(
     get, path = "/orders/{id}/model", tag = "orders", security(("token" = [])),
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")),
     responses(
+        Guarded,
         (status = 200, description = "The file", 
          content((ModelFile = "model/stl"), (ModelFile = "model/obj"), (ModelFile = "model/3mf"))),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order, or it has no model yet", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn get_model(State(core): State<Core>, _: By<Seller>, Path(id): Path<OrderId>) -> Result<Response, ApiError> {
@@ -231,13 +222,11 @@ struct NewStatus {
     post, path = "/orders/{id}/status", tag = "orders", security(("token" = [])),
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,
     responses(
+        JsonBody, Guarded,
         (status = 200, description = "The order in its new status", body = Order),
-        (status = 401, description = "No valid token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Not a seller", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The order may not go there", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "There is no such status", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn set_status(

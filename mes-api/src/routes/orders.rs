@@ -6,7 +6,9 @@ use common::{
     auth::{By, Caller, Operator},
     domain::{Change, OrderId, OrderStatus, System, Trigger},
     http::{
-        AnyProblem, ApiError, Cursor, Json, ModelFile, Page, PageQuery, Path, Problem, Query, Rejection, model_answer,
+        ApiError, Cursor, Json, ModelFile, Page, PageQuery, Path, Problem, Query, Rejection,
+        answers::{Guarded, JsonBody},
+        model_answer,
     },
     messaging::MessageType,
     telemetry::{Record, Subject},
@@ -60,13 +62,10 @@ struct StatusChange {
 #[utoipa::path(
     get, path = "/orders", tag = "orders", security(("token" = [])), params(OrderFilter, PageQuery),
     responses(
+        Guarded,
         (status = 200, description = "A page of orders", body = Page<MesOrder>),
         (status = 400, description = "The query can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No good token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Only for operators", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "`limit` or `after` makes no sense", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn list_orders(
@@ -85,12 +84,9 @@ async fn list_orders(
 #[utoipa::path(
     get, path = "/orders/{id}", tag = "orders", security(("token" = [])), params(("id" = OrderId, Path)),
     responses(
+        Guarded,
         (status = 200, description = "The order", body = OrderWithHistory),
-        (status = 401, description = "No good token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Only for operators", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn get_order(
@@ -109,13 +105,10 @@ async fn get_order(
 #[utoipa::path(
     get, path = "/orders/{id}/model", tag = "orders", security(("token" = [])), params(("id" = OrderId, Path)),
     responses(
+        Guarded,
         (status = 200, description = "The file, as it was uploaded",
          content((ModelFile = "model/stl"), (ModelFile = "model/obj"), (ModelFile = "model/3mf"))),
-        (status = 401, description = "No good token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Only for operators", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database or the model store is away", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn get_model(
@@ -137,13 +130,10 @@ async fn get_model(
 #[utoipa::path(
     put, path = "/orders/{id}/operator", tag = "orders", security(("token" = [])), params(("id" = OrderId, Path)),
     responses(
+        Guarded,
         (status = 200, description = "The order is the caller's, and in `MANUFACTURING_STARTED`", body = MesOrder),
-        (status = 401, description = "No good token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Only for operators", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It is taken, or not to be manufactured now", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database is away; nothing was changed", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn put_operator(
@@ -181,17 +171,12 @@ async fn take(mes: &Mes, operator: &Caller, id: &OrderId, subject: &mut Subject)
     post, path = "/orders/{id}/status", tag = "orders", security(("token" = [])), params(("id" = OrderId, Path)),
     request_body = StatusChange,
     responses(
+        JsonBody, Guarded,
         (status = 200, description = "The order in its new status", body = MesOrder),
-        (status = 400, description = "The body is no JSON", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No good token", body = Problem, content_type = "application/problem+json"),
         (status = 403, description = "Only for operators, and only for the one who has the order", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The order may not go there", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The body is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "The body is not said to be JSON", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "There is no such status", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database is away; nothing was changed", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn post_status(

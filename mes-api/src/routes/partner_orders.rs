@@ -8,7 +8,7 @@ use common::{
     FaultContext as _,
     auth::{By, Caller, Partner},
     domain::{Change, Model, NewOrder, Order, OrderId, OrderStatus, Owner, System},
-    http::{AnyProblem, ApiError, Path, Problem, Rejection, no_longer_than},
+    http::{ApiError, Path, Problem, Rejection, answers::Guarded, no_longer_than},
     idempotency::Attempt,
     messaging::MessageType,
     model_store::StoredModel,
@@ -64,17 +64,14 @@ type Accepted = (StatusCode, [(HeaderName, String); 1], axum::Json<PartnerOrder>
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request return the first answer")),
     request_body(content = partner_form::Schema, content_type = "multipart/form-data"),
     responses(
+        Guarded,
         (status = 202, description = "The order is placed, its price is queued", body = PartnerOrder,
          headers(("Location" = String, description = "Where the order is"))),
         (status = 400, description = "The form can't be read, or didn't arrive whole", body = Problem, content_type = "application/problem+json"),
-        (status = 401, description = "No good key", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Only for partners", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The first request with this Idempotency-Key is under way", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The model is too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "No form, or not a kind of model that we know", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "A part is missing, unknown or makes no sense; or this Idempotency-Key was used for another order", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database or the model store is away; nothing was changed", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn post_partner_order(
@@ -197,12 +194,9 @@ fn report(subject: Subject, model: &Model, stored: &StoredModel) {
     get, path = "/partner/orders/{id}", tag = "partner orders", security(("key" = []), ("key_header" = [])),
     params(("id" = OrderId, Path)),
     responses(
+        Guarded,
         (status = 200, description = "The order", body = PartnerOrder),
-        (status = 401, description = "No good key", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Only for partners", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order, or it is somebody else's", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database is away", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn get_partner_order(

@@ -5,7 +5,7 @@ use common::{
     FaultContext as _,
     auth::{By, Operator},
     domain::OrderId,
-    http::{AnyProblem, ApiError, Path, Problem, Rejection},
+    http::{ApiError, Path, Problem, Rejection, answers::Guarded},
     telemetry::Subject,
 };
 use elk::Action;
@@ -27,13 +27,10 @@ pub(super) fn routes() -> OpenApiRouter<Mes> {
 #[utoipa::path(
     post, path = "/orders/{id}/price", tag = "prices", security(("token" = [])), params(("id" = OrderId, Path)),
     responses(
+        Guarded,
         (status = 202, description = "The calculation is queued", body = MesOrder),
-        (status = 401, description = "No good token", body = Problem, content_type = "application/problem+json"),
-        (status = 403, description = "Only for operators", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The last calculation has not failed", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The database is away; nothing was changed", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn post_price(

@@ -8,7 +8,10 @@ use common::{
         accounts::{self, AccountError},
         login::Credentials,
     },
-    http::{AnyProblem, ApiError, Json, Problem, Rejection},
+    http::{
+        ApiError, Json, Problem, Rejection,
+        answers::{JsonBody, Unexpected},
+    },
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -30,11 +33,11 @@ pub(super) fn routes() -> OpenApiRouter<Core> {
 #[utoipa::path(
     post, path = "/customers", tag = "customers", request_body = Credentials,
     responses(
+        JsonBody, Unexpected,
         (status = 201, description = "The account exists; log in with `POST /sessions`", body = NewCustomer),
         (status = 409, description = "The login is taken", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The login can't be used, or the password is weak", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many at once", body = Problem, content_type = "application/problem+json"),
-        (status = "default", response = AnyProblem),
     )
 )]
 async fn create_customer(
