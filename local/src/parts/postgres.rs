@@ -95,6 +95,8 @@ impl Postgres {
         let mut settings = vec![
             format!("port={}", self.port),
             "listen_addresses=127.0.0.1".to_owned(),
+            // The details of a violated constraint would quote logins.
+            "log_error_verbosity=terse".to_owned(),
             "unix_socket_directories=".to_owned(),
             // Every service, its replicas and the tests have pools of their own.
             "max_connections=300".to_owned(),
