@@ -145,6 +145,8 @@ async fn store(
     if let Some(attempt) = &attempt
         && let Some(first) = attempt.first_answer(&mut transaction).await?
     {
+        // Before the answer, not some time after it: it holds the key's lock, which would turn the next one away.
+        transaction.rollback().await.fault("looking a first answer up")?;
         return Ok(Placed::Before(first));
     }
 

@@ -1,0 +1,233 @@
+//! What happens when something of ours is away: the client is told that, the log why.
+
+use e2e::{
+    Answer,
+    contract::{RunningService, records_of},
+};
+use serde_json::{Map, Value, json};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+
+use crate::{create_order, create_order_with_model, cube, get_order, ring, set_status, shop, whole_records_of};
+
+/// Nobody gets into the database as long as this lasts.
+pub(crate) struct Outage {
+    administrator: String,
+    database: String,
+}
+
+impl Outage {
+    pub(crate) async fn begin(shop: &RunningService) -> Self {
+        let (server, database) = shop.database_url().rsplit_once('/').expect("a database's name");
+        let outage = Self { administrator: format!("{server}/postgres"), database: database.to_owned() };
+        outage.allow_connections(false).await;
+        outage
+    }
+
+    pub(crate) async fn end(self) {
+        self.allow_connections(true).await;
+    }
+
+    async fn allow_connections(&self, allowed: bool) {
+        let mut connection = PgConnection::connect(&self.administrator).await.expect("the server");
+        let statements = format!(
+            "ALTER DATABASE {0} ALLOW_CONNECTIONS {allowed};
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{0}'",
+            self.database
+        );
+        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await.expect("an outage");
+    }
+}
+
+/// Every insert into or update of `table` loses its connection in the middle.
+async fn lose_the_connection_at(shop: &RunningService, table: &str) {
+    let statements = format!(
+        "CREATE FUNCTION lose_the_connection() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(5); RETURN NEW; END $$;
+         CREATE TRIGGER lose_the_connection BEFORE INSERT OR UPDATE ON {table}
+             FOR EACH ROW EXECUTE FUNCTION lose_the_connection()"
+    );
+    sqlx::raw_sql(AssertSqlSafe(statements)).execute(shop.tables()).await.expect("a trigger");
+}
+
+async fn repair(shop: &RunningService) {
+    sqlx::raw_sql("DROP FUNCTION lose_the_connection CASCADE").execute(shop.tables()).await.expect("no trigger");
+}
+
+/// Asserts a `503` that says when to come back and nothing about our insides.
+fn expect_unavailable(answer: &Answer) {
+    assert!(answer.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()));
+    let problem = answer.clone().expect_problem(503, "unavailable").to_string().to_lowercase();
+    for inside in ["postgres", "sql", "database", "connection", "orders", "select", "insert", "store"] {
+        assert!(!problem.contains(inside), "{inside} in {problem}");
+    }
+}
+
+/// The request's one ERROR record. Its line for the request itself is none.
+fn only_error(answer: &Answer) -> Map<String, Value> {
+    let (errors, others): (Vec<_>, Vec<_>) =
+        whole_records_of(answer).into_iter().partition(|record| record["level"] == 50);
+    let [error] = &errors[..] else { panic!("one failure is one ERROR record: {errors:?}") };
+    assert_eq!(error["event.outcome"], "failure");
+    let chain = error["error.message"].as_str().expect("a chain");
+    assert!(chain.contains(": "), "no cause in {chain}");
+    if error["event.action"] != "http.request" {
+        let [request] = &others[..] else { panic!("one line for the request: {others:?}") };
+        assert_eq!((&request["event.action"], &request["level"]), (&json!("http.request"), &json!(30)));
+        assert_eq!(request["http.response.status_code"], answer.status);
+    }
+    error.clone()
+}
+
+#[tokio::test]
+async fn an_order_that_can_not_be_created_is_one_error() {
+    let shop = shop().await;
+    let ada = shop.customer().await;
+    lose_the_connection_at(&shop, "orders").await;
+    let answer = ada.post_json("/orders", ring()).await;
+    expect_unavailable(&answer);
+    let error = only_error(&answer);
+    assert_eq!(error["event.action"], "order.created");
+    assert_eq!(error["error.type"], "database_unavailable");
+    assert_eq!(error["customer.id"], ada.account().to_string());
+    repair(&shop).await;
+    create_order(&ada).await;
+}
+
+#[tokio::test]
+async fn a_model_that_can_not_be_attached_is_one_error_and_changes_nothing() {
+    let shop = shop().await;
+    let ada = shop.customer().await;
+    let id = create_order(&ada).await;
+    lose_the_connection_at(&shop, "orders").await;
+    let answer = ada.put_bytes(&format!("/orders/{id}/model?filename=ring.stl"), cube()).await;
+    expect_unavailable(&answer);
+    let error = only_error(&answer);
+    assert_eq!(error["event.action"], "order.model_uploaded");
+    assert_eq!(error["error.type"], "database_unavailable");
+    assert_eq!((&error["order.id"], &error["customer.id"]), (&json!(id), &json!(ada.account())));
+    repair(&shop).await;
+    assert_eq!(get_order(&ada, &id).await["status"], "INITIATED");
+}
+
+#[tokio::test]
+async fn a_status_that_can_not_be_changed_is_one_error_and_changes_nothing() {
+    let shop = shop().await;
+    let ada = shop.customer().await;
+    let id = create_order_with_model(&ada).await;
+    // The last step of submitting: order and history are changed by then.
+    lose_the_connection_at(&shop, "outbox").await;
+    let answer = set_status(&ada, &id, "SUBMITTED").await;
+    expect_unavailable(&answer);
+    let error = only_error(&answer);
+    assert_eq!(error["event.action"], "order.status_changed");
+    assert_eq!(error["error.type"], "database_unavailable");
+    assert_eq!((&error["order.id"], &error["customer.id"]), (&json!(id), &json!(ada.account())));
+    repair(&shop).await;
+    assert_eq!(get_order(&ada, &id).await["status"], "FILE_UPLOADED");
+    set_status(&ada, &id, "SUBMITTED").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_login_that_can_not_be_checked_is_one_error() {
+    let shop = shop().await;
+    let outage = Outage::begin(&shop).await;
+    let answer = shop.anybody().post_json("/sessions", json!({"login": "ada", "password": "a password"})).await;
+    expect_unavailable(&answer);
+    assert_eq!(only_error(&answer)["event.action"], "auth.login_failed");
+    outage.end().await;
+}
+
+#[tokio::test]
+async fn without_the_database_every_request_is_one_error_under_what_it_was_for() {
+    let shop = shop().await;
+    let ada = shop.customer().await;
+    let id = create_order_with_model(&ada).await;
+    let outage = Outage::begin(&shop).await;
+    for (answer, action, order) in [
+        (ada.post_json("/orders", ring()).await, "order.created", None),
+        (
+            ada.put_bytes(&format!("/orders/{id}/model?filename=ring.stl"), cube()).await,
+            "order.model_uploaded",
+            Some(&id),
+        ),
+        (set_status(&ada, &id, "SUBMITTED").await, "order.status_changed", Some(&id)),
+        (ada.get(&format!("/orders/{id}")).await, "http.request", Some(&id)),
+        (ada.get("/orders").await, "http.request", None),
+        (ada.delete("/sessions/current").await, "http.request", None),
+    ] {
+        expect_unavailable(&answer);
+        let error = only_error(&answer);
+        assert_eq!(error["event.action"], action);
+        assert_eq!(error["error.type"], "database_unavailable", "{error:?}");
+        assert_eq!(error.get("order.id").and_then(Value::as_str), order.map(String::as_str));
+    }
+    outage.end().await;
+    ada.get("/orders").await.expect(200);
+}
+
+#[tokio::test]
+async fn a_bug_of_ours_is_an_internal_error_without_its_words() {
+    let shop = shop().await;
+    let ada = shop.customer().await;
+    sqlx::raw_sql("ALTER TABLE orders RENAME COLUMN comment TO remark").execute(shop.tables()).await.expect("a change");
+    let answer = ada.post_json("/orders", ring()).await;
+    let problem = answer.clone().expect_problem(500, "internal_error").to_string();
+    assert!(!problem.contains("column") && !problem.contains("comment"), "{problem}");
+    let error = only_error(&answer);
+    assert_eq!((&error["event.action"], &error["error.type"]), (&json!("order.created"), &json!("database_error")));
+    assert!(error["error.message"].as_str().is_some_and(|chain| chain.contains("comment")), "{error:?}");
+}
+
+#[tokio::test]
+async fn without_the_model_store_uploads_fail_as_one_error_and_orders_go_on() {
+    let shop = shop().await;
+    let ada = shop.customer().await;
+    let id = create_order(&ada).await;
+    // A file where the folder should be: nothing can be put there.
+    std::fs::remove_dir_all(shop.models()).expect("the folder goes");
+    std::fs::write(shop.models(), "in the way").expect("a file");
+    let answer = ada.put_bytes(&format!("/orders/{id}/model?filename=ring.stl"), cube()).await;
+    let health = shop.anybody().get("/health/ready").await;
+    create_order(&ada).await;
+    std::fs::remove_file(shop.models()).expect("the file goes");
+
+    expect_unavailable(&answer);
+    let error = only_error(&answer);
+    assert_eq!(error["event.action"], "order.model_uploaded");
+    assert_eq!(error["error.type"], "model_store_unavailable");
+    assert_eq!((&error["order.id"], &error["customer.id"]), (&json!(id), &json!(ada.account())));
+    assert_eq!(
+        health.expect(200),
+        json!({"status": "degraded", "dependencies": {"database": "up", "model_store": "down"}})
+    );
+    assert_eq!(get_order(&ada, &id).await["status"], "INITIATED");
+}
+
+#[tokio::test]
+async fn a_clients_mistake_is_no_error() {
+    let shop = shop().await;
+    let ada = shop.customer().await;
+    let id = create_order(&ada).await;
+    for answer in [
+        ada.post_json("/orders", json!({"material": "wood", "quantity": 1})).await,
+        ada.post_json("/orders", json!({"material": "gold_585", "quantity": 0})).await,
+        ada.get("/orders/A-999999").await,
+        ada.get("/orders?limit=0").await,
+        ada.get("/nowhere").await,
+        ada.put("/orders").await,
+        ada.put_bytes(&format!("/orders/{id}/model?filename=ring.exe"), cube()).await,
+        ada.put_bytes(&format!("/orders/{id}/model?filename=ring.stl"), "").await,
+        set_status(&ada, &id, "SUBMITTED").await,
+        set_status(&ada, &id, "LOST").await,
+        shop.anybody().get("/orders").await,
+        shop.seller().await.get("/orders").await,
+    ] {
+        let records = records_of(&answer);
+        assert!((400..500).contains(&answer.status));
+        let [record] = &records[..] else { panic!("the request's record and no other: {records:?}") };
+        assert_eq!(elk::record::faults(record), [""; 0]);
+        assert_eq!((&record["event.action"], &record["level"]), (&json!("http.request"), &json!(30)));
+        assert_eq!(record["http.response.status_code"], answer.status);
+        assert!(!record.contains_key("error.type"));
+    }
+}
