@@ -90,7 +90,8 @@ pub(super) async fn observe(
         finish(answer, &method, route.as_ref(), &info, started, client_gone)
     };
     let answer = requests.spawn(task.instrument(span)).await;
-    hang_up.did_not_happen();
+    // Until here: whoever drops this function earlier has lost the client.
+    drop(hang_up);
     // The task catches panics itself and nobody aborts it.
     answer.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
@@ -98,12 +99,6 @@ pub(super) async fn observe(
 /// Notices that the server drops the request.
 #[derive(Default)]
 struct HangUp(Arc<AtomicBool>);
-
-impl HangUp {
-    fn did_not_happen(self) {
-        std::mem::forget(self);
-    }
-}
 
 impl Drop for HangUp {
     fn drop(&mut self) {
