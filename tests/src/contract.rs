@@ -67,7 +67,7 @@ pub async fn start<S: Service>(flags: &[&str]) -> RunningService {
     let postgres = postgres.expect("PostgreSQL starts");
     let administrator = postgres.file().postgres_admin.as_deref().expect("PostgreSQL runs");
     let database = TestDatabase::create(administrator).await;
-    let models = ModelFolder(std::env::temp_dir().join(format!("alexandrite-{}", database.name())));
+    let models = ModelFolder(postgres.data().join(format!("models-{}", database.name())));
 
     let models_url = format!("file://{}", models.0.display());
     let mut all_flags = vec!["--listen-addr", "127.0.0.1:0", "--database-url", database.url()];

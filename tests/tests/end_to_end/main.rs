@@ -1,12 +1,13 @@
 //! End to end: real processes over HTTP, and what they logged as Elasticsearch returns it.
 //!
-//! One system serves all tests of this binary. What breaks something happens in a [`world::World`]: three more services
+//! One system serves all tests of this binary. What breaks something happens in a `World`: three more services
 //! with databases and a broker's virtual host of their own, whose records go the same way into the same Elasticsearch.
 
 mod support {
     //! What these tests are written with.
 
     pub(crate) mod broker;
+    pub(crate) mod failure;
     pub(crate) mod log;
     pub(crate) mod people;
     pub(crate) mod process;
