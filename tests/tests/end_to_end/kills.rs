@@ -1,0 +1,59 @@
+//! Processes that are killed as hard as can be.
+
+use std::{fs, path::PathBuf};
+
+use common::domain::OrderStatus::{PriceCalculated, Submitted};
+use e2e::eventually;
+use nix::{sys::stat::Mode, unistd::mkfifo};
+
+use crate::support::{log, people::WithOrders as _, process::Process, secrets, world::World};
+
+#[tokio::test]
+async fn what_was_acknowledged_is_in_the_log_of_a_service_that_is_killed_in_the_next_instant() {
+    for _ in 0..3 {
+        let mut shop = Process::start("shop-api", &[]).await;
+        let ada = shop.client().register(&secrets::new("customer"), &secrets::new("password")).await;
+        secrets::keep(ada.token());
+        let order = ada.create().await;
+        shop.kill();
+        let created = [("event.action", "order.created"), ("order.id", &*order)];
+        let records = shop.records();
+        assert_eq!(records.iter().filter(|record| log::has(record, &created)).count(), 1, "{records:?}");
+        assert_eq!(shop.found(1, &created).await.len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_mes_that_is_killed_while_it_calculates_leaves_the_price_to_another() {
+    let mut world = World::start(&[("PRICE_LEASE_SECONDS", "2".to_owned())]).await;
+    let ada = world.site.customer().await;
+    let order = ada.create_with_model().await;
+    // Whoever reads the model waits for ever: a pipe that nobody writes to has taken its place.
+    let model = only_file_in(&world.models);
+    let aside = model.with_extension("aside");
+    fs::rename(&model, &aside).expect("the model is there");
+    mkfifo(&model, Mode::from_bits_truncate(0o644)).expect("a pipe");
+    ada.advance(&order, Submitted).await;
+    let calculating = [("order.id", &*order), ("order.price_status", "CALCULATING")];
+    eventually("the calculation to begin", async || {
+        let begun = world.mes.records().iter().any(|record| log::has(record, &calculating));
+        begun.then_some(()).ok_or("it hasn't")
+    })
+    .await;
+    world.mes.kill();
+    fs::remove_file(&model).and_then(|()| fs::rename(&aside, &model)).expect("the model is back");
+
+    world.replace_mes().await;
+    ada.wait_for(&order, PriceCalculated).await;
+    let of_price = [("order.id", &*order), ("event.action", "order.price_status_changed")];
+    let told: Vec<_> = world.mes.found(1, &of_price).await;
+    let statuses: Vec<_> = told.iter().map(|record| log::text(record, "order.price_status")).collect();
+    assert_eq!(statuses, ["CALCULATED"]);
+}
+
+fn only_file_in(folder: &std::path::Path) -> PathBuf {
+    let items = fs::read_dir(folder).expect("a folder").map(|item| item.expect("an item").path());
+    let files: Vec<_> = items.map(|path| if path.is_dir() { only_file_in(&path) } else { path }).collect();
+    assert_eq!(files.len(), 1, "{files:?}");
+    files.into_iter().next().expect("one file")
+}

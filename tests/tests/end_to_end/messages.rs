@@ -1,0 +1,131 @@
+//! Messages that come twice, late and in the wrong order, and replicas that share the work.
+
+use std::collections::BTreeMap;
+
+use common::domain::OrderStatus::{
+    self, ManufacturingApproved, ManufacturingCompleted, Packaging, PriceCalculated, Shipped,
+};
+use e2e::eventually;
+use serde_json::Value;
+
+use crate::support::{
+    log::{self, Record, text},
+    people::WithOrders as _,
+    world::World,
+};
+
+/// How often each of an order's statuses was reported.
+fn changes<'a>(records: impl IntoIterator<Item = &'a Record>, order: &str) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    let of_order = [("order.id", order), ("event.action", "order.status_changed"), ("event.outcome", "success")];
+    for record in records.into_iter().filter(|record| log::has(record, &of_order)) {
+        *counts.entry(text(record, "order.status").to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+fn once_each(statuses: &[OrderStatus]) -> BTreeMap<String, usize> {
+    statuses.iter().map(|status| (status.name().to_owned(), 1)).collect()
+}
+
+fn history(order: &Value) -> Vec<OrderStatus> {
+    let history = order["history"].as_array().expect("an order has a history");
+    history.iter().map(|change| serde_json::from_value(change["status"].clone()).expect("a status")).collect()
+}
+
+#[tokio::test]
+async fn messages_that_come_again_change_nothing() {
+    let world = World::start(&[]).await;
+    let wire = world.broker.channel().await;
+    let mut copies = wire.listen().await;
+    let order = world.site.customer().await.submit_new().await;
+    let (seller, operator) = (world.site.seller().await, world.site.operator().await);
+    seller.wait_for(&order, PriceCalculated).await;
+    world.site.make_and_ship(&order).await;
+    seller.wait_for(&order, Shipped).await;
+    let sent = copies.about(&order, 7).await;
+    let before =
+        (seller.get(&format!("/orders/{order}")).await.json, operator.get(&format!("/orders/{order}")).await.json);
+
+    // All of them once more as they were, then under new numbers from the last to the first.
+    for message in &sent {
+        wire.publish(message).await;
+    }
+    let again: Vec<_> = sent.iter().rev().map(|message| message.renumbered()).collect();
+    for message in &again {
+        wire.publish(message).await;
+    }
+    for message in &again {
+        eventually("a repeated message to be taken", async || {
+            let records = [world.crm.records(), world.mes.records()].concat();
+            let taken = [("event.action", "message.consumed"), ("messaging.message.id", &*message.id())];
+            records.iter().any(|record| log::has(record, &taken)).then_some(()).ok_or(message.routing_key.clone())
+        })
+        .await;
+    }
+    let after =
+        (seller.get(&format!("/orders/{order}")).await.json, operator.get(&format!("/orders/{order}")).await.json);
+    assert_eq!(after, before);
+    let mes_statuses = &OrderStatus::ALL[3..9];
+    assert_eq!(changes(&world.crm.records(), &order), once_each(mes_statuses));
+    assert_eq!(changes(&world.mes.records(), &order), once_each(mes_statuses));
+}
+
+#[tokio::test]
+async fn messages_in_the_wrong_order_and_late_lead_to_the_same_end() {
+    let mut world = World::start(&[]).await;
+    let order = world.site.customer().await.submit_new().await;
+    let operator = world.site.operator().await;
+    world.site.seller().await.wait_for(&order, PriceCalculated).await;
+    world.site.seller().await.advance(&order, ManufacturingApproved).await;
+    operator.wait_for(&order, ManufacturingApproved).await;
+    // Nobody takes what the MES has to tell for a while.
+    let first_log = {
+        world.crm.kill();
+        world.crm.records()
+    };
+    operator.take(&order).await;
+    for status in [ManufacturingCompleted, Packaging, Shipped] {
+        operator.advance(&order, status).await;
+    }
+    let wire = world.broker.channel().await;
+    let mut waiting = Vec::new();
+    eventually("four messages to wait for the CRM", async || {
+        waiting.extend(wire.take("crm-api.orders").await);
+        if waiting.len() == 4 { Ok(()) } else { Err(waiting.len()) }
+    })
+    .await;
+    for message in waiting.iter().rev() {
+        wire.publish(message).await;
+        wire.publish(&message.renumbered()).await;
+        wire.publish(message).await;
+    }
+    world.replace_crm().await;
+    let seller = world.site.seller().await;
+    let shipped = seller.wait_for(&order, Shipped).await;
+    assert_eq!(history(&shipped), OrderStatus::ALL[..9]);
+    seller.advance(&order, OrderStatus::Closed).await;
+    let records = [first_log, world.crm.records()].concat();
+    assert_eq!(changes(&records, &order), once_each(&OrderStatus::ALL[3..]));
+}
+
+#[tokio::test]
+async fn two_crms_and_two_mes_share_the_work_and_do_it_once() {
+    let world = World::start(&[]).await;
+    let (second_crm, second_mes) = tokio::join!(world.another_crm(), world.another_mes());
+    let ada = world.site.customer().await;
+    let orders = futures::future::join_all((0..12).map(|_| ada.submit_new())).await;
+    for order in &orders {
+        ada.wait_for(order, PriceCalculated).await;
+    }
+    let crm = [world.crm.records(), second_crm.records()];
+    let mes = [world.mes.records(), second_mes.records()];
+    let took =
+        |records: &Vec<Record>| records.iter().any(|record| log::has(record, &[("event.action", "message.consumed")]));
+    assert!(crm.iter().chain(&mes).all(took), "somebody had nothing to do");
+    for order in &orders {
+        for records in [crm.concat(), mes.concat()] {
+            assert_eq!(changes(&records, order), once_each(&[PriceCalculated]), "{order}");
+        }
+    }
+}

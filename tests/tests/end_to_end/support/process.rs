@@ -1,0 +1,135 @@
+//! A service as a process of its own, beside those of the shared system.
+
+use std::{
+    fs::{File, OpenOptions},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+use e2e::{Client, eventually};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{
+    log::{self, Record},
+    search::{Search, matching},
+    system,
+};
+
+/// A running service, killed when this is dropped. Its log is shipped like every other.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+    address: String,
+}
+
+impl Process {
+    /// Starts `shop-api`, `crm-api` or `mes-api` with the shared system's environment, apart from these variables, and
+    /// waits until it listens.
+    pub(crate) async fn start(service: &str, variables: &[(&str, String)]) -> Self {
+        let (child, log) = spawn(service, variables).await;
+        let mut process = Self { child, log, address: String::new() };
+        let address = eventually("a service to listen", async || {
+            if let Some(status) = process.child.try_wait().expect("a child can be asked") {
+                panic!("{service} ended with {status}: {}", complaints(&process.log));
+            }
+            let ready = process.records().into_iter().find(|record| log::has(record, &[("service.state", "ready")]));
+            let address = ready.and_then(|record| Some(log::text(&record, "msg").rsplit_once(' ')?.1.to_owned()));
+            address.ok_or("it hasn't said so")
+        });
+        process.address = format!("http://{}", address.await);
+        process
+    }
+
+    /// A client without a token.
+    pub(crate) fn client(&self) -> Client {
+        Client::new(&self.address)
+    }
+
+    /// The address as `host:port`.
+    pub(crate) fn host(&self) -> &str {
+        self.address.trim_start_matches("http://")
+    }
+
+    /// Waits until it says that it is `ok`, `degraded` or `unavailable`.
+    pub(crate) async fn healthy(&self, status: &str) {
+        let client = self.client();
+        eventually(&format!("{} to be {status}", self.log.display()), async || {
+            let health = client.get("/health/ready").await;
+            let code = if status == "unavailable" { 503 } else { 200 };
+            if health.json["status"] == status && health.status == code { Ok(()) } else { Err(health.json) }
+        })
+        .await;
+    }
+
+    pub(crate) fn log(&self) -> &Path {
+        &self.log
+    }
+
+    /// What it has logged so far.
+    pub(crate) fn records(&self) -> Vec<Record> {
+        log::records(&self.log)
+    }
+
+    /// What Support sees of it with these values in these fields, once there are so many records.
+    pub(crate) async fn found(&self, count: usize, fields: &[(&str, &str)]) -> Vec<Record> {
+        let mut filters = matching(fields);
+        filters.push(json!({"term": {"pid": self.child.id()}}));
+        Search::as_support().await.at_least(count, &filters).await
+    }
+
+    /// Kills it as nothing can be killed harder.
+    pub(crate) fn kill(&mut self) {
+        // It may be gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stop(&mut self) -> ExitStatus {
+        let pid = i32::try_from(self.child.id()).expect("a process id");
+        kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it can be signalled");
+        ended(&mut self.child).await
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Starts a service that is not to come up, and waits until it has given up. Gives its log and what it said besides.
+pub(crate) async fn fails_to_start(service: &str, variables: &[(&str, String)]) -> (PathBuf, String) {
+    let (mut child, log) = spawn(service, variables).await;
+    assert!(!ended(&mut child).await.success());
+    let said = complaints(&log);
+    (log, said)
+}
+
+async fn spawn(service: &str, variables: &[(&str, String)]) -> (Child, PathBuf) {
+    let file = system::file().await;
+    let log = file.logs.join(format!("{service}-{}.log", Uuid::now_v7().simple()));
+    let open = |path: &Path| -> File {
+        OpenOptions::new().create(true).append(true).open(path).expect("a file in the folder of logs")
+    };
+    // If the test's thread ends in whatever way, so does the service.
+    let mut command = Command::new("/usr/bin/setpriv");
+    command.args(["--pdeathsig", "KILL"]).arg(&file.binaries[service]);
+    command.env_clear().envs(&file.environments[service]).env("LISTEN_ADDR", "127.0.0.1:0");
+    command.envs(variables.iter().map(|(name, value)| (name, value)));
+    command.stdin(Stdio::null()).stdout(open(&log)).stderr(open(&log.with_extension("stderr.txt")));
+    (command.spawn().expect("the service's program starts"), log)
+}
+
+async fn ended(child: &mut Child) -> ExitStatus {
+    eventually("the service to end", async || child.try_wait().expect("a child can be asked").ok_or("it runs")).await
+}
+
+fn complaints(log: &Path) -> String {
+    std::fs::read_to_string(log.with_extension("stderr.txt")).unwrap_or_default()
+}

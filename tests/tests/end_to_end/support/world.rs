@@ -1,0 +1,212 @@
+//! Three services of a test's own, to break what they depend on.
+
+use std::{
+    fs,
+    path::PathBuf,
+    sync::atomic::{AtomicI64, Ordering},
+};
+
+use common::{
+    auth::{Hasher, Role, accounts},
+    domain::System,
+};
+use e2e::TestDatabase;
+use local::Login;
+use sqlx::PgPool;
+
+use super::{
+    broker::VirtualHost,
+    people::Site,
+    process::Process,
+    relay::{Relay, host_in},
+    secrets, system,
+};
+
+/// Shop, CRM and MES with databases, a virtual host and a model folder of their own. Each reaches its database and the
+/// broker by a line that can be cut.
+pub(crate) struct World {
+    pub(crate) site: Site,
+    pub(crate) shop: Process,
+    pub(crate) crm: Process,
+    pub(crate) mes: Process,
+    pub(crate) shop_to_database: Relay,
+    pub(crate) crm_to_database: Relay,
+    pub(crate) mes_to_database: Relay,
+    pub(crate) crm_to_broker: Relay,
+    pub(crate) mes_to_broker: Relay,
+    pub(crate) broker: VirtualHost,
+    pub(crate) models: PathBuf,
+    pub(crate) shop_tables: PgPool,
+    pub(crate) mes_tables: PgPool,
+    crm_variables: Variables,
+    mes_variables: Variables,
+    // Dropped last: nobody works on them any more.
+    _databases: [TestDatabase; 2],
+}
+
+/// Settings of a service.
+pub(crate) type Variables = Vec<(&'static str, String)>;
+
+impl World {
+    /// Starts all three; `variables` are for each of them.
+    pub(crate) async fn start(variables: &[(&'static str, String)]) -> Self {
+        let file = system::file().await;
+        let administrator = file.postgres_admin.as_deref().expect("PostgreSQL runs");
+        let databases = [TestDatabase::create(administrator).await, TestDatabase::create(administrator).await];
+        let [shop_url, mes_url] = databases.each_ref().map(TestDatabase::url);
+        let broker = VirtualHost::new().await;
+        let models = system::system().await.data().join(format!("models-{}", databases[0].name()));
+
+        let (postgres, rabbitmq) = (host_in(administrator), host_in(&broker.url));
+        let (shop_to_database, crm_to_database) = (Relay::to(postgres).await, Relay::to(postgres).await);
+        let (mes_to_database, mes_to_broker) = (Relay::to(postgres).await, Relay::to(rabbitmq).await);
+        let crm_to_broker = Relay::to(rabbitmq).await;
+        let amqp = |service: &str, line: &Relay| {
+            ("AMQP_URL", line.instead_in(&broker.instead_in(&file.environments[service]["AMQP_URL"])))
+        };
+        let with_all = |own: Variables| -> Variables {
+            let store = ("MODEL_STORE_URL", format!("file://{}", models.display()));
+            own.into_iter().chain([store]).chain(variables.iter().cloned()).collect()
+        };
+        let shop_variables = with_all(vec![("DATABASE_URL", shop_to_database.instead_in(shop_url))]);
+        let crm_variables =
+            with_all(vec![("DATABASE_URL", crm_to_database.instead_in(shop_url)), amqp("crm-api", &crm_to_broker)]);
+        let mes_variables =
+            with_all(vec![("DATABASE_URL", mes_to_database.instead_in(mes_url)), amqp("mes-api", &mes_to_broker)]);
+        let (shop, crm, mes) = tokio::join!(
+            Process::start("shop-api", &shop_variables),
+            Process::start("crm-api", &crm_variables),
+            Process::start("mes-api", &mes_variables),
+        );
+        let (shop_tables, mes_tables) = (databases[0].pool(), databases[1].pool());
+        number_orders_apart(&shop_tables, &mes_tables).await;
+        let site = site(&shop, &crm, &mes, &shop_tables, &mes_tables).await;
+        let world = Self {
+            site,
+            shop,
+            crm,
+            mes,
+            shop_to_database,
+            crm_to_database,
+            mes_to_database,
+            crm_to_broker,
+            mes_to_broker,
+            broker,
+            models,
+            shop_tables,
+            mes_tables,
+            crm_variables,
+            mes_variables,
+            _databases: databases,
+        };
+        world.healthy(System::CrmApi, "ok").await;
+        world.healthy(System::MesApi, "ok").await;
+        world
+    }
+
+    /// One more CRM with the same database and broker.
+    pub(crate) async fn another_crm(&self) -> Process {
+        let crm = Process::start("crm-api", &self.crm_variables).await;
+        crm.healthy("ok").await;
+        crm
+    }
+
+    /// One more MES with the same database and broker.
+    pub(crate) async fn another_mes(&self) -> Process {
+        let mes = Process::start("mes-api", &self.mes_variables).await;
+        mes.healthy("ok").await;
+        mes
+    }
+
+    /// A further seller or operator.
+    pub(crate) async fn employee(&self, role: Role) -> Login {
+        let tables = if role == Role::Operator { &self.mes_tables } else { &self.shop_tables };
+        employee(tables, role).await
+    }
+
+    /// Puts a new CRM in the place of the present one.
+    pub(crate) async fn replace_crm(&mut self) {
+        self.crm = self.another_crm().await;
+        self.site.crm = self.crm.client();
+    }
+
+    /// Puts a new MES in the place of the present one.
+    pub(crate) async fn replace_mes(&mut self) {
+        self.mes = self.another_mes().await;
+        self.site.mes = self.mes.client();
+    }
+
+    pub(crate) fn service(&self, system: System) -> &Process {
+        match system {
+            System::ShopApi => &self.shop,
+            System::CrmApi => &self.crm,
+            System::MesApi => &self.mes,
+        }
+    }
+
+    /// Waits until a service says that it is `ok`, `degraded` or `unavailable`.
+    pub(crate) async fn healthy(&self, system: System, status: &str) {
+        self.service(system).healthy(status).await;
+    }
+
+    /// The logs of all three.
+    pub(crate) fn logs(&self) -> Vec<PathBuf> {
+        [&self.shop, &self.crm, &self.mes].map(|service| service.log().to_owned()).into()
+    }
+
+    /// Asks all three to stop.
+    pub(crate) async fn stop(&mut self) {
+        for service in [&mut self.shop, &mut self.crm, &mut self.mes] {
+            let status = service.stop().await;
+            assert!(status.success(), "{status}: {:?}", service.log());
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for service in [&mut self.shop, &mut self.crm, &mut self.mes] {
+            service.kill();
+        }
+        // One of the two, whichever a test has made of it.
+        let _ = fs::remove_dir_all(&self.models);
+        let _ = fs::remove_file(&self.models);
+    }
+}
+
+/// The services with an account for everybody who uses them.
+async fn site(shop: &Process, crm: &Process, mes: &Process, in_shop: &PgPool, in_mes: &PgPool) -> Site {
+    let machine = async |tables: &PgPool, role: Role| {
+        let made = accounts::give_key(tables, &secrets::new(role.name()), role, false).await;
+        secrets::keep(made.expect("a new key").1.expose())
+    };
+    Site {
+        shop: shop.client(),
+        crm: crm.client(),
+        mes: mes.client(),
+        seller: employee(in_shop, Role::Seller).await,
+        operator: employee(in_mes, Role::Operator).await,
+        second_operator: employee(in_mes, Role::Operator).await,
+        carrier_key: machine(in_shop, Role::Carrier).await,
+        partner_key: machine(in_mes, Role::Partner).await,
+    }
+}
+
+async fn employee(tables: &PgPool, role: Role) -> Login {
+    let hasher = Hasher::new().expect("randomness");
+    let login = Login { login: secrets::new("employee"), password: secrets::new("password") };
+    let made = accounts::create(tables, &hasher, &login.login, login.password.clone().into(), role).await;
+    made.expect("a new account");
+    login
+}
+
+/// Lets both databases number their orders from where no other database of this run does: all logs meet in one
+/// Elasticsearch.
+async fn number_orders_apart(in_shop: &PgPool, in_mes: &PgPool) {
+    static WORLDS: AtomicI64 = AtomicI64::new(1);
+    let first = WORLDS.fetch_add(1, Ordering::Relaxed) * 1_000_000;
+    for (tables, sequence) in [(in_shop, "order_number"), (in_mes, "partner_order_number")] {
+        let set = sqlx::query("SELECT setval($1::text::regclass, $2)").bind(sequence).bind(first);
+        set.execute(tables).await.expect("the sequence is there");
+    }
+}
