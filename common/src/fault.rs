@@ -82,9 +82,13 @@ pub trait Classified: Error + Send + Sync + 'static {
 impl Classified for sqlx::Error {
     fn error_type(&self) -> ErrorType {
         match self {
-            Self::Io(_) | Self::Tls(_) | Self::PoolTimedOut | Self::PoolClosed | Self::WorkerCrashed => {
-                ErrorType::DatabaseUnavailable
-            }
+            // A protocol error is what a proxy in front of a database that is away looks like.
+            Self::Io(_)
+            | Self::Tls(_)
+            | Self::Protocol(_)
+            | Self::PoolTimedOut
+            | Self::PoolClosed
+            | Self::WorkerCrashed => ErrorType::DatabaseUnavailable,
             Self::Database(error) if ends_the_session(error.as_ref()) => ErrorType::DatabaseUnavailable,
             // Class 57 is operator intervention (shutdown), class 53 insufficient resources, class 08 a lost
             // connection: https://www.postgresql.org/docs/current/errcodes-appendix.html

@@ -207,7 +207,12 @@ impl Caller {
 async fn whole_trail(elasticsearch: &Elasticsearch, order: &str) -> Result<Vec<Value>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let records = elasticsearch.records_of(order).await?;
+        let records = match elasticsearch.records_of(order).await {
+            Ok(records) => records,
+            Err(error) if Instant::now() > deadline => return Err(error),
+            // An index that was created a moment ago may not answer yet.
+            Err(_) => Vec::new(),
+        };
         let seen: BTreeSet<&str> = records.iter().filter_map(|record| record[field::ORDER_STATUS].as_str()).collect();
         let missing: Vec<&str> = STATUSES.into_iter().filter(|status| !seen.contains(status)).collect();
         if missing.is_empty() {

@@ -62,6 +62,12 @@ impl Client {
         self.account.expect("this client has no account")
     }
 
+    /// The service's base URL, without a slash at its end.
+    #[must_use]
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// The token or key that goes with every request.
     ///
     /// # Panics

@@ -1,6 +1,7 @@
 //! HTTP as all services speak it: problems, bodies, the request's record, limits, documentation and the server.
 
 pub mod answers;
+mod detached;
 mod docs;
 mod extract;
 mod health;

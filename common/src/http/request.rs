@@ -4,15 +4,12 @@ use std::{
     any::Any,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     panic::AssertUnwindSafe,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::Instant,
 };
 
 use axum::{
-    extract::{ConnectInfo, MatchedPath, Request, State},
+    extract::{ConnectInfo, MatchedPath, Request},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
@@ -20,12 +17,11 @@ use axum::{
 use elk::{Action, field};
 use futures::FutureExt as _;
 use opentelemetry::trace::Status;
-use tokio_util::task::TaskTracker;
 use tracing::{Instrument as _, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
-use super::{ApiError, Rejection, problem};
+use super::{ApiError, Rejection, detached::ClientGone, problem};
 use crate::{
     Fault,
     domain::OrderId,
@@ -59,19 +55,12 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 const UNMATCHED: &str = "UNMATCHED";
 const REQUEST_ID: &str = "x-request-id";
 
-/// Runs a request to its end in a task of its own and writes its record.
-///
-/// A task of its own, because a server drops a handler when its client hangs up: a change would be committed and its
-/// record never written. `requests` is what a shutdown waits for.
-pub(super) async fn observe(
-    State(requests): State<TaskTracker>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
+/// Gives a request its number and its trace, and writes its record.
+pub(super) async fn observe(ConnectInfo(peer): ConnectInfo<SocketAddr>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
+    let client_gone = request.extensions().get::<ClientGone>().cloned().unwrap_or_default();
     let info = Arc::new(RequestInfo {
         id: request_id(request.headers()),
         source_network: network(peer.ip()),
@@ -81,29 +70,12 @@ pub(super) async fn observe(
     request.extensions_mut().insert(Arc::clone(&info));
 
     let span = root_span(&method, route.as_ref(), &info, request.headers());
-    let hang_up = HangUp::default();
-    let client_gone = Arc::clone(&hang_up.0);
-    let task = async move {
+    let work = async move {
         let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
         let answer = answer.unwrap_or_else(|panic| ApiError::from(panicked(&*panic)).into_response());
-        let client_gone = client_gone.load(Ordering::Relaxed);
-        finish(answer, &method, route.as_ref(), &info, started, client_gone)
+        finish(answer, &method, route.as_ref(), &info, started, client_gone.is_true())
     };
-    let answer = requests.spawn(task.instrument(span)).await;
-    // Until here: whoever drops this function earlier has lost the client.
-    drop(hang_up);
-    // The task catches panics itself and nobody aborts it.
-    answer.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
-}
-
-/// Notices that the server drops the request.
-#[derive(Default)]
-struct HangUp(Arc<AtomicBool>);
-
-impl Drop for HangUp {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+    work.instrument(span).await
 }
 
 fn root_span(method: &Method, route: Option<&MatchedPath>, info: &RequestInfo, headers: &HeaderMap) -> Span {

@@ -31,7 +31,7 @@ pub fn router(core: &Core, own: OpenApiRouter) -> Router {
         .merge(docs::routes(document))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(RequestBodyTimeoutLayer::new(BODY_PATIENCE))
-        .layer(middleware::from_fn_with_state(core.requests.clone(), request::observe))
+        .layer(middleware::from_fn(request::observe))
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::CACHE_CONTROL, "no-store"))
         .layer(header(header::X_FRAME_OPTIONS, "DENY"))

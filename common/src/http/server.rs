@@ -2,9 +2,11 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use axum::Router;
+use axum::{Router, ServiceExt as _};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::detached::Detached;
 
 /// Serves until `stopping` is cancelled, then finishes what is under way.
 ///
@@ -18,7 +20,7 @@ pub async fn serve(
     stopping: CancellationToken,
     deadline: Duration,
 ) -> anyhow::Result<()> {
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let service = Detached { router, requests: requests.clone() }.into_make_service_with_connect_info::<SocketAddr>();
     let server = axum::serve(listener, service).with_graceful_shutdown(stopping.clone().cancelled_owned());
     let drained = async {
         server.await?;

@@ -4,9 +4,11 @@ use common::auth::Role;
 use e2e::{
     Answer,
     contract::{PASSWORD, RunningService, records_with},
+    eventually,
 };
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use tokio::io::AsyncWriteExt as _;
 
 use crate::{
     actions, create_order, create_order_with_model, cube, number, ring, set_status, shop, upload, whole_records_of,
@@ -194,5 +196,23 @@ async fn nothing_that_people_type_gets_into_the_log() {
     assert!(log.contains(&id));
     for typed in ["lovelace", "Countess", "engraving", "forged", "Byron", ada.token()] {
         assert!(!log.contains(typed), "{typed} is in the log");
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_client_leaves_at_once_is_recorded_as_well() {
+    let shop = shop().await;
+    let address = shop.anybody().base().trim_start_matches("http://").to_owned();
+    for attempt in 0..5 {
+        let id = format!("gone-at-once-{}-{attempt}", std::process::id());
+        let mut client = tokio::net::TcpStream::connect(&address).await.expect("a connection");
+        let request = format!("GET /health/live HTTP/1.1\r\nHost: shop\r\nX-Request-Id: {id}\r\n\r\n");
+        client.write_all(request.as_bytes()).await.expect("a sent request");
+        drop(client);
+        let record = eventually("the request's record", async || {
+            records_with("http.request.id", &id).pop().ok_or("there is none")
+        })
+        .await;
+        assert_eq!(record["event.action"], "http.request");
     }
 }
