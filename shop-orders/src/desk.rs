@@ -55,6 +55,7 @@ impl Visitor {
         Ok(found.filter(visible).ok_or_else(Rejection::no_such_order)?)
     }
 
+    /// What is known of an order before it is looked up.
     fn subject(&self, id: &OrderId) -> Subject {
         Subject { order: Some(id.clone()), customer: self.only_of, ..Subject::default() }
     }
@@ -136,9 +137,12 @@ where
     E: std::error::Error + Send + Sync + 'static,
 {
     identify(&Span::current(), field::ORDER_ID, id);
+    let mut subject = visitor.subject(id);
     let uploaded = async {
         // Before the upload, so that nobody sends 64 MiB to be told that it was in vain, and after it, because it counts.
-        may_have_model(&visitor.sees(store::find(&core.database, id).await?)?.order, core.system)?;
+        let found = visitor.sees(store::find(&core.database, id).await?)?;
+        subject = Subject::order(id, found.order.owner);
+        may_have_model(&found.order, core.system)?;
         let (model, stored) = receive_model(core, filename, body).await?;
         let attached = attach(core, visitor, id, model, &stored.key).await;
         let superfluous = match &attached {
@@ -152,10 +156,9 @@ where
             let _ = core.models.delete(key).await;
         }
         attached
-    };
-    let (order, from, _) =
-        uploaded.await.map_err(|error: ApiError| error.during(Action::OrderModelUploaded, visitor.subject(id)))?;
-    let subject = Subject::order(id, order.owner);
+    }
+    .await;
+    let (order, from, _) = uploaded.map_err(|error| error.during(Action::OrderModelUploaded, subject.clone()))?;
     if let Some(model) = &order.model {
         let size = u64::try_from(model.bytes).unwrap_or_default();
         Record::success(Action::OrderModelUploaded, subject.clone()).file(size, model.format.extension()).write();
@@ -202,9 +205,11 @@ async fn attach(
 /// `404` if there is no such order, `409` if it may not go there.
 pub async fn set_status(core: &Core, visitor: Visitor, id: &OrderId, to: OrderStatus) -> Result<Order, ApiError> {
     identify(&Span::current(), field::ORDER_ID, id);
+    let mut subject = visitor.subject(id);
     let changed = async {
         let mut transaction = core.database.begin().await.fault("changing an order's status")?;
         let StoredOrder { mut order, model_key, .. } = visitor.sees(store::lock(&mut transaction, id).await?)?;
+        subject = Subject::order(id, order.owner);
         let from = order.status;
         from.change(to, Trigger::Request, core.system)?;
         store::advance(&mut transaction, &mut order, &visitor.change(to, core.system)).await?;
@@ -214,11 +219,11 @@ pub async fn set_status(core: &Core, visitor: Visitor, id: &OrderId, to: OrderSt
         }
         transaction.commit().await.fault("changing an order's status")?;
         Ok((order, from))
-    };
-    let (order, from) =
-        changed.await.map_err(|error: ApiError| error.during(Action::OrderStatusChanged, visitor.subject(id)))?;
+    }
+    .await;
+    let (order, from) = changed.map_err(|error: ApiError| error.during(Action::OrderStatusChanged, subject.clone()))?;
     core.outbox_written.notify_one();
-    Record::success(Action::OrderStatusChanged, Subject::order(id, order.owner)).status(from, order.status).write();
+    Record::success(Action::OrderStatusChanged, subject).status(from, order.status).write();
     Ok(order)
 }
 

@@ -58,6 +58,8 @@ async fn what_can_not_be_stored_is_one_error_and_changes_nothing() {
         answer.expect_problem(503, "unavailable");
         assert_eq!((&error["event.action"], &error["order.id"]), (&json!("order.status_changed"), &json!(id)));
         assert_eq!(error["error.type"], "database_unavailable");
+        // The order was read before the connection broke, so whose it is was known.
+        assert_eq!(error["customer.id"], customer.to_string());
     }
     assert_eq!(get_order(&seller, &uploaded).await["status"], "FILE_UPLOADED");
     assert_eq!(get_order(&seller, &shipped).await["status"], "SHIPPED");
