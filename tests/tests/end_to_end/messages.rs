@@ -110,6 +110,43 @@ async fn messages_in_the_wrong_order_and_late_lead_to_the_same_end() {
 }
 
 #[tokio::test]
+async fn messages_for_a_queue_that_is_not_there_wait_and_the_log_says_so_once() {
+    let mut world = World::start(&[]).await;
+    world.mes.kill();
+    world.broker.channel().await.delete("mes-api.orders").await;
+    let ada = world.site.customer().await;
+    let orders = futures::future::join_all((0..3).map(|_| ada.submit_new())).await;
+
+    let refused = [("error.type", "broker_error")];
+    eventually("two tries in vain", async || {
+        let records = world.crm.records();
+        let tries = records.iter().filter(|record| text(record, "event.action") == "message.retried");
+        let tries = tries.filter(|record| log::has(record, &refused)).count();
+        if tries >= 2 { Ok(()) } else { Err(tries) }
+    })
+    .await;
+    let errors: Vec<_> = world.crm.records().into_iter().filter(|record| log::level(record) == 50).collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(log::has(&errors[0], &[("event.action", "message.published"), refused[0]]), "{errors:?}");
+    assert_eq!(waiting(&world).await, 3);
+
+    world.replace_mes().await;
+    for order in &orders {
+        ada.wait_for(order, PriceCalculated).await;
+    }
+    eventually("an empty outbox", async || match waiting(&world).await {
+        0 => Ok(()),
+        messages => Err(messages),
+    })
+    .await;
+}
+
+/// How many messages wait in the shop's outbox.
+async fn waiting(world: &World) -> i64 {
+    sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&world.shop_tables).await.expect("a count")
+}
+
+#[tokio::test]
 async fn two_crms_and_two_mes_share_the_work_and_do_it_once() {
     let world = World::start(&[]).await;
     let (second_crm, second_mes) = tokio::join!(world.another_crm(), world.another_mes());

@@ -8,7 +8,7 @@ use lapin::{
     message::Delivery,
     options::{
         BasicAckOptions, BasicConsumeOptions, BasicGetOptions, BasicPublishOptions, QueueBindOptions,
-        QueueDeclareOptions,
+        QueueDeclareOptions, QueueDeleteOptions,
     },
     types::FieldTable,
 };
@@ -161,6 +161,12 @@ impl Wire {
             message.properties.clone(),
         );
         published.await.expect("the broker takes it").await.expect("the broker confirms it");
+    }
+
+    /// Deletes a queue, as if nobody had ever read it.
+    pub(crate) async fn delete(&self, queue: &str) {
+        let deleted = self.channel.queue_delete(queue.into(), QueueDeleteOptions::default());
+        deleted.await.expect("the broker deletes it");
     }
 
     /// Takes the next message out of a queue.
