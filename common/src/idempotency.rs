@@ -4,7 +4,7 @@
 use axum::http::{HeaderMap, StatusCode};
 use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest as _, Sha256};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
@@ -18,6 +18,15 @@ pub struct Attempt {
     account: Uuid,
     key: String,
     request_sha256: [u8; 32],
+}
+
+/// How a request with a key begins.
+#[derive(Debug)]
+pub enum Begun<T> {
+    /// As the first one: in this transaction.
+    First(Transaction<'static, Postgres>),
+    /// As a repetition: this was the answer.
+    Repeated(T),
 }
 
 impl Attempt {
@@ -37,15 +46,25 @@ impl Attempt {
         Ok(Some(Self { account, key: key.to_owned(), request_sha256: Sha256::digest(request).into() }))
     }
 
-    /// The first answer, if there was one. Until the transaction ends, no other request gets past this with the same key.
+    /// Begins the request's transaction, unless it had an answer before. Until the transaction ends, no other request
+    /// gets past this with the same key.
     ///
     /// # Errors
     ///
     /// `409` while the first request is under way, `422` if that was another request.
-    pub async fn first_answer<T: DeserializeOwned>(
-        &self,
-        transaction: &mut PgConnection,
-    ) -> Result<Option<T>, ApiError> {
+    pub async fn begin<T: DeserializeOwned>(&self, database: &PgPool) -> Result<Begun<T>, ApiError> {
+        let mut transaction = database.begin().await.fault("beginning a request")?;
+        let repeated = match self.first_answer(&mut transaction).await {
+            Ok(None) => return Ok(Begun::First(transaction)),
+            Ok(Some(answer)) => Ok(Begun::Repeated(answer)),
+            Err(error) => Err(error),
+        };
+        // Before the answer, not some time after it: it holds the key's lock, which would turn the next request away.
+        let released = transaction.rollback().await.fault("looking a first answer up");
+        repeated.and_then(|begun| Ok(released.map(|()| begun)?))
+    }
+
+    async fn first_answer<T: DeserializeOwned>(&self, transaction: &mut PgConnection) -> Result<Option<T>, ApiError> {
         let lock = sqlx::query_scalar!(
             r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "taken!""#,
             format!("{}/{}", self.account, self.key)

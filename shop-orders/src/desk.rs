@@ -9,7 +9,7 @@ use common::{
     auth::Caller,
     domain::{Change, NewOrder, Order, OrderId, OrderStatus, Owner, System, Trigger},
     http::{ApiError, Rejection, receive_model},
-    idempotency::Attempt,
+    idempotency::{Attempt, Begun},
     messaging::{self, MessageType},
     telemetry::{Record, Subject, identify},
 };
@@ -90,12 +90,10 @@ pub async fn create(
         let Some(attempt) = Attempt::of(visitor.caller.account, headers, &(customer, new))? else {
             return Ok((store::create(&core.database, customer, new, actor, core.system).await?, true));
         };
-        let mut transaction = core.database.begin().await.fault("creating an order")?;
-        if let Some(order) = attempt.first_answer(&mut transaction).await? {
-            // Before the answer, not some time after it: it holds the key's lock, which would turn the next one away.
-            transaction.rollback().await.fault("looking a first answer up")?;
-            return Ok((order, false));
-        }
+        let mut transaction = match attempt.begin(&core.database).await? {
+            Begun::First(transaction) => transaction,
+            Begun::Repeated(order) => return Ok((order, false)),
+        };
         let order = store::create(&mut *transaction, customer, new, actor, core.system).await?;
         attempt.keep(&mut transaction, &order).await?;
         transaction.commit().await.fault("creating an order")?;

@@ -9,7 +9,7 @@ use common::{
     auth::{By, Caller, Partner},
     domain::{Change, Model, NewOrder, Order, OrderId, OrderStatus, Owner, System},
     http::{ApiError, Path, Problem, Rejection, answers::Guarded, no_longer_than},
-    idempotency::Attempt,
+    idempotency::{Attempt, Begun},
     messaging::MessageType,
     model_store::StoredModel,
     telemetry::{Record, Subject},
@@ -141,14 +141,14 @@ async fn store(
 ) -> Result<Placed, ApiError> {
     let request = Request { fields: &form.fields, filename: &form.model.filename, model_sha256: &form.model.sha256 };
     let attempt = Attempt::of(partner.account, headers, &request)?;
-    let mut transaction = mes.core.database.begin().await.fault("storing a partner's order")?;
-    if let Some(attempt) = &attempt
-        && let Some(first) = attempt.first_answer(&mut transaction).await?
-    {
-        // Before the answer, not some time after it: it holds the key's lock, which would turn the next one away.
-        transaction.rollback().await.fault("looking a first answer up")?;
-        return Ok(Placed::Before(first));
-    }
+    let begun = match &attempt {
+        Some(attempt) => attempt.begin(&mes.core.database).await?,
+        None => Begun::First(mes.core.database.begin().await.fault("storing a partner's order")?),
+    };
+    let mut transaction = match begun {
+        Begun::First(transaction) => transaction,
+        Begun::Repeated(first) => return Ok(Placed::Before(first)),
+    };
 
     let (id, now) = orders::number_partner_order(&mut transaction).await?;
     let owner = Owner::Partner(partner.account);
