@@ -7,6 +7,7 @@
 mod client;
 pub mod contract;
 mod database;
+pub mod openapi;
 mod wait;
 
 pub use client::{Answer, Client};

@@ -79,9 +79,10 @@ impl Hasher {
     pub async fn hash(&self, password: SecretString) -> Result<Result<String, WeakPassword>, HasherError> {
         self.in_turn(move || {
             let password = password.expose_secret();
-            WeakPassword::check(password)
-                .map(|()| hash(password.as_bytes()))
-                .map_or_else(|weak| Ok(Err(weak)), |hash| hash.map(Ok))
+            match WeakPassword::check(password) {
+                Ok(()) => hash(password.as_bytes()).map(Ok),
+                Err(weak) => Ok(Err(weak)),
+            }
         })
         .await
     }

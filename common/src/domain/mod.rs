@@ -8,6 +8,6 @@ mod status;
 
 pub use history::{Actor, Change, Gap, news};
 pub use material::Material;
-pub use order::{InvalidOrder, Model, ModelFormat, NewOrder, Order, OrderFacts, Owner, Price};
+pub use order::{InvalidOrder, Model, ModelFormat, NewOrder, NewStatus, Order, OrderFacts, Owner, Price};
 pub use order_id::{InvalidOrderId, OrderId};
 pub use status::{OrderStatus, Refusal, System, Trigger};

@@ -177,6 +177,14 @@ impl NewOrder {
     }
 }
 
+/// The status that somebody asks for.
+#[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewStatus {
+    /// The next status. Each service has its own that are set in this way.
+    pub status: OrderStatus,
+}
+
 /// An order, in every answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {

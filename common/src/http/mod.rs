@@ -18,4 +18,4 @@ pub use problem::{ApiError, Problem, Rejection};
 pub use request::RequestInfo;
 pub use router::router;
 pub use server::serve;
-pub use upload::{ModelFile, file_name, model_answer, no_longer_than, receive_model};
+pub use upload::{ModelFile, ModelQuery, file_name, model_answer, no_longer_than, receive_model};

@@ -8,7 +8,8 @@ use axum::{
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use utoipa::ToSchema;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{ApiError, Rejection};
 use crate::{
@@ -21,6 +22,19 @@ use crate::{
 #[derive(ToSchema)]
 #[schema(value_type = String, format = Binary)]
 pub struct ModelFile(#[expect(dead_code, reason = "only its schema is used")] Bytes);
+
+/// What an uploaded model's file is called.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ModelQuery {
+    /// The file's name; its extension tells the format: `.stl`, `.obj` or `.3mf`.
+    #[param(
+        example = "ring.stl",
+        max_length = 255,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]+\.([sS][tT][lL]|[oO][bB][jJ]|3[mM][fF])$"
+    )]
+    pub filename: String,
+}
 
 /// The longest file name, in characters.
 const LONGEST_NAME: usize = 255;

@@ -9,9 +9,9 @@ use axum::{
 use common::{
     Core,
     auth::{By, Seller, accounts},
-    domain::{Material, NewOrder, Order, OrderId, OrderStatus, Owner},
+    domain::{Material, NewOrder, NewStatus, Order, OrderId, OrderStatus, Owner},
     http::{
-        ApiError, Cursor, Json, ModelFile, Page, PageQuery, Path, Problem, Query, Rejection,
+        ApiError, Cursor, Json, ModelFile, ModelQuery, Page, PageQuery, Path, Problem, Query, Rejection,
         answers::{Guarded, JsonBody},
         model_answer, no_longer_than,
     },
@@ -147,19 +147,6 @@ async fn get_order(
     Ok(axum::Json(desk::show(&core, Visitor::unrestricted(*seller), &id).await?))
 }
 
-/// What the uploaded file is called.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ModelQuery {
-    /// The file's name; its extension tells the format: `.stl`, `.obj` or `.3mf`.
-    #[param(
-        example = "ring.stl",
-        max_length = 255,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]+\.([sS][tT][lL]|[oO][bB][jJ]|3[mM][fF])$"
-    )]
-    filename: String,
-}
-
 /// Upload the 3D model
 ///
 /// The body is the file as it is. Until the order is submitted, another upload replaces the model.
@@ -198,7 +185,7 @@ async fn put_model(
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")),
     responses(
         Guarded,
-        (status = 200, description = "The file", 
+        (status = 200, description = "The file",
          content((ModelFile = "model/stl"), (ModelFile = "model/obj"), (ModelFile = "model/3mf"))),
         (status = 404, description = "No such order, or it has no model yet", body = Problem, content_type = "application/problem+json"),
     )
@@ -209,15 +196,9 @@ async fn get_model(State(core): State<Core>, _: By<Seller>, Path(id): Path<Order
     model_answer(&core, &model, &key).await
 }
 
-/// The status that is asked for.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct NewStatus {
-    /// Sellers set `SUBMITTED`, `MANUFACTURING_APPROVED` and `CLOSED`.
-    status: OrderStatus,
-}
-
 /// Place, approve or close an order
+///
+/// Sellers set `SUBMITTED`, `MANUFACTURING_APPROVED` and `CLOSED`.
 #[utoipa::path(
     post, path = "/orders/{id}/status", tag = "orders", security(("token" = [])),
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,

@@ -1,9 +1,7 @@
 //! Who may do what: every operation of the document, for everybody who may not.
 
 use common::auth::Role;
-use e2e::{Answer, Client};
-use reqwest::Method;
-use serde_json::Value;
+use e2e::openapi::operations;
 
 use crate::crm;
 
@@ -14,31 +12,11 @@ const FOR_ALL_ROLES: (&str, &str) = ("delete", "/sessions/current");
 /// What the carrier does; sellers do all the rest.
 const THE_CARRIERS: (&str, &str) = ("post", "/deliveries");
 
-/// Method and path of every operation that the document lists, and whether it names a way to authenticate.
-async fn operations(anybody: &Client) -> Vec<(String, String, bool)> {
-    let document = anybody.get("/openapi.json").await.expect(200);
-    let paths = document["paths"].as_object().expect("paths");
-    let operations = paths.iter().flat_map(|(path, operations)| {
-        let operations = operations.as_object().expect("operations").iter();
-        operations.map(move |(method, operation)| (method.clone(), path.clone(), is_protected(operation)))
-    });
-    operations.collect()
-}
-
-fn is_protected(operation: &Value) -> bool {
-    operation["security"].as_array().is_some_and(|ways| !ways.is_empty())
-}
-
-async fn ask(client: &Client, method: &str, path: &str) -> Answer {
-    let method = method.to_uppercase().parse::<Method>().expect("a method");
-    Answer::to(client.request(method, &path.replace("{id}", "A-100000"))).await
-}
-
 #[tokio::test]
 async fn the_document_says_what_needs_a_token() {
     let crm = crm().await;
-    for (method, path, protected) in operations(crm.anybody()).await {
-        assert_eq!(protected, !OPEN.contains(&(&method, &path)), "{method} {path}");
+    for operation in operations(crm.anybody()).await {
+        assert_eq!(operation.protected, !OPEN.contains(&operation.name()), "{operation:?}");
     }
 }
 
@@ -49,10 +27,10 @@ async fn without_a_good_token_nothing_is_possible() {
     ended.delete("/sessions/current").await.expect(204);
     let strangers = ["guessed", "alxkey_guessed", ""].map(|token| anybody.holding(token, None));
     let mut asked = 0;
-    for (method, path, _) in operations(anybody).await.iter().filter(|(.., protected)| *protected) {
+    for operation in operations(anybody).await.iter().filter(|operation| operation.protected) {
         for stranger in strangers.iter().chain([anybody, &ended]) {
-            let answer = ask(stranger, method, path).await;
-            assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{method} {path}");
+            let answer = operation.ask(stranger).await;
+            assert_eq!(answer.header("www-authenticate"), Some("Bearer"), "{operation:?}");
             answer.expect_problem(401, "unauthenticated");
         }
         asked += 1;
@@ -67,16 +45,15 @@ async fn sellers_handle_orders_the_carrier_confirms_deliveries_and_nobody_else_d
     for role in [Role::Customer, Role::Seller, Role::Operator] {
         everybody.push((role, crm.logged_in(role).await));
     }
-    for (method, path, protected) in operations(crm.anybody()).await {
-        let operation = (method.as_str(), path.as_str());
-        if !protected || operation == FOR_ALL_ROLES {
+    for operation in operations(crm.anybody()).await {
+        if !operation.protected || operation.name() == FOR_ALL_ROLES {
             continue;
         }
-        let allowed = if operation == THE_CARRIERS { Role::Carrier } else { Role::Seller };
+        let allowed = if operation.name() == THE_CARRIERS { Role::Carrier } else { Role::Seller };
         for (role, client) in &everybody {
-            let answer = ask(client, &method, &path).await;
+            let answer = operation.ask(client).await;
             if *role == allowed {
-                assert!(![401, 403].contains(&answer.status), "{role} {method} {path}");
+                assert!(![401, 403].contains(&answer.status), "{role} {operation:?}");
             } else {
                 answer.expect_problem(403, "forbidden");
             }

@@ -4,7 +4,7 @@ use axum::{extract::State, http::StatusCode, response::Response};
 use common::{
     FaultContext as _,
     auth::{By, Caller, Operator},
-    domain::{Change, OrderId, OrderStatus, System, Trigger},
+    domain::{Change, NewStatus, OrderId, OrderStatus, System, Trigger},
     http::{
         ApiError, Cursor, Json, ModelFile, Page, PageQuery, Path, Problem, Query, Rejection,
         answers::{Guarded, JsonBody},
@@ -47,15 +47,6 @@ struct OrderWithHistory {
     order: MesOrder,
     /// Every change of its status, the oldest first.
     history: Vec<Change>,
-}
-
-/// Where the order is to go.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct StatusChange {
-    /// The next status.
-    #[schema(example = "MANUFACTURING_COMPLETED")]
-    status: OrderStatus,
 }
 
 /// List orders, newest first
@@ -169,7 +160,7 @@ async fn take(mes: &Mes, operator: &Caller, id: &OrderId, subject: &mut Subject)
 /// `MANUFACTURING_COMPLETED`, `PACKAGING`, `SHIPPED`, one after the other, by the operator who has the order.
 #[utoipa::path(
     post, path = "/orders/{id}/status", tag = "orders", security(("token" = [])), params(("id" = OrderId, Path)),
-    request_body = StatusChange,
+    request_body = NewStatus,
     responses(
         JsonBody, Guarded,
         (status = 200, description = "The order in its new status", body = MesOrder),
@@ -183,7 +174,7 @@ async fn post_status(
     State(mes): State<Mes>,
     operator: By<Operator>,
     Path(id): Path<OrderId>,
-    Json(change): Json<StatusChange>,
+    Json(change): Json<NewStatus>,
 ) -> Result<axum::Json<MesOrder>, ApiError> {
     let mut subject = Subject::just_order(&id);
     let moved = move_on(&mes, &operator, &id, change.status, &mut subject).await;

@@ -4,9 +4,9 @@ use axum::{body::Body, extract::State, http::HeaderMap, response::IntoResponse};
 use common::{
     Core,
     auth::{By, Customer},
-    domain::{NewOrder, Order, OrderId, OrderStatus},
+    domain::{NewOrder, NewStatus, Order, OrderId, OrderStatus},
     http::{
-        ApiError, Cursor, Json, ModelFile, Page, PageQuery, Path, Problem, Query,
+        ApiError, Cursor, Json, ModelFile, ModelQuery, Page, PageQuery, Path, Problem, Query,
         answers::{Guarded, JsonBody},
         no_longer_than,
     },
@@ -17,7 +17,7 @@ use shop_orders::{
     desk::{self, Visitor},
     store::{self, Filter},
 };
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 pub(super) fn routes() -> OpenApiRouter<Core> {
@@ -97,19 +97,6 @@ async fn get_order(
     Ok(axum::Json(desk::show(&core, Visitor::customer(*customer), &id).await?))
 }
 
-/// What the uploaded file is called.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ModelQuery {
-    /// The file's name; its extension tells the format: `.stl`, `.obj` or `.3mf`.
-    #[param(
-        example = "ring.stl",
-        max_length = 255,
-        pattern = r"^[^\x00-\x1f\x7f-\x9f]+\.([sS][tT][lL]|[oO][bB][jJ]|3[mM][fF])$"
-    )]
-    filename: String,
-}
-
 /// Upload the 3D model
 ///
 /// The body is the file as it is. Until the order is submitted, another upload replaces the model.
@@ -142,15 +129,9 @@ async fn put_model(
     Ok(axum::Json(order))
 }
 
-/// The status that is asked for.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct NewStatus {
-    /// Customers set `SUBMITTED`.
-    status: OrderStatus,
-}
-
 /// Place the order
+///
+/// Customers set `SUBMITTED`.
 #[utoipa::path(
     post, path = "/orders/{id}/status", tag = "orders", security(("token" = [])),
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,

@@ -6,12 +6,13 @@ use elk::{
     Action,
     action::{Level, Service},
     field,
+    record::faults,
 };
 
 use crate::{
     scenario::{broken_broker, broken_database, broken_store, ordinary},
     shipping::shipped,
-    support::log::{faults, level, text},
+    support::log::{level, text},
 };
 
 #[tokio::test]

@@ -2,10 +2,11 @@
 
 use common::domain::OrderStatus::{self, Closed, FileUploaded, PriceCalculated, Shipped, Submitted};
 use e2e::{Client, eventually, solids};
+use elk::record::faults;
 use serde_json::{Value, json};
 
 use crate::support::{
-    log::{self, Record, faults, text},
+    log::{self, Record, text},
     people::{WithOrders as _, number, partner_form, ring},
     search::{Search, matching},
     system,

@@ -7,13 +7,13 @@ use common::domain::{
     System,
 };
 use e2e::eventually;
-use elk::{Action, ErrorType, field};
+use elk::{Action, ErrorType, field, record::faults};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
 use crate::support::{
     broker::Message,
-    log::{self, faults, level, text},
+    log::{self, level, text},
     people::WithOrders as _,
     process::Process,
     world::World,

@@ -1,11 +1,11 @@
 //! Requests that fail for a reason of ours: what the client is told, and what the log tells.
 
 use e2e::{Answer, Client};
-use elk::{Action, ErrorType, field};
+use elk::{Action, ErrorType, field, record::faults};
 use reqwest::RequestBuilder;
 
 use super::{
-    log::{self, faults, text},
+    log::{self, text},
     process::Process,
 };
 

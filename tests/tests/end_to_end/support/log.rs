@@ -69,13 +69,3 @@ pub(crate) fn text<'a>(record: &'a Record, name: &str) -> &'a str {
 pub(crate) fn level(record: &Record) -> u64 {
     record["level"].as_u64().expect("a level is a number")
 }
-
-/// What a record promises and doesn't keep. Elasticsearch's documents are looked at as well as lines.
-pub(crate) fn faults(record: &Record) -> Vec<String> {
-    let mut faults = elk::record::faults(record);
-    // Of a message that can't be read, the order isn't known.
-    if text(record, elk::field::ERROR_TYPE) == elk::ErrorType::MessageMalformed.name() {
-        faults.retain(|fault| !fault.contains(elk::field::ORDER_ID));
-    }
-    faults
-}

@@ -1,0 +1,58 @@
+//! A service's operations as its OpenAPI document lists them, for tests that walk all of them.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::{Answer, Client};
+
+/// One operation.
+#[derive(Clone, Debug)]
+pub struct Operation {
+    /// Its method, in lower case.
+    pub method: String,
+    /// Its path, with `{id}` where the order's number stands.
+    pub path: String,
+    /// Whether the document names a way to authenticate.
+    pub protected: bool,
+}
+
+impl Operation {
+    /// Method and path.
+    #[must_use]
+    pub fn name(&self) -> (&str, &str) {
+        (&self.method, &self.path)
+    }
+
+    /// Asks for it, with no body and for an order that doesn't exist.
+    ///
+    /// # Panics
+    ///
+    /// If the service doesn't answer.
+    pub async fn ask(&self, client: &Client) -> Answer {
+        let method = self.method.to_uppercase().parse::<Method>().expect("a method");
+        Answer::to(client.request(method, &self.path.replace("{id}", "A-100000"))).await
+    }
+}
+
+/// Every operation that the document lists.
+///
+/// # Panics
+///
+/// If there is no document, or it isn't one.
+pub async fn operations(anybody: &Client) -> Vec<Operation> {
+    let document = anybody.get("/openapi.json").await.expect(200);
+    let paths = document["paths"].as_object().expect("paths");
+    let operations = paths.iter().flat_map(|(path, operations)| {
+        let operations = operations.as_object().expect("operations").iter();
+        operations.map(move |(method, operation)| Operation {
+            method: method.clone(),
+            path: path.clone(),
+            protected: is_protected(operation),
+        })
+    });
+    operations.collect()
+}
+
+fn is_protected(operation: &Value) -> bool {
+    operation["security"].as_array().is_some_and(|ways| !ways.is_empty())
+}
