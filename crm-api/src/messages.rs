@@ -23,8 +23,8 @@ impl Handler for Inbound {
             store::take_over(transaction, facts).await?;
         }
         let known = store::lock(transaction, &told.id).await?;
-        let mut order =
-            known.ok_or(Fault::bare(ErrorType::MessageUnexpected, "a message about an unknown order"))?.order;
+        let known = known.ok_or(Fault::bare(ErrorType::MessageUnexpected, "a message about an unknown order"))?;
+        let (mut order, mut since) = (known.order, known.status_since);
 
         let price = told.price.as_ref().filter(|_| order.price.is_none());
         if price.is_some() || facts.price_failure.is_some() {
@@ -37,7 +37,9 @@ impl Handler for Inbound {
         for change in news {
             let from = order.status;
             store::advance(transaction, &mut order, change).await?;
-            records.push(Record::success(Action::OrderStatusChanged, subject.clone()).status(from, change.status));
+            let record = Record::success(Action::OrderStatusChanged, subject.clone()).status(from, change.status);
+            records.push(record.stayed(change.at - since));
+            since = change.at;
         }
         Ok(Handled(records))
     }

@@ -238,6 +238,7 @@ impl Action {
                 ORDER,
                 Field(field::ORDER_STATUS),
                 Field(field::ORDER_STATUS_FROM),
+                OneOfFrom(&[field::ORDER_STATUS_FROM_HOURS], &[Service::Shop, Service::Crm]),
                 OneOfFrom(OWNER, &[Service::Shop, Service::Crm]),
                 TRACE,
             ],

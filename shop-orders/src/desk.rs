@@ -15,7 +15,7 @@ use common::{
 };
 use elk::{Action, field};
 use futures::Stream;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use tracing::Span;
 use uuid::Uuid;
 
@@ -156,13 +156,13 @@ where
         attached
     }
     .await;
-    let (order, from, _) = uploaded.map_err(|error| error.during(Action::OrderModelUploaded, subject.clone()))?;
+    let (order, left, _) = uploaded.map_err(|error| error.during(Action::OrderModelUploaded, subject.clone()))?;
     if let Some(model) = &order.model {
         let size = u64::try_from(model.bytes).unwrap_or_default();
         Record::success(Action::OrderModelUploaded, subject.clone()).file(size, model.format.extension()).write();
     }
-    if from != order.status {
-        Record::success(Action::OrderStatusChanged, subject).status(from, order.status).write();
+    if let Some(left) = left {
+        left.record(subject, order.status).write();
     }
     Ok(order)
 }
@@ -175,25 +175,41 @@ fn may_have_model(order: &Order, system: System) -> Result<(), ApiError> {
     Ok(order.status.change(OrderStatus::FileUploaded, Trigger::Upload, system)?)
 }
 
-/// Attaches a stored model. Gives the order, its status before, and the key of the model that was replaced.
+/// Attaches a stored model. Gives the order, the status that it left if it did, and the key of the model that was replaced.
 async fn attach(
     core: &Core,
     visitor: Visitor,
     id: &OrderId,
     model: common::domain::Model,
     key: &str,
-) -> Result<(Order, OrderStatus, Option<String>), ApiError> {
+) -> Result<(Order, Option<Left>, Option<String>), ApiError> {
     let mut transaction = core.database.begin().await.fault("attaching a model")?;
-    let StoredOrder { mut order, model_key: replaced, .. } = visitor.sees(store::lock(&mut transaction, id).await?)?;
+    let stored = visitor.sees(store::lock(&mut transaction, id).await?)?;
+    let StoredOrder { mut order, model_key: replaced, status_since, .. } = stored;
     may_have_model(&order, core.system)?;
-    let from = order.status;
     store::attach_model(&mut transaction, &mut order, model, key).await?;
-    if from != OrderStatus::FileUploaded {
+    let mut left = None;
+    if order.status != OrderStatus::FileUploaded {
         let change = visitor.change(OrderStatus::FileUploaded, core.system);
+        left = Some(Left { status: order.status, stay: change.at - status_since });
         store::advance(&mut transaction, &mut order, &change).await?;
     }
     transaction.commit().await.fault("attaching a model")?;
-    Ok((order, from, replaced))
+    Ok((order, left, replaced))
+}
+
+/// A status that an order is not in any more.
+struct Left {
+    status: OrderStatus,
+    /// How long the order was in it.
+    stay: Duration,
+}
+
+impl Left {
+    /// The record of the change.
+    fn record(&self, subject: Subject, to: OrderStatus) -> Record<'static> {
+        Record::success(Action::OrderStatusChanged, subject).status(self.status, to).stayed(self.stay)
+    }
 }
 
 /// Takes an order one status on because somebody asks for it, and tells the MES where it has to know.
@@ -206,22 +222,24 @@ pub async fn set_status(core: &Core, visitor: Visitor, id: &OrderId, to: OrderSt
     let mut subject = visitor.subject(id);
     let changed = async {
         let mut transaction = core.database.begin().await.fault("changing an order's status")?;
-        let StoredOrder { mut order, model_key, .. } = visitor.sees(store::lock(&mut transaction, id).await?)?;
+        let stored = visitor.sees(store::lock(&mut transaction, id).await?)?;
+        let StoredOrder { mut order, model_key, status_since, .. } = stored;
         subject = Subject::order(id, order.owner);
-        let from = order.status;
-        from.change(to, Trigger::Request, core.system)?;
-        store::advance(&mut transaction, &mut order, &visitor.change(to, core.system)).await?;
+        order.status.change(to, Trigger::Request, core.system)?;
+        let change = visitor.change(to, core.system);
+        let left = Left { status: order.status, stay: change.at - status_since };
+        store::advance(&mut transaction, &mut order, &change).await?;
         if let Some(message_type) = message_of(to) {
             let facts = store::facts(&mut transaction, order.clone(), model_key).await?;
             messaging::write(&mut transaction, message_type, &facts).await?;
         }
         transaction.commit().await.fault("changing an order's status")?;
-        Ok((order, from))
+        Ok((order, left))
     }
     .await;
-    let (order, from) = changed.map_err(|error: ApiError| error.during(Action::OrderStatusChanged, subject.clone()))?;
+    let (order, left) = changed.map_err(|error: ApiError| error.during(Action::OrderStatusChanged, subject.clone()))?;
     core.outbox_written.notify_one();
-    Record::success(Action::OrderStatusChanged, subject).status(from, order.status).write();
+    left.record(subject, order.status).write();
     Ok(order)
 }
 

@@ -268,3 +268,13 @@ impl Drop for ModelFolder {
         let _ = fs::remove_dir_all(&self.0);
     }
 }
+/// Takes the stay in the status before out of a record: so many hours, and not much more.
+///
+/// # Panics
+///
+/// If it isn't there, or is another one.
+#[track_caller]
+pub fn take_stay(record: &mut Map<String, Value>, hours: f64) {
+    let stay = record.remove("order.status_from_hours").and_then(|stay| stay.as_f64());
+    assert!(stay.is_some_and(|stay| (hours..hours + 0.1).contains(&stay)), "{stay:?} hours");
+}

@@ -61,6 +61,7 @@ pub struct Record<'a> {
     message: Option<String>,
     status: Option<OrderStatus>,
     status_from: Option<OrderStatus>,
+    status_from_hours: Option<f64>,
     age_hours: Option<f64>,
     price_status: Option<&'a str>,
     price_status_from: Option<&'a str>,
@@ -98,6 +99,7 @@ impl<'a> Record<'a> {
             message: None,
             status: None,
             status_from: None,
+            status_from_hours: None,
             age_hours: None,
             price_status: None,
             price_status_from: None,
@@ -149,6 +151,12 @@ impl<'a> Record<'a> {
     /// The status now, and before.
     pub fn status(self, from: OrderStatus, to: OrderStatus) -> Self {
         Self { status: Some(to), status_from: Some(from), ..self }
+    }
+
+    /// How long the order was in the status before; written in hours.
+    pub fn stayed(self, stay: time::Duration) -> Self {
+        // Two systems' clocks differ a little, and nothing takes less than no time.
+        Self { status_from_hours: Some(stay.as_seconds_f64().max(0.0) / 3600.0), ..self }
     }
 
     /// The status that the order is in, where it didn't just come from another one.
@@ -231,6 +239,7 @@ impl<'a> Record<'a> {
                     { field::OPERATOR_ID } = self.subject.operator.map(tracing::field::display),
                     { field::ORDER_STATUS } = self.status.map(OrderStatus::name),
                     { field::ORDER_STATUS_FROM } = self.status_from.map(OrderStatus::name),
+                    { field::ORDER_STATUS_FROM_HOURS } = self.status_from_hours,
                     { field::ORDER_AGE_HOURS } = self.age_hours,
                     { field::ORDER_PRICE_STATUS } = self.price_status,
                     { field::ORDER_PRICE_STATUS_FROM } = self.price_status_from,
