@@ -11,9 +11,13 @@ pub const INDEX_TEMPLATE_NAME: &str = "alexandrite";
 /// Path in Elasticsearch: `PUT _ilm/policy/alexandrite`.
 pub const ILM_POLICY_NAME: &str = "alexandrite";
 
-/// Name and body of each role. The bodies serve the role API (`PUT _security/role/NAME`) and the file realm alike.
-pub const ROLES: [(&str, &str); 2] = [
-    ("alexandrite_shipper", include_str!("../elasticsearch/roles/shipper.json")),
+/// Name and body of each role, from the file of its name. The bodies serve the role API (`PUT _security/role/NAME`) and
+/// the file realm alike.
+pub const ROLES: [(&str, &str); 5] = [
+    ("apm-server", include_str!("../elasticsearch/roles/apm-server.json")),
+    ("elastalert", include_str!("../elasticsearch/roles/elastalert.json")),
+    ("logstash", include_str!("../elasticsearch/roles/logstash.json")),
+    ("shipper", include_str!("../elasticsearch/roles/shipper.json")),
     ("support", include_str!("../elasticsearch/roles/support.json")),
 ];
 

@@ -94,5 +94,6 @@ dictionary! {
     HTTP_RESPONSE_STATUS_CODE = "http.response.status_code", Long, Ecs, "The answer's status; 499 when the client went away before it.";
     EVENT_ORIGINAL = "event.original", Text, Ecs, "A line that is no record, as it was found; added by the shipper, never written by a service.";
     LOG_FILE_PATH = "log.file.path", Keyword, Ecs, "The file that such a line was found in; added by the shipper.";
+    CONTAINER_ID = "container.id", Keyword, Ecs, "The container that wrote the line, if one did; added by the shipper, never written by a service.";
     SERVICE_STATE = "service.state", Keyword, Ecs, "`ready`, `degraded`, `stopping` or `stopped`.";
 }

@@ -90,18 +90,38 @@ fn the_roles_file_has_one_line_for_each_role() {
 }
 
 #[test]
-fn support_may_only_read_and_the_shipper_only_append() {
+fn nobody_may_change_a_record_and_only_shippers_may_add_one() {
     for (role, expected) in [
-        ("support", ["read", "view_index_metadata"].as_slice()),
-        ("alexandrite_shipper", ["auto_configure", "create_doc"].as_slice()),
+        ("apm-server", None),
+        ("elastalert", Some(["read", "view_index_metadata"])),
+        ("logstash", Some(["auto_configure", "create_doc"])),
+        ("shipper", Some(["auto_configure", "create_doc"])),
+        ("support", Some(["read", "view_index_metadata"])),
     ] {
-        let (_, body) = elk::ROLES.into_iter().find(|(name, _)| *name == role).unwrap();
-        let body: Value = serde_json::from_str(body).unwrap();
-        for entry in body["indices"].as_array().unwrap() {
-            assert_eq!(entry["privileges"], Value::from(expected), "{role}");
-        }
-        assert_eq!(body["cluster"], Value::Array(vec![]), "{role}");
+        let entries = role_of(role)["indices"].as_array().unwrap().clone();
+        let on_records = entries.iter().filter(|entry| {
+            entry["names"].as_array().unwrap().iter().any(|name| name == elk::INDEX_PATTERN || name == "*")
+        });
+        let privileges: Vec<_> = on_records.map(|entry| entry["privileges"].clone()).collect();
+        assert_eq!(privileges, expected.map(Value::from).into_iter().collect::<Vec<_>>(), "{role}");
     }
+}
+
+#[test]
+fn no_role_may_administer() {
+    for (name, _) in elk::ROLES {
+        let role = role_of(name);
+        let cluster = role["cluster"].as_array().unwrap();
+        // The first thing that Elastic's own programs ask is which version they talk to.
+        assert!(cluster.iter().all(|privilege| privilege == "monitor"), "{name}: {cluster:?}");
+        assert!(!name.contains("support") || cluster.is_empty());
+        assert!(role.get("run_as").is_none(), "{name}");
+    }
+}
+
+fn role_of(name: &str) -> Value {
+    let (_, body) = elk::ROLES.into_iter().find(|(role, _)| *role == name).unwrap();
+    serde_json::from_str(body).unwrap()
 }
 
 #[test]

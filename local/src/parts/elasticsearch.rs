@@ -202,7 +202,7 @@ impl Realm {
         let roles = [
             ("support", &accounts.support),
             ("superuser", &accounts.administrator),
-            ("alexandrite_shipper", &accounts.shipper),
+            ("shipper", &accounts.shipper),
         ];
         let roles = roles.iter().map(|(role, account)| format!("{role}:{}\n", account.login)).collect();
         Ok(Self { users, roles })
@@ -314,7 +314,7 @@ mod tests {
         let accounts = Accounts::load(&folder)?;
         fs::remove_dir_all(&folder)?;
         let realm = Realm::of(&accounts)?;
-        assert_eq!(realm.roles, "support:support\nsuperuser:administrator\nalexandrite_shipper:shipper\n");
+        assert_eq!(realm.roles, "support:support\nsuperuser:administrator\nshipper:shipper\n");
         assert_eq!(realm.users.lines().filter(|line| line.contains(":$2a$06$")).count(), 4);
         Ok(())
     }
