@@ -9,6 +9,7 @@ pub mod dictionary;
 mod elasticsearch;
 pub mod error_type;
 pub mod field;
+pub mod kibana;
 pub mod record;
 
 pub use action::Action;

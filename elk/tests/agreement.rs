@@ -144,3 +144,14 @@ fn the_dictionary_for_people_is_what_the_code_says() {
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(written == expected, "docs/dictionary.md is not up to date: UPDATE_DICTIONARY=1 cargo test -p elk");
 }
+
+#[test]
+fn kibanas_objects_are_what_the_code_says() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("kibana/alexandrite.ndjson");
+    let expected = elk::kibana::saved_objects();
+    if env::var_os("UPDATE_KIBANA").is_some() {
+        fs::write(&path, &expected).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == expected, "elk/kibana/alexandrite.ndjson is not up to date: UPDATE_KIBANA=1 cargo test -p elk");
+}
