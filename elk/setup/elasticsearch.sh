@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# Sets Elasticsearch up: templates, retention, and with ELASTICSEARCH_ACCOUNTS=api roles and users. Run again, it changes
+# nothing that is as it should be. Any failure ends it; what this Elasticsearch can't do is said at the end.
+set -euo pipefail
+
+# shellcheck source=accounts.sh
+. /alexandrite/setup/accounts.sh
+left_out=()
+
+# request METHOD PATH [FILE]: prints the answer's body, then its status. FILE is the body; - stands for standard input.
+request() {
+  local body=()
+  [[ -z ${3-} ]] || body=(-H 'Content-Type: application/json' --data-binary "@$3")
+  # The password isn't among the arguments, so it is in no list of processes.
+  curl -sS -X "$1" -w '\n%{http_code}' -K <(printf 'user = "elastic:%s"\n' "$ELASTIC_PASSWORD") \
+    "${body[@]}" "$ELASTICSEARCH_URL/$2"
+}
+
+# put PATH [FILE]
+put() {
+  local answer
+  answer=$(request PUT "$@")
+  [[ ${answer##*$'\n'} == 2* ]] || { echo "PUT $1: $answer" >&2 && return 1; }
+  echo "PUT $1"
+}
+
+is_there() { # PATH
+  [[ $(request GET "$1" | tail -n 1) == 200 ]]
+}
+
+# Text as a JSON string.
+json() {
+  local text=${1//\\/\\\\}
+  printf '"%s"' "${text//\"/\\\"}"
+}
+
+templates() {
+  local modules
+  modules=$(request GET '_nodes/_local/plugins?filter_path=nodes.*.modules.name')
+  [[ ${modules##*$'\n'} == 200 ]] || { echo "GET _nodes: $modules" >&2 && return 1; }
+  put _component_template/alexandrite-mappings "$folder/mappings.json"
+  if [[ $modules == *'"x-pack-ilm"'* ]]; then
+    put _ilm/policy/alexandrite "$folder/ilm-policy.json"
+    put _component_template/alexandrite-retention "$folder/retention.json"
+  else
+    left_out+=("retention: this Elasticsearch has no index lifecycle management, so no log is deleted after 180 days")
+  fi
+  put _index_template/alexandrite "$folder/index-template.json"
+}
+
+accounts_by_api() {
+  local path role kind login password roles
+  for path in "$folder"/roles/*.json; do
+    role=${path##*/}
+    put "_security/role/${role%.json}" "$path"
+  done
+  while read -r kind login role password; do
+    roles=$(json "$role")
+    [[ $role != - ]] || roles=
+    # A person who is there may have another password by now, or be disabled.
+    if [[ $kind == person ]] && is_there "_security/user/$login"; then
+      echo "There is _security/user/$login"
+    else
+      put "_security/user/$login" - <<<"{\"password\": $(json "$password"), \"roles\": [$roles]}"
+    fi
+  done < <(accounts)
+}
+
+kibana_account() {
+  if put _security/user/kibana_system/_password - <<<"{\"password\": $(json "$KIBANA_SYSTEM_PASSWORD")}"; then
+    return
+  elif [[ $ELASTICSEARCH_ACCOUNTS == api ]]; then
+    return 1
+  fi
+  left_out+=("Kibana's account: this Elasticsearch keeps no password for it")
+}
+
+templates
+case $ELASTICSEARCH_ACCOUNTS in
+  api) accounts_by_api ;;
+  files) echo "Roles and users are files" ;;
+esac
+[[ -z ${KIBANA_SYSTEM_PASSWORD-} ]] || kibana_account
+
+for what in "${left_out[@]}"; do
+  echo "LEFT OUT: $what"
+done
+echo "Elasticsearch is set up"

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Starts Elasticsearch in its container. With ELASTICSEARCH_ACCOUNTS=files, roles and users are files, made here.
+set -euo pipefail
+
+# shellcheck source=accounts.sh
+. /alexandrite/setup/accounts.sh
+
+accounts_as_files() {
+  local path role login password
+  for path in "$folder"/roles/*.json; do
+    role=${path##*/}
+    # YAML takes JSON as it is.
+    printf '%s: %s\n' "${role%.json}" "$(tr '\n' ' ' <"$path")"
+  done >config/roles.yml
+  : >config/users
+  : >config/users_roles
+  while read -r _ login role password; do
+    local in_role=(-r "$role")
+    [[ $role != - ]] || in_role=()
+    elasticsearch-users useradd "$login" -p "$password" "${in_role[@]}"
+  done < <(accounts)
+}
+
+cd /usr/share/elasticsearch
+case ${ELASTICSEARCH_ACCOUNTS-} in
+  api) ;;
+  files) accounts_as_files ;;
+  *) echo "ELASTICSEARCH_ACCOUNTS has to be api or files, not '${ELASTICSEARCH_ACCOUNTS-}'" >&2 && exit 1 ;;
+esac
+exec /usr/local/bin/docker-entrypoint.sh eswrapper
