@@ -1,0 +1,104 @@
+//! What Filebeat, Logstash, APM Server and Kibana are told agrees with the code, and with the shipper of the other way.
+
+use std::collections::BTreeSet;
+
+use elk::{action::Service, field, kibana};
+use serde_json::{Value, json};
+
+const RECORDS: &str = include_str!("../logstash/pipeline/records.conf");
+const DEAD_LETTERS: &str = include_str!("../logstash/pipeline/dead-letters.conf");
+
+#[track_caller]
+fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap()
+}
+
+/// What stands in quotes after `start`, up to `end`.
+fn quoted<'a>(text: &'a str, start: &str, end: &str) -> BTreeSet<&'a str> {
+    let (_, rest) = text.split_once(start).unwrap();
+    let (list, _) = rest.split_once(end).unwrap();
+    list.split('"').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn logstash_lets_exactly_the_services_name_an_index() {
+    let listed = quoted(RECORDS, "[@metadata][record][name] in [", "]");
+    assert_eq!(listed, Service::ALL.into_iter().map(Service::name).collect());
+}
+
+#[test]
+fn both_ways_take_the_same_times() {
+    let of_rsyslog = elk::SHIPPER_CONFIGURATION.split_once("re_match($.record!time, '").unwrap().1;
+    let of_rsyslog = of_rsyslog.split_once('\'').unwrap().0;
+    assert!(RECORDS.contains(&format!("[time] =~ /{of_rsyslog}/")), "{of_rsyslog}");
+}
+
+#[test]
+fn both_ways_add_the_same_fields_to_a_line_that_is_no_record() {
+    for name in [field::EVENT_ORIGINAL, field::LOG_FILE_PATH, field::ERROR_MESSAGE] {
+        assert!(elk::SHIPPER_CONFIGURATION.contains(&format!("outname=\"{name}\"")), "rsyslog and {name}");
+        assert!(DEAD_LETTERS.contains(&format!("\"[{name}]\"")), "Logstash and {name}");
+    }
+    assert!(DEAD_LETTERS.contains(&format!("\"[{}]\"", field::CONTAINER_ID)));
+}
+
+#[test]
+fn logstash_only_creates_documents_and_each_has_the_lines_own_number() {
+    for pipeline in [RECORDS, DEAD_LETTERS] {
+        let (_, output) = pipeline.split_once("\noutput {").unwrap();
+        for setting in [
+            "action => \"create\"",
+            "document_id => \"%{[@metadata][id]}\"",
+            "data_stream => \"false\"",
+            "manage_template => false",
+            "ilm_enabled => false",
+            "user => \"logstash\"",
+        ] {
+            assert_eq!(output.matches(setting).count(), output.matches("elasticsearch {").count(), "{setting}");
+        }
+    }
+    assert!(DEAD_LETTERS.contains("index => \"alexandrite-unknown-%{+YYYY.MM.dd}\""));
+}
+
+#[test]
+fn what_is_refused_is_read_by_the_other_pipeline() {
+    let pipelines = yaml(include_str!("../logstash/pipelines.yml"));
+    let [records, dead_letters] = pipelines.as_array().unwrap().as_slice() else { panic!("{pipelines}") };
+    assert_eq!(records["dead_letter_queue.enable"], true);
+    assert_eq!(dead_letters["dead_letter_queue.enable"], Value::Null, "it would read its own failures for ever");
+    assert!(DEAD_LETTERS.contains(&format!("pipeline_id => {}", records["pipeline.id"])));
+    assert!(records["path.config"].as_str().unwrap().ends_with("/pipeline/records.conf"));
+    assert!(dead_letters["path.config"].as_str().unwrap().ends_with("/pipeline/dead-letters.conf"));
+    assert_eq!(yaml(include_str!("../logstash/logstash.yml"))["queue.type"], "persisted");
+}
+
+#[test]
+fn filebeat_numbers_each_line_by_what_never_changes() {
+    let filebeat = yaml(include_str!("../filebeat/filebeat.yml"));
+    let input = &filebeat["filebeat.inputs"][0];
+    assert_eq!((&input["type"], &input["file_identity.fingerprint"]), (&json!("filestream"), &Value::Null));
+    assert!(input["id"].is_string() && input["prospector.scanner"]["fingerprint"]["enabled"] == true, "{input}");
+    let processors = filebeat["processors"].as_array().unwrap();
+    let fingerprint = &processors.last().unwrap()["fingerprint"];
+    assert_eq!(fingerprint["fields"], json!(["@timestamp", "container.id", "log.offset", "message"]));
+    assert_eq!(fingerprint["target_field"], "@metadata._id");
+    assert!(RECORDS.contains("\"[@metadata][_id]\" => \"[@metadata][id]\""));
+}
+
+#[test]
+fn every_machine_user_has_the_role_of_its_name() {
+    let apm_server = yaml(include_str!("../apm-server/apm-server.yml"));
+    for user in [apm_server["output.elasticsearch"]["username"].as_str().unwrap(), "logstash", "elastalert", "shipper"]
+    {
+        assert!(elk::ROLES.iter().any(|(role, _)| *role == user), "{user}");
+    }
+}
+
+#[test]
+fn kibana_links_traces_to_the_records_and_begins_with_them() {
+    let kibana = yaml(include_str!("../kibana/kibana.yml"));
+    let settings = &kibana["uiSettings.overrides"];
+    assert_eq!(settings["observability:logSources"], json!([elk::INDEX_PATTERN]));
+    let first = kibana::saved_objects().lines().next().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    assert_eq!(first.unwrap()["id"], settings["defaultIndex"]);
+}

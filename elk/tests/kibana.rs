@@ -1,0 +1,115 @@
+//! Kibana's objects hang together, and ask of the records only what these can answer.
+
+use std::collections::HashSet;
+
+use elk::{
+    field::{self, Kind},
+    kibana::{Bucket, Formula, SEARCHES, View, dashboards, saved_objects},
+};
+use serde_json::Value;
+
+fn objects() -> Vec<Value> {
+    saved_objects().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// What is kept as JSON in a string.
+fn inner(text: &Value) -> Value {
+    serde_json::from_str(text.as_str().unwrap()).unwrap()
+}
+
+#[track_caller]
+fn kind(name: &str) -> Kind {
+    field::ALL.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("{name} is in no dictionary")).kind
+}
+
+#[test]
+fn panels_group_and_measure_only_fields_that_allow_it() {
+    for panel in dashboards().into_iter().flat_map(|dashboard| dashboard.panels) {
+        let View::Chart { title, buckets, metrics, .. } = panel.view else { continue };
+        for bucket in buckets {
+            match bucket {
+                Bucket::Terms { field, .. } => assert_ne!(kind(field), Kind::Text, "{title}: {field}"),
+                Bucket::Ranges { field, .. } => assert_eq!(kind(field), Kind::Long, "{title}: {field}"),
+                Bucket::Time(_) => {}
+            }
+        }
+        for metric in metrics {
+            match metric.formula {
+                Formula::Unique(field) => assert_ne!(kind(field), Kind::Text, "{title}: {field}"),
+                Formula::Max(field) | Formula::Percentile(field, _) => {
+                    assert!(matches!(kind(field), Kind::Long | Kind::Double | Kind::DateNanos), "{title}: {field}");
+                }
+                Formula::Count | Formula::PerMinute | Formula::Less(_) | Formula::ShareOf(_) => {}
+            }
+        }
+    }
+}
+
+#[test]
+fn lists_show_only_fields_of_the_dictionary() {
+    for name in SEARCHES.iter().flat_map(|search| search.columns) {
+        kind(name);
+    }
+}
+
+#[test]
+fn every_panel_asks_one_question_and_fits_into_the_grid() {
+    let mut titles = HashSet::new();
+    for panel in dashboards().into_iter().flat_map(|dashboard| dashboard.panels) {
+        let title = match panel.view {
+            View::List(search) => search.title,
+            View::Chart { title, .. } => title,
+        };
+        assert!(title.ends_with('?') && title.matches('?').count() == 1, "{title}");
+        assert!(titles.insert(title) || title.starts_with("How long"), "{title} is asked twice");
+        assert!(panel.width <= 48);
+    }
+}
+
+#[test]
+fn every_reference_leads_to_an_object_before_it() {
+    let mut known = HashSet::new();
+    for object in objects() {
+        for reference in object["references"].as_array().unwrap() {
+            assert!(known.contains(&(reference["type"].clone(), reference["id"].clone())), "{reference}");
+        }
+        known.insert((object["type"].clone(), object["id"].clone()));
+    }
+    assert_eq!(known.len(), 1 + SEARCHES.len() + dashboards().len());
+}
+
+#[test]
+fn a_panels_columns_are_all_there_and_in_order() {
+    for dashboard in objects().into_iter().filter(|object| object["type"] == "dashboard") {
+        let names: HashSet<_> =
+            dashboard["references"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
+        for panel in inner(&dashboard["attributes"]["panelsJSON"]).as_array().unwrap() {
+            let index = panel["panelIndex"].as_str().unwrap();
+            assert_eq!(panel["gridData"]["i"], index);
+            let Some(name) = panel["panelRefName"].as_str() else {
+                let attributes = &panel["embeddableConfig"]["attributes"];
+                let name = attributes["references"][0]["name"].as_str().unwrap();
+                assert!(names.contains(&Value::from(format!("{index}:{name}"))), "{index}");
+                check_layer(attributes);
+                continue;
+            };
+            assert!(names.contains(&Value::from(format!("{index}:{name}"))), "{index}");
+        }
+    }
+}
+
+/// Each column is in the order once, and what it refers to and what is drawn are columns.
+fn check_layer(attributes: &Value) {
+    let layer = &attributes["state"]["datasourceStates"]["formBased"]["layers"]["records"];
+    let columns = layer["columns"].as_object().unwrap();
+    let order: Vec<_> = layer["columnOrder"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    assert_eq!(order.iter().collect::<HashSet<_>>().len(), columns.len());
+    for column in order.iter().map(|id| &columns[*id]) {
+        assert!(column["scale"].is_string() && column["label"].is_string(), "{column}");
+        let refers = column["references"].as_array().into_iter().flatten();
+        assert!(refers.map(|id| id.as_str().unwrap()).all(|id| columns.contains_key(id)), "{column}");
+    }
+    let drawn = attributes["state"]["visualization"].to_string();
+    let hidden = |id: &str| id.contains('X');
+    assert!(order.iter().filter(|id| !hidden(id)).all(|id| drawn.contains(&format!("\"{id}\""))), "{drawn}");
+}
