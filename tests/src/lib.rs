@@ -4,10 +4,16 @@
 //! it. The end-to-end tests beside this library drive all services as processes of their own. Both talk to a service by
 //! a [`Client`], and to a database by a [`TestDatabase`].
 
+pub mod access;
 mod client;
 pub mod contract;
 mod database;
+pub mod life;
+pub mod log;
 pub mod openapi;
+pub mod people;
+pub mod search;
+pub mod secrets;
 mod wait;
 
 pub use client::{Answer, Client};

@@ -1,53 +1,25 @@
 //! Who may read the logs, and that nobody changes them.
 
+use e2e::access::{SEARCH, others_read_nothing, support_only_reads};
 use local::Login;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::support::{
-    people::WithOrders as _,
-    search::{Search, matching},
-    system,
-};
-
-const SEARCH: &str = "alexandrite-*/_search";
+use crate::support::{people::WithOrders as _, search::Search, system};
 
 #[tokio::test]
 async fn support_reads_the_logs_but_can_neither_write_nor_delete() {
-    let site = system::site().await;
-    let order = site.customer().await.create().await;
-    let support = Search::as_support().await;
-    support.at_least(1, &matching(&[("order.id", &order)])).await;
-    assert_eq!(support.call(Method::GET, SEARCH, None).await.0, 200);
-
-    let index = support.documents(&matching(&[("order.id", &order)])).await.remove(0).index;
-    let forged = json!({"@timestamp": "2026-01-01T00:00:00Z", "msg": "forged"});
-    let change = json!({"doc": {"msg": "forged"}});
-    for (method, path, body) in [
-        (Method::POST, format!("{index}/_doc"), Some(&forged)),
-        (Method::PUT, format!("{index}/_create/1"), Some(&forged)),
-        (Method::POST, format!("{index}/_update/1"), Some(&change)),
-        (Method::DELETE, format!("{index}/_doc/1"), None),
-        (Method::PUT, "alexandrite-shop-api-2026.01.01".to_owned(), None),
-        (Method::DELETE, index.clone(), None),
-        (Method::GET, "_security/user".to_owned(), None),
-    ] {
-        assert_eq!(support.call(method.clone(), &path, body).await.0, 403, "{method} {path}");
-    }
+    let order = system::site().await.customer().await.create().await;
+    support_only_reads(&*Search::as_support().await, &order).await;
 }
 
 #[tokio::test]
 async fn an_employee_without_the_role_is_refused_and_a_stranger_is_not_known() {
-    let accounts = &system::file().await.accounts;
-    let employee = accounts.employee_without_role.as_ref().expect("there is one");
-    assert_eq!(Search::with(employee).await.call(Method::GET, SEARCH, None).await.0, 403);
-
-    let support = accounts.support.as_ref().expect("there is one");
-    let wrong = Login { password: "a guess".to_owned(), ..support.clone() };
-    let nobody = Login { login: "nobody".to_owned(), ..support.clone() };
-    for stranger in [wrong, nobody] {
-        assert_eq!(Search::with(&stranger).await.call(Method::GET, SEARCH, None).await.0, 401);
-    }
+    let file = system::file().await;
+    let (employee, support) = (&file.accounts.employee_without_role, &file.accounts.support);
+    let known = "the accounts are known";
+    let address = file.elasticsearch.as_deref().expect("Elasticsearch runs");
+    others_read_nothing(address, employee.as_ref().expect(known), support.as_ref().expect(known)).await;
 }
 
 #[tokio::test]

@@ -6,14 +6,13 @@
 mod support {
     //! What these tests are written with.
 
+    pub(crate) use e2e::{log, people, secrets};
+
     pub(crate) mod broker;
     pub(crate) mod failure;
-    pub(crate) mod log;
-    pub(crate) mod people;
     pub(crate) mod process;
     pub(crate) mod relay;
     pub(crate) mod search;
-    pub(crate) mod secrets;
     pub(crate) mod spans;
     pub(crate) mod system;
     pub(crate) mod world;
@@ -30,8 +29,10 @@ mod scenario {
 
 mod access;
 mod catalogue;
+mod dashboards;
 mod kills;
 mod life;
+mod machines;
 mod messages;
 mod runner;
 mod shipping;

@@ -1,97 +1,32 @@
-//! Elasticsearch as one of its accounts sees it.
+//! The shared system's Elasticsearch as one of its accounts sees it.
 
-use e2e::eventually;
+use std::ops::Deref;
+
+pub(crate) use e2e::search::{Document, matching};
 use local::Login;
-use reqwest::Method;
-use serde_json::{Value, json};
 
-use super::{log::Record, system};
+use super::system;
 
-/// One account at Elasticsearch.
+/// One account at the shared system's Elasticsearch.
 #[derive(Clone)]
-pub(crate) struct Search {
-    http: reqwest::Client,
-    address: String,
-    login: Login,
-}
-
-/// A record as Elasticsearch keeps it.
-#[derive(Clone, Debug)]
-pub(crate) struct Document {
-    pub(crate) index: String,
-    pub(crate) record: Record,
-}
-
-/// Filters for records with these values in these fields.
-pub(crate) fn matching(fields: &[(&str, &str)]) -> Vec<Value> {
-    fields.iter().map(|(name, value)| json!({"term": {*name: value}})).collect()
-}
+pub(crate) struct Search(e2e::search::Search);
 
 impl Search {
     pub(crate) async fn with(login: &Login) -> Self {
-        let address = system::file().await.elasticsearch.clone().expect("Elasticsearch runs");
-        Self { http: reqwest::Client::new(), address, login: login.clone() }
+        let address = system::file().await.elasticsearch.as_ref().expect("Elasticsearch runs");
+        Self(e2e::search::Search::new(address, login))
     }
 
     /// As the account of those who look for what went wrong.
     pub(crate) async fn as_support() -> Self {
         Self::with(system::file().await.accounts.support.as_ref().expect("there is a support account")).await
     }
+}
 
-    /// Sends a request; gives the status and the answer.
-    pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
-        eventually("Elasticsearch to answer", async || {
-            let request = self.http.request(method.clone(), format!("{}/{path}", self.address));
-            let mut request = request.basic_auth(&self.login.login, Some(&self.login.password));
-            if let Some(body) = body {
-                request = request.json(body);
-            }
-            // It may have been killed by a test just now, and a new index takes a moment to be opened.
-            let answer = request.send().await.map_err(|error| error.to_string())?;
-            let status = answer.status().as_u16();
-            let body = answer.text().await.map_err(|error| error.to_string())?;
-            if status == 503 { Err(body) } else { Ok((status, serde_json::from_str(&body).unwrap_or_default())) }
-        })
-        .await
-    }
+impl Deref for Search {
+    type Target = e2e::search::Search;
 
-    /// Every record that all of these filters let through, the oldest first.
-    pub(crate) async fn documents(&self, filters: &[Value]) -> Vec<Document> {
-        const PAGE: usize = 10_000;
-        let (mut documents, mut after) = (Vec::new(), None::<Value>);
-        loop {
-            let mut query = json!({
-                "size": PAGE,
-                "query": {"bool": {"filter": filters}},
-                "sort": [{"time": {"order": "asc", "unmapped_type": "date_nanos"}}],
-            });
-            if let Some(after) = after {
-                query["search_after"] = after;
-            }
-            let (status, mut answer) = self.call(Method::POST, "alexandrite-*/_search", Some(&query)).await;
-            assert_eq!(status, 200, "{answer}");
-            let Value::Array(hits) = answer["hits"]["hits"].take() else { panic!("an answer without hits: {answer}") };
-            after = hits.last().map(|last| last["sort"].clone());
-            let is_last = hits.len() < PAGE;
-            documents.extend(hits.into_iter().map(|mut hit| Document {
-                index: hit["_index"].as_str().unwrap_or_default().to_owned(),
-                record: match hit["_source"].take() {
-                    Value::Object(record) => record,
-                    other => panic!("a document that is no object: {other}"),
-                },
-            }));
-            if is_last {
-                return documents;
-            }
-        }
-    }
-
-    /// The same, once there are so many.
-    pub(crate) async fn at_least(&self, count: usize, filters: &[Value]) -> Vec<Record> {
-        eventually(&format!("{count} records with {filters:?}"), async || {
-            let found: Vec<Record> = self.documents(filters).await.into_iter().map(|found| found.record).collect();
-            if found.len() < count { Err(format!("{} are there: {found:?}", found.len())) } else { Ok(found) }
-        })
-        .await
+    fn deref(&self) -> &Self::Target {
+        &self.0
     }
 }

@@ -1,29 +1,36 @@
 //! The people who use the services, and what they do with an order.
 
 use common::domain::OrderStatus;
-use e2e::{Client, eventually, solids};
 use local::{Login, SystemFile};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 
-use super::secrets;
+use crate::{Client, eventually, secrets, solids};
 
 /// Three services and who uses them.
 #[derive(Clone)]
-pub(crate) struct Site {
-    pub(crate) shop: Client,
-    pub(crate) crm: Client,
-    pub(crate) mes: Client,
-    pub(crate) seller: Login,
-    pub(crate) operator: Login,
-    pub(crate) second_operator: Login,
-    pub(crate) carrier_key: String,
-    pub(crate) partner_key: String,
+pub struct Site {
+    /// The shop, as nobody in particular.
+    pub shop: Client,
+    /// The CRM, the same.
+    pub crm: Client,
+    /// The MES, the same.
+    pub mes: Client,
+    /// An account of the CRM.
+    pub seller: Login,
+    /// An account of the MES.
+    pub operator: Login,
+    /// Another one of the MES.
+    pub second_operator: Login,
+    /// An API key of the CRM.
+    pub carrier_key: String,
+    /// An API key of the MES.
+    pub partner_key: String,
 }
 
 impl Site {
     /// Those of a running system.
-    pub(crate) fn of(file: &SystemFile) -> Self {
+    pub fn of(file: &SystemFile) -> Self {
         let client = |address: &Option<String>| Client::new(address.as_deref().expect("the services run"));
         let login = |login: &Option<Login>| {
             let login = login.clone().expect("the services run");
@@ -44,34 +51,39 @@ impl Site {
     }
 
     /// A new customer, logged in.
-    pub(crate) async fn customer(&self) -> Client {
+    pub async fn customer(&self) -> Client {
         let customer = self.shop.register(&secrets::new("customer"), &secrets::new("password")).await;
         secrets::keep(customer.token());
         customer
     }
 
-    pub(crate) async fn seller(&self) -> Client {
+    /// The seller, logged in.
+    pub async fn seller(&self) -> Client {
         log_in(&self.crm, &self.seller).await
     }
 
-    pub(crate) async fn operator(&self) -> Client {
+    /// The operator, logged in.
+    pub async fn operator(&self) -> Client {
         log_in(&self.mes, &self.operator).await
     }
 
-    pub(crate) async fn second_operator(&self) -> Client {
+    /// The other operator, logged in.
+    pub async fn second_operator(&self) -> Client {
         log_in(&self.mes, &self.second_operator).await
     }
 
-    pub(crate) fn carrier(&self) -> Client {
+    /// The carrier, at the CRM.
+    pub fn carrier(&self) -> Client {
         self.crm.holding(&self.carrier_key, None)
     }
 
-    pub(crate) fn partner(&self) -> Client {
+    /// The partner, at the MES.
+    pub fn partner(&self) -> Client {
         self.mes.holding(&self.partner_key, None)
     }
 
     /// From approval to the parcel's handing over.
-    pub(crate) async fn make_and_ship(&self, order: &str) {
+    pub async fn make_and_ship(&self, order: &str) {
         self.seller().await.advance(order, OrderStatus::ManufacturingApproved).await;
         let operator = self.operator().await;
         operator.wait_for(order, OrderStatus::ManufacturingApproved).await;
@@ -89,23 +101,23 @@ async fn log_in(service: &Client, login: &Login) -> Client {
 }
 
 /// A small closed model, as a binary STL file.
-pub(crate) fn ring() -> Vec<u8> {
+pub fn ring() -> Vec<u8> {
     solids::torus(9.0, 1.0, 24).to_binary_stl()
 }
 
 /// The number of an order.
-pub(crate) fn number(order: &Value) -> String {
+pub fn number(order: &Value) -> String {
     order["id"].as_str().expect("an order has a number").to_owned()
 }
 
 /// A new order, with a comment that must not turn up anywhere, although it would look like a record.
-pub(crate) fn wish() -> Value {
+pub fn wish() -> Value {
     let comment = format!("\"}}\n{{\"level\":50,\"msg\":\"{}\"}}\n", secrets::new("comment"));
     json!({"material": "gold_585", "quantity": 2, "comment": comment})
 }
 
 /// A partner's new order with this model.
-pub(crate) fn partner_form(model: Vec<u8>) -> Form {
+pub fn partner_form(model: Vec<u8>) -> Form {
     Form::new()
         .text("material", "silver_925")
         .text("quantity", "3")
@@ -114,7 +126,8 @@ pub(crate) fn partner_form(model: Vec<u8>) -> Form {
 }
 
 /// What people do with orders.
-pub(crate) trait WithOrders {
+#[expect(async_fn_in_trait, reason = "only these tests call it, and only for clients")]
+pub trait WithOrders {
     /// A customer's new order.
     async fn create(&self) -> String;
     /// A customer's new order with a model.

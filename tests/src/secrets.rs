@@ -7,17 +7,17 @@ use uuid::Uuid;
 static SECRETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// A new text that can be recognised wherever it turns up.
-pub(crate) fn new(kind: &str) -> String {
+pub fn new(kind: &str) -> String {
     keep(&format!("{kind}-{}", Uuid::now_v7().simple()))
 }
 
 /// Notes a text that others made.
-pub(crate) fn keep(text: &str) -> String {
+pub fn keep(text: &str) -> String {
     SECRETS.lock().unwrap_or_else(PoisonError::into_inner).push(text.to_owned());
     text.to_owned()
 }
 
 /// All so far.
-pub(crate) fn all() -> Vec<String> {
+pub fn all() -> Vec<String> {
     SECRETS.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }

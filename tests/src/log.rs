@@ -8,7 +8,8 @@ use serde::{
 };
 use serde_json::{Map, Value};
 
-pub(crate) type Record = Map<String, Value>;
+/// A record's fields.
+pub type Record = Map<String, Value>;
 
 /// A JSON object in which no key stands twice; Elasticsearch refuses any other.
 struct WithoutDuplicates(Record);
@@ -38,34 +39,34 @@ impl<'de> Deserialize<'de> for WithoutDuplicates {
 }
 
 /// Reads a line.
-pub(crate) fn parse(line: &str) -> Result<Record, serde_json::Error> {
+pub fn parse(line: &str) -> Result<Record, serde_json::Error> {
     serde_json::from_str::<WithoutDuplicates>(line).map(|record| record.0)
 }
 
 /// The whole lines of a log so far.
-pub(crate) fn lines(log: &Path) -> Vec<String> {
+pub fn lines(log: &Path) -> Vec<String> {
     let text = fs::read_to_string(log).expect("the log can be read");
     let whole = text.rfind('\n').map_or("", |end| &text[..end]);
     whole.lines().map(str::to_owned).collect()
 }
 
 /// The records of a log so far.
-pub(crate) fn records(log: &Path) -> Vec<Record> {
+pub fn records(log: &Path) -> Vec<Record> {
     let parsed = lines(log).into_iter().map(|line| parse(&line).unwrap_or_else(|error| panic!("{error} in {line}")));
     parsed.collect()
 }
 
 /// Whether a record has these values in these fields.
-pub(crate) fn has(record: &Record, fields: &[(&str, &str)]) -> bool {
+pub fn has(record: &Record, fields: &[(&str, &str)]) -> bool {
     fields.iter().all(|(name, value)| record.get(*name).is_some_and(|found| found == value))
 }
 
 /// A field's text; nothing if it isn't there.
-pub(crate) fn text<'a>(record: &'a Record, name: &str) -> &'a str {
+pub fn text<'a>(record: &'a Record, name: &str) -> &'a str {
     record.get(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// A record's level.
-pub(crate) fn level(record: &Record) -> u64 {
+pub fn level(record: &Record) -> u64 {
     record["level"].as_u64().expect("a level is a number")
 }

@@ -1,0 +1,230 @@
+//! What the compose files promise, read without Docker.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    process::Command,
+};
+
+use serde_json::{Map, Value};
+
+use crate::compose::{root, variables};
+
+const FULL: &str = "docker-compose.yml";
+const SMALL: &str = "docker-compose.small.yml";
+
+/// The services of a compose file, by their names.
+type Services = BTreeMap<String, Map<String, Value>>;
+
+/// A compose file's services, with what they extend and with the variables of `.env`.
+fn services(path: &str) -> Services {
+    let folder = root().join(path).parent().expect("a file is in a folder").to_owned();
+    let text = interpolated(&fs::read_to_string(root().join(path)).expect("the compose file can be read"));
+    let file: Value = serde_saphyr::from_str(&text).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let Value::Object(services) = &file["services"] else { panic!("{path} has no services") };
+    let resolve = |(name, service): (&String, &Value)| {
+        let Value::Object(mut service) = service.clone() else { panic!("{path}: {name} is no map") };
+        if let Some(base) = service.remove("extends") {
+            let base_path = folder.join(base["file"].as_str().expect("a file is extended"));
+            let base_path = base_path.strip_prefix(root()).expect("it is in the repository").to_owned();
+            let mut base_services = self::services(base_path.to_str().expect("a path is text"));
+            let base = base_services.remove(base["service"].as_str().expect("a service is extended"));
+            service = extended(base.expect("there is what is extended"), service);
+        }
+        (name.clone(), service)
+    };
+    services.iter().map(resolve).collect()
+}
+
+/// As compose does it: maps are joined, lists are appended to, anything else is replaced.
+fn extended(mut base: Map<String, Value>, more: Map<String, Value>) -> Map<String, Value> {
+    for (name, value) in more {
+        let joined = match (base.remove(&name), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => Value::Object(extended(old, new)),
+            (Some(Value::Array(old)), Value::Array(new)) if !["command", "entrypoint"].contains(&&*name) => {
+                Value::Array([old, new].concat())
+            }
+            (_, new) => new,
+        };
+        base.insert(name, joined);
+    }
+    base
+}
+
+/// A text with the variables of `.env` in it. `$$` stays: it is for a container's shell.
+fn interpolated(text: &str) -> String {
+    let variables = variables();
+    let mut whole = String::new();
+    let mut parts = text.split("${");
+    whole.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let (name, rest) = part.split_once('}').expect("a variable ends");
+        let value = match name.split_once(":-") {
+            Some((_, default)) => default,
+            None => variables.get(name).unwrap_or_else(|| panic!("{name} is not in .env")),
+        };
+        whole.push_str(value);
+        whole.push_str(rest);
+    }
+    whole
+}
+
+fn both() -> impl Iterator<Item = (&'static str, String, Map<String, Value>)> {
+    [FULL, SMALL]
+        .into_iter()
+        .flat_map(|file| services(file).into_iter().map(move |(name, service)| (file, name, service)))
+}
+
+fn text<'a>(service: &'a Map<String, Value>, name: &str) -> &'a str {
+    service.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn list<'a>(service: &'a Map<String, Value>, name: &str) -> Vec<&'a str> {
+    service
+        .get(name)
+        .and_then(Value::as_array)
+        .map(|list| list.iter().filter_map(Value::as_str).collect())
+        .unwrap_or_default()
+}
+
+fn is_job(service: &Map<String, Value>) -> bool {
+    text(service, "restart") == "no"
+}
+
+fn is_ours(service: &Map<String, Value>) -> bool {
+    text(service, "image").starts_with("alexandrite/")
+}
+
+/// In MiB.
+fn memory(service: &Map<String, Value>) -> u64 {
+    let limit = text(service, "mem_limit").strip_suffix('m').expect("a limit in MiB");
+    limit.parse().expect("a whole number")
+}
+
+#[test]
+fn every_image_has_a_version() {
+    for (file, name, service) in both() {
+        let (_, version) = text(&service, "image").rsplit_once(':').unwrap_or_else(|| panic!("{file}: {name}"));
+        let numbers = version.trim_start_matches('v').split(['.', '-']).take_while(|part| part.parse::<u32>().is_ok());
+        assert!(numbers.count() >= 2, "{file}: {name} has the version {version}");
+    }
+}
+
+#[test]
+fn every_container_has_the_least_rights_and_limits() {
+    for (file, name, service) in both() {
+        assert_eq!(list(&service, "cap_drop"), ["ALL"], "{file}: {name}");
+        assert!(!service.contains_key("cap_add") && !service.contains_key("privileged"), "{file}: {name}");
+        assert_eq!(list(&service, "security_opt"), ["no-new-privileges:true"], "{file}: {name}");
+        assert!(service.get("cpus").is_some_and(Value::is_number), "{file}: {name} has no limit of processor time");
+        assert!(memory(&service) > 0, "{file}: {name}");
+        assert!(service["logging"]["options"]["max-size"].is_string(), "{file}: {name} has a log without end");
+        assert!(!service.contains_key("container_name"), "{file}: {name} could not be scaled");
+        if is_ours(&service) {
+            assert_eq!(service.get("read_only"), Some(&Value::Bool(true)), "{file}: {name}");
+        }
+    }
+}
+
+#[test]
+fn every_container_is_a_job_or_is_restarted_and_tells_its_health() {
+    for (file, name, service) in both().filter(|(_, _, service)| !is_job(service)) {
+        assert_eq!(text(&service, "restart"), "unless-stopped", "{file}: {name}");
+        let in_image = service.get("build").is_some_and(|build| {
+            let build =
+                build.as_object().map_or_else(|| build.as_str().unwrap_or_default(), |build| text(build, "context"));
+            let folder = build.trim_start_matches("../").trim_start_matches("..");
+            let dockerfile = fs::read_to_string(root().join(folder).join("Dockerfile"));
+            dockerfile.is_ok_and(|dockerfile| dockerfile.contains("\nHEALTHCHECK "))
+        });
+        assert!(in_image || service.contains_key("healthcheck"), "{file}: {name} has no health check");
+    }
+}
+
+#[test]
+fn whatever_is_waited_for_is_waited_for_until_it_is_ready() {
+    for file in [FULL, SMALL] {
+        let services = services(file);
+        for (name, service) in &services {
+            let Some(Value::Object(needs)) = service.get("depends_on") else { continue };
+            for (needed, how) in needs {
+                let expected =
+                    if is_job(&services[needed]) { "service_completed_successfully" } else { "service_healthy" };
+                assert_eq!(how["condition"], expected, "{file}: {name} needs {needed}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_this_machine_reaches_a_port() {
+    for (file, name, service) in both() {
+        for port in list(&service, "ports") {
+            assert!(port.starts_with("127.0.0.1:"), "{file}: {name} has the port {port}");
+        }
+    }
+}
+
+#[test]
+fn the_whole_need_of_memory_is_what_the_readme_says() {
+    for (file, limit) in [(FULL, 6 * 1024), (SMALL, 2 * 1024)] {
+        let services = services(file);
+        let stays = services.values().filter(|service| !is_job(service)).map(memory).sum::<u64>();
+        assert!(stays <= limit, "{file} needs {stays} MiB");
+        // Jobs end before the services start.
+        let jobs = services.values().filter(|service| is_job(service)).map(memory).sum::<u64>();
+        let services = services.values().filter(|service| text(service, "image").contains("-api:") && !is_job(service));
+        assert!(stays + jobs <= limit + services.map(memory).sum::<u64>(), "{file}: the jobs need {jobs} MiB");
+    }
+}
+
+#[test]
+fn every_mounted_file_is_there() {
+    for (file, name, service) in both() {
+        for mount in list(&service, "volumes") {
+            let source = mount.split(':').next().unwrap_or_default();
+            let path = source.strip_prefix("../").or_else(|| source.strip_prefix("./"));
+            assert!(path.is_none_or(|path| root().join(path).exists()), "{file}: {name} has {mount}");
+        }
+    }
+}
+
+#[test]
+fn every_variable_is_used() {
+    let texts =
+        ["containers/common.yml", FULL, SMALL].map(|path| fs::read_to_string(root().join(path)).expect("a file"));
+    let used: BTreeSet<String> = texts
+        .iter()
+        .flat_map(|text| text.split("${").skip(1))
+        .filter_map(|part| Some(part.split_once('}')?.0.split(":-").next()?.to_owned()))
+        .collect();
+    let unused: Vec<_> = variables().into_keys().filter(|name| !used.contains(name)).collect();
+    assert_eq!(unused, [""; 0]);
+}
+
+#[test]
+fn versions_agree_with_those_without_containers() {
+    let version = &variables()["STACK_VERSION"];
+    let local = fs::read_to_string(root().join("local/src/parts/elasticsearch.rs")).expect("the runner's source");
+    assert!(local.contains(&format!("VERSION: &str = \"{version}\"")), "the runner has another Elasticsearch");
+    let toolchain = fs::read_to_string(root().join("rust-toolchain.toml")).expect("there is a toolchain");
+    let toolchain: toml::Table = toolchain.parse().expect("rust-toolchain.toml is TOML");
+    let dockerfile = fs::read_to_string(root().join("Dockerfile")).expect("there is a Dockerfile");
+    let channel = toolchain["toolchain"]["channel"].as_str().expect("a version");
+    assert!(dockerfile.contains(&format!("ARG RUST_VERSION={channel}\n")), "the images are built by another Rust");
+}
+
+/// The other tests read the files by rules of their own; this is the real reader, where there is one.
+#[test]
+fn docker_compose_reads_the_files_where_it_is_installed() {
+    if !Command::new("docker").args(["compose", "version"]).output().is_ok_and(|output| output.status.success()) {
+        println!("docker compose is not installed, so it was not asked");
+        return;
+    }
+    for file in [FULL, SMALL] {
+        let asked =
+            Command::new("docker").args(["compose", "-f", file, "config", "--quiet"]).current_dir(root()).output();
+        let output = asked.expect("docker runs");
+        assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}

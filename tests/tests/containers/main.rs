@@ -1,0 +1,6 @@
+//! The system in containers: the rules that the compose files keep, and, against one that runs, what it does.
+
+mod compose;
+mod files;
+mod kills;
+mod system;
