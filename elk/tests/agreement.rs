@@ -120,8 +120,8 @@ fn no_role_may_administer() {
 }
 
 fn role_of(name: &str) -> Value {
-    let (_, body) = elk::ROLES.into_iter().find(|(role, _)| *role == name).unwrap();
-    serde_json::from_str(body).unwrap()
+    let (_, body) = elk::ROLES.into_iter().find(|(role, _)| *role == name).expect("there is such a role");
+    serde_json::from_str(body).expect("it is JSON")
 }
 
 #[test]

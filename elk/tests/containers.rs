@@ -10,13 +10,13 @@ const DEAD_LETTERS: &str = include_str!("../logstash/pipeline/dead-letters.conf"
 
 #[track_caller]
 fn yaml(text: &str) -> Value {
-    serde_saphyr::from_str(text).unwrap()
+    serde_saphyr::from_str(text).expect("it is YAML")
 }
 
 /// What stands in quotes after `start`, up to `end`.
 fn quoted<'a>(text: &'a str, start: &str, end: &str) -> BTreeSet<&'a str> {
-    let (_, rest) = text.split_once(start).unwrap();
-    let (list, _) = rest.split_once(end).unwrap();
+    let (_, rest) = text.split_once(start).expect("the list is there");
+    let (list, _) = rest.split_once(end).expect("the list ends");
     list.split('"').skip(1).step_by(2).collect()
 }
 
