@@ -1,0 +1,7 @@
+//! Text as an OBJ file.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    let _ = mesh_fuzz::check(mesh::Format::Obj, bytes);
+});

@@ -1,0 +1,123 @@
+//! What has to hold for every file, however it came about: no panic, memory in proportion to what was sent and not to
+//! what it claims, and measures that could be those of a body. The fuzzer itself limits the time.
+
+use std::f64::consts::PI;
+
+use mesh::solids::Solid;
+use mesh::{Format, Limits, Measures, MeshError, measure, sniff};
+use peak_alloc::PeakAlloc;
+
+#[global_allocator]
+static MEMORY: PeakAlloc = PeakAlloc;
+
+/// Low enough that a small file can go beyond each of them.
+const LIMITS: Limits = Limits { max_triangles: 20_000, max_vertices: 10_000, max_unpacked_bytes: 4 << 20 };
+
+/// What a reader needs for any file: the windows, tables and elements of a 3MF file, each of which is bounded.
+const FIXED_MEMORY: usize = 16 << 20;
+
+/// A face of an OBJ costs two bytes a triangle in the file, and 36 in memory while lists grow and edges are counted.
+const MEMORY_PER_BYTE: usize = 48;
+
+/// Measures a file, and checks the result.
+pub fn check(format: Format, bytes: &[u8]) -> Result<Measures, MeshError> {
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    let result = measure(format, bytes, &LIMITS);
+    let used = MEMORY.peak_usage().saturating_sub(before);
+    assert!(used <= FIXED_MEMORY + MEMORY_PER_BYTE * bytes.len(), "{used} bytes of memory for {}", bytes.len());
+
+    assert_eq!(measure(format, bytes, &LIMITS), result, "the same file measures the same under other random keys");
+    match &result {
+        Ok(measures) => assert_plausible(measures),
+        Err(error) => assert_explained(error),
+    }
+    result
+}
+
+fn assert_plausible(measures: &Measures) {
+    let Measures { triangles, volume_mm3, surface_mm2 } = *measures;
+    assert!((1..=LIMITS.max_triangles).contains(&triangles), "{measures:?}");
+    assert!(volume_mm3.is_finite() && volume_mm3 > 0.0, "{measures:?}");
+    assert!(surface_mm2.is_finite() && surface_mm2 > 0.0, "{measures:?}");
+    // No body has more volume in its surface than a sphere, and several bodies have less.
+    let sphere = surface_mm2.powf(1.5) / (6.0 * PI.sqrt());
+    assert!(volume_mm3 <= 1.01 * sphere, "{measures:?}");
+}
+
+/// What is shown says what to do, and repeats nothing that could be the file's.
+fn assert_explained(error: &MeshError) {
+    let text = error.for_customer();
+    assert!(text.is_ascii() && text.ends_with('.') && text.len() < 300, "{text:?}");
+    if let MeshError::NotClosed { open_edges: 0 } | MeshError::InconsistentOrientation { edges: 0 } = error {
+        panic!("an open surface has open edges");
+    }
+}
+
+/// A file that can be measured is refused at its first bytes only if these are another format's.
+pub fn check_sniff(bytes: &[u8]) {
+    for format in Format::ALL {
+        let head = &bytes[..bytes.len().min(512)];
+        // The first bytes decide alike when the rest hasn't come yet, or they doubt less.
+        if sniff(format, head, None) {
+            assert!(sniff(format, head, Some(bytes.len() as u64)), "{format:?}");
+        }
+        if check(format, bytes).is_ok() && !sniff(format, bytes, Some(bytes.len() as u64)) {
+            let contradicted = match format {
+                Format::Stl => true,
+                Format::Obj => bytes.contains(&0),
+                Format::ThreeMf => !bytes.starts_with(b"PK\x03\x04"),
+            };
+            assert!(contradicted, "{format:?} is refused although it can be measured");
+        }
+    }
+}
+
+/// A solid of any vertices, and triangles between them: mostly not a body at all.
+#[must_use]
+pub fn solid(bytes: &[u8]) -> Option<Solid> {
+    let (&count, rest) = bytes.split_first()?;
+    let (positions, corners) = rest.split_at_checked(12 * usize::from(count))?;
+    let coordinate = |four: &[u8]| f32::from_le_bytes([four[0], four[1], four[2], four[3]]);
+    let position = |twelve: &[u8]| [0, 4, 8].map(|start| f64::from(coordinate(&twelve[start..start + 4])));
+    let vertices: Vec<_> = positions.chunks_exact(12).map(position).collect();
+    let corner = |byte: u8| u32::from(byte) % u32::from(count.max(1));
+    let triangles = corners.as_chunks().0.iter().map(|&triangle: &[u8; 3]| triangle.map(corner)).collect();
+    (count > 0).then_some(Solid { vertices, triangles })
+}
+
+/// Every format says the same of the same triangles.
+pub fn check_formats_agree(solid: &Solid) {
+    // What is refused for its coordinates may be refused in another place first.
+    if !solid.vertices.iter().flatten().all(|coordinate| coordinate.is_finite()) {
+        return;
+    }
+    let expected = check(Format::Stl, &solid.to_binary_stl());
+    for (format, bytes) in [
+        (Format::Stl, solid.to_ascii_stl()),
+        (Format::Obj, solid.to_obj()),
+        (Format::ThreeMf, solid.to_3mf()),
+    ] {
+        let actual = check(format, &bytes);
+        match (&expected, &actual) {
+            (Ok(expected), Ok(actual)) => {
+                assert_eq!(actual.triangles, expected.triangles);
+                let surface_error = (actual.surface_mm2 - expected.surface_mm2).abs();
+                assert!(surface_error <= 1e-9 * expected.surface_mm2, "{format:?} {actual:?} {expected:?}");
+                let volume_error = (actual.volume_mm3 - expected.volume_mm3).abs();
+                assert!(volume_error <= rounding(solid, expected.surface_mm2), "{format:?} {actual:?} {expected:?}");
+            }
+            // A volume of next to nothing may round to nothing.
+            (Ok(some), Err(MeshError::NoVolume)) | (Err(MeshError::NoVolume), Ok(some)) => {
+                assert!(some.volume_mm3 <= rounding(solid, some.surface_mm2), "{format:?} {some:?}");
+            }
+            _ => assert_eq!(actual, expected, "{format:?}"),
+        }
+    }
+}
+
+/// How much volumes of this solid may differ, which refer to different vertices.
+fn rounding(solid: &Solid, surface: f64) -> f64 {
+    let extent = solid.vertices.iter().flatten().fold(0.0, |extent: f64, coordinate| extent.max(coordinate.abs()));
+    1e-12 * surface * extent
+}
