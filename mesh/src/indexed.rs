@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::closed::{Balance, Corner, EdgeCount, Key};
-use crate::tally::{Sum, Tally, Vector, doubled_area, length};
+use crate::tally::{Sum, Tally, Vector, dot, doubled_area, length};
 use crate::{Limits, MeshError};
 
 /// Vertices and triangles as read; the indices are checked when it is measured.
@@ -115,20 +115,37 @@ impl Mesh {
 
     /// What the polygons' areas add to those of their triangles: nothing, or less than nothing for a concave polygon,
     /// part of whose triangles lie outside of it and are taken back by others.
+    ///
+    /// The corners of a polygon that isn't flat can be anywhere, and the triangles between them are its surface.
     fn polygons_excess(&self, map_area: impl Fn(Vector) -> Vector) -> Result<f64, MeshError> {
-        let mut doubled = Sum::default();
+        let mut excess = Sum::default();
         for polygon in &self.polygons {
-            let mut total = [0.0; 3];
-            for triangle in &self.triangles[polygon.start as usize..polygon.end as usize] {
-                let area = map_area(doubled_area(pick(&self.vertices, triangle)?));
-                doubled.add(-length(area));
+            let triangles = &self.triangles[polygon.start as usize..polygon.end as usize];
+            let areas = || triangles.iter().map(|triangle| pick(&self.vertices, triangle).map(doubled_area));
+            let (mut total, mut lengths) = ([0.0; 3], 0.0);
+            for area in areas() {
+                let area = map_area(area?);
+                lengths += length(area);
                 total = [total[0] + area[0], total[1] + area[1], total[2] + area[2]];
             }
-            doubled.add(length(total));
+            let total_length = length(total);
+            if total_length >= lengths {
+                continue;
+            }
+            let mut along_total = 0.0;
+            for area in areas() {
+                along_total += dot(map_area(area?), total).abs();
+            }
+            if along_total >= FLAT * lengths * total_length && total_length > 0.0 {
+                excess.add(total_length - lengths);
+            }
         }
-        Ok(doubled.value() / 2.0)
+        Ok(excess.value() / 2.0)
     }
 }
+
+/// How much of its triangles' area a flat polygon has along its normal; the rest is rounding of the coordinates.
+const FLAT: f64 = 0.999;
 
 /// The triangle's corners from a list by vertex.
 #[inline]

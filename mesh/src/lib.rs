@@ -14,6 +14,8 @@
 //! # Ok::<(), mesh::MeshError>(())
 //! ```
 
+use std::f64::consts::PI;
+
 mod closed;
 mod error;
 mod format;
@@ -81,9 +83,11 @@ pub fn measure(format: Format, bytes: &[u8], limits: &Limits) -> Result<Measures
     if !(measures.volume_mm3.is_finite() && measures.surface_mm2.is_finite()) {
         return Err(MeshError::NotFinite);
     }
-    // A sphere has the greatest volume for its surface, about 0.09 surface^1.5. Rounding alone gives a flat, doubled
-    // sheet about 1e-16 of that, and the thinnest solid that could be made is far above the threshold.
-    if measures.volume_mm3 <= 1e-13 * measures.surface_mm2.powf(1.5) {
+    // Nothing has more volume in its surface than a sphere; corners that all lie on one line do, by their rounding.
+    // Rounding alone gives a flat, doubled sheet about 1e-15 of that, and the thinnest solid that could be made is far
+    // above the threshold.
+    let sphere = measures.surface_mm2.powf(1.5) / (6.0 * PI.sqrt());
+    if !(1e-12 * sphere..=sphere).contains(&measures.volume_mm3) || measures.volume_mm3 == 0.0 {
         return Err(MeshError::NoVolume);
     }
     Ok(measures)

@@ -114,6 +114,17 @@ fn concave_polygons_have_their_own_area_and_not_that_of_their_triangles() {
 }
 
 #[test]
+fn a_polygon_that_is_bent_has_the_area_of_its_triangles() {
+    // The three upper sides of a pyramid as one face, whose outline is the bottom's.
+    let corners = "v 0 0 0\nv 10 0 0\nv 0 10 0\nv 0 0 10\nf 1 3 2\n";
+    let separate = format!("{corners}f 4 1 2\nf 4 2 3\nf 4 3 1\n");
+    let bent = format!("{corners}f 4 1 2 3 1\n");
+    let expected = measured(Format::Obj, separate.as_bytes());
+    assert_volume(Format::Obj, bent.as_bytes(), expected.volume_mm3);
+    assert_surface(Format::Obj, bent.as_bytes(), expected.surface_mm2);
+}
+
+#[test]
 fn faces_may_come_before_their_vertices() {
     let (faces, vertices): (Vec<_>, Vec<_>) = std::str::from_utf8(&cube(10.0).to_obj())
         .expect("text")

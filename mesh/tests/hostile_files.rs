@@ -1,6 +1,6 @@
 //! Files made to break their reader. None may panic, hang, or take memory beyond what it is worth.
 
-use mesh::solids::{archive, cube, model_3mf, package_3mf, sphere};
+use mesh::solids::{Solid, archive, cube, model_3mf, package_3mf, sphere};
 use mesh::{Format, Limits, MeshError, measure};
 
 fn error(format: Format, bytes: &[u8]) -> MeshError {
@@ -70,6 +70,22 @@ fn too_many_vertices_are_refused() {
     for format in [Format::Obj, Format::ThreeMf] {
         let error = error_within(format, &cube(1.0).to_file(format), &limits);
         assert_eq!(error, MeshError::TooManyVertices { limit: 7 });
+    }
+}
+
+#[test]
+fn corners_so_far_apart_that_only_rounding_is_between_them_enclose_no_volume() {
+    let solid = Solid {
+        vertices: vec![
+            [0.0, 2.93981207427632e-38, 1.1210387714598537e-43],
+            [0.0, 2.938735877055719e-39, 0.0],
+            [3314304.0, 3314322.5, 3314322.5],
+            [3314322.5, 3314322.5, 3314322.5],
+        ],
+        triangles: vec![[2, 2, 2], [0, 3, 1], [3, 0, 1]],
+    };
+    for (format, bytes) in [(Format::Stl, solid.to_binary_stl()), (Format::Stl, solid.to_ascii_stl())] {
+        assert_eq!(error(format, &bytes), MeshError::NoVolume);
     }
 }
 

@@ -8,8 +8,12 @@ use std::path::Path;
 use mesh::solids::{Solid, archive, cube, cube_with_hole, model_part, package_3mf, sphere, torus};
 
 fn main() -> std::io::Result<()> {
-    let solids =
-        [("cube", cube(10.0)), ("hole", cube_with_hole(10.0, 4.0)), ("sphere", sphere(5.0, 4)), ("torus", torus(4.0, 1.0, 3))];
+    let solids = [
+        ("cube", cube(10.0)),
+        ("hole", cube_with_hole(10.0, 4.0)),
+        ("sphere", sphere(5.0, 4)),
+        ("torus", torus(4.0, 1.0, 3)),
+    ];
     for (name, solid) in &solids {
         write("stl_binary", name, &solid.to_binary_stl())?;
         write("stl_ascii", name, &solid.to_ascii_stl())?;
@@ -19,17 +23,28 @@ fn main() -> std::io::Result<()> {
         write("formats_agree", name, &triangles(solid))?;
     }
     let (_, cube) = &solids[0];
-    for (name, file) in
-        [("stl-binary", cube.to_binary_stl()), ("stl-ascii", cube.to_ascii_stl()), ("obj", cube.to_obj()), ("3mf", cube.to_3mf())]
-    {
+    for (name, file) in [
+        ("stl-binary", cube.to_binary_stl()),
+        ("stl-ascii", cube.to_ascii_stl()),
+        ("obj", cube.to_obj()),
+        ("3mf", cube.to_3mf()),
+    ] {
         write("sniff", name, &file)?;
     }
     write("stl_ascii", "two-solids", &[cube.to_ascii_stl(), cube.to_ascii_stl()].concat())?;
     write("obj", "features", OBJ_FEATURES)?;
     write("threemf_model", "components", components(cube).as_bytes())?;
     write("threemf_model", "parts", parts(cube).as_bytes())?;
-    write("threemf_archive", "parts", &package_3mf(&[("3D/3dmodel.model", &elsewhere()), ("3D/1.model", &part(cube))]))?;
-    write("threemf_archive", "names", &archive(&[("../../etc/passwd", b"root"), ("3D/3dmodel.model", part(cube).as_bytes())]))
+    write(
+        "threemf_archive",
+        "parts",
+        &package_3mf(&[("3D/3dmodel.model", &elsewhere()), ("3D/1.model", &part(cube))]),
+    )?;
+    write(
+        "threemf_archive",
+        "names",
+        &archive(&[("../../etc/passwd", b"root"), ("3D/3dmodel.model", part(cube).as_bytes())]),
+    )
 }
 
 fn write(target: &str, name: &str, content: &[u8]) -> std::io::Result<()> {

@@ -93,11 +93,9 @@ pub fn check_formats_agree(solid: &Solid) {
         return;
     }
     let expected = check(Format::Stl, &solid.to_binary_stl());
-    for (format, bytes) in [
-        (Format::Stl, solid.to_ascii_stl()),
-        (Format::Obj, solid.to_obj()),
-        (Format::ThreeMf, solid.to_3mf()),
-    ] {
+    for (format, bytes) in
+        [(Format::Stl, solid.to_ascii_stl()), (Format::Obj, solid.to_obj()), (Format::ThreeMf, solid.to_3mf())]
+    {
         let actual = check(format, &bytes);
         match (&expected, &actual) {
             (Ok(expected), Ok(actual)) => {
