@@ -1,6 +1,14 @@
 //! Where 3D models lie: a folder, or S3 by URL. Keys are ours; what a customer calls a file never names one.
 
-use std::{error::Error, sync::Arc};
+use std::{
+    error::Error,
+    fs,
+    future::ready,
+    io,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
@@ -12,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::{
-    domain::ModelFormat,
+    domain::{ModelFormat, System},
     fault::{ErrorType, Fault, FaultContext as _},
 };
 
@@ -20,6 +28,8 @@ use crate::{
 const PART: usize = 5 * 1024 * 1024;
 /// Parts on their way at once; what arrives faster than the store takes it has to wait.
 const PARTS_AT_ONCE: usize = 2;
+/// So many models are listed at once.
+const LISTED_AT_ONCE: usize = 500;
 /// So much of a file is looked at to see whether it is what its name says.
 const HEAD: usize = 1024;
 
@@ -27,6 +37,10 @@ const HEAD: usize = 1024;
 #[derive(Clone, Debug)]
 pub struct ModelStore {
     store: Arc<dyn ObjectStore>,
+    /// Whose models are put in and swept; every service reads all.
+    owner: System,
+    /// Where the store is if it is a folder.
+    folder: Option<PathBuf>,
 }
 
 /// What became of a model that was put into the store.
@@ -62,14 +76,15 @@ impl From<Fault> for PutError {
 }
 
 impl ModelStore {
-    /// Opens the store at `file:///folder` or `s3://bucket/prefix`; for S3 the usual `AWS_*` variables hold.
+    /// Opens the store at `file:///folder` or `s3://bucket/prefix` for a service; for S3 the usual `AWS_*` variables hold.
     ///
     /// # Errors
     ///
     /// If the URL is neither, or the folder can't be made.
-    pub fn open(url: &str) -> anyhow::Result<Self> {
+    pub fn open(url: &str, owner: System) -> anyhow::Result<Self> {
         use anyhow::Context as _;
 
+        let folder = url.strip_prefix("file://").map(PathBuf::from);
         let store: Arc<dyn ObjectStore> = if let Some(folder) = url.strip_prefix("file://") {
             anyhow::ensure!(
                 folder.starts_with('/'),
@@ -84,7 +99,7 @@ impl ModelStore {
         } else {
             anyhow::bail!("it must begin with file:/// or s3://");
         };
-        Ok(Self { store })
+        Ok(Self { store, owner, folder })
     }
 
     /// Streams a model in, hashing on the way. Memory stays flat, however large the model.
@@ -99,9 +114,9 @@ impl ModelStore {
         limit: u64,
     ) -> Result<StoredModel, PutError> {
         let id = Uuid::now_v7();
-        // One folder a day keeps folders small and shows what is old.
-        let day = time::OffsetDateTime::now_utc().date();
-        let key = Path::from(format!("{day}/{id}.{}", format.extension()));
+        // One folder for each service, whose orders' models these are, and day keeps folders small.
+        let (owner, day) = (self.owner, time::OffsetDateTime::now_utc().date());
+        let key = Path::from(format!("{owner}/{day}/{id}.{}", format.extension()));
         let upload = self.store.put_multipart(&key).await.fault("opening a model's upload")?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
         match fill(&mut upload, &mut body, format, limit).await {
@@ -110,7 +125,7 @@ impl ModelStore {
                 Ok(StoredModel { key: key.to_string(), bytes, sha256 })
             }
             Err(error) => {
-                // The first error is the one that counts; what an unreachable store keeps, its own rules clean up.
+                // The first error is the one that counts; what an unreachable store keeps is swept.
                 let _ = upload.abort().await;
                 Err(error)
             }
@@ -157,6 +172,29 @@ impl ModelStore {
         }
     }
 
+    /// The keys of all models that this service has put in and that are older than this, some at a time.
+    pub fn own_models_older_than(&self, age: Duration) -> BoxStream<'static, Result<Vec<String>, Fault>> {
+        let before = SystemTime::now() - age;
+        let all = self.store.list(Some(&Path::from(self.owner.name())));
+        let old = all.try_filter(move |model| ready(SystemTime::from(model.last_modified) < before));
+        let chunks = old.map_ok(|model| model.location.to_string()).chunks(LISTED_AT_ONCE);
+        chunks.map(|keys| keys.into_iter().collect::<Result<_, _>>().fault("listing models")).boxed()
+    }
+
+    /// Removes halves of models whose upload ended with this service's process so long ago. In S3 they are for the
+    /// bucket's lifecycle rule (`AbortIncompleteMultipartUpload`).
+    ///
+    /// # Errors
+    ///
+    /// If the store fails.
+    pub async fn remove_halves_older_than(&self, age: Duration) -> Result<(), Fault> {
+        let Some(folder) = self.folder.as_ref().map(|folder| folder.join(self.owner.name())) else { return Ok(()) };
+        let before = SystemTime::now() - age;
+        let removed = tokio::task::spawn_blocking(move || remove_halves(&folder, before)).await;
+        let removed = removed.fault("removing halves of models")?;
+        removed.map_err(|error| Fault::new(ErrorType::ModelStoreError, "removing halves of models", error))
+    }
+
     /// Whether the store answers.
     ///
     /// # Errors
@@ -199,4 +237,19 @@ async fn fill(
     }
     let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
     Ok((bytes, sha256))
+}
+
+/// Removes what broken-off uploads have left in the folders of days. A model that is on its way has
+/// `#` and a number behind its name, and no other has.
+fn remove_halves(folder: &std::path::Path, before: SystemTime) -> io::Result<()> {
+    let items = |folder: &std::path::Path| fs::read_dir(folder).into_iter().flatten().flatten();
+    for half in items(folder).flat_map(|day| items(&day.path())) {
+        let is_half = half.file_name().to_string_lossy().contains('#');
+        // It may be done just now, and is no half any more.
+        let is_old = half.metadata().and_then(|half| half.modified()).is_ok_and(|modified| modified < before);
+        if is_half && is_old {
+            fs::remove_file(half.path())?;
+        }
+    }
+    Ok(())
 }

@@ -95,6 +95,7 @@ impl Application {
     ///
     /// If a setting can't be used, the database can't be reached, or the address is taken; the message says which.
     pub async fn build<S: Service>(settings: &Settings<S>) -> anyhow::Result<Self> {
+        settings.core.raise_descriptor_limit()?;
         let core = settings.core.open(S::SYSTEM)?;
         database::migrate(&core.database, S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
         let address = settings.core.listen_addr;
@@ -102,7 +103,7 @@ impl Application {
             TcpListener::bind(address).await.with_context(|| format!("LISTEN_ADDR: can't listen on {address}"))?;
         let mut background = Background::default();
         let routes = S::start(&core, &settings.own, &mut background)?;
-        background.spawn("housekeeping", housekeeping::run(core.database.clone(), background.stopping()));
+        background.spawn("housekeeping", housekeeping::run(core.clone(), background.stopping()));
         let router = http::router(&core, routes);
         Ok(Self { listener, router, core, background, deadline: settings.core.shutdown_deadline() })
     }
@@ -130,7 +131,8 @@ impl Application {
     pub async fn run_until_stopped(self) -> anyhow::Result<()> {
         let Self { listener, router, core, mut background, deadline } = self;
         let stopping = background.stopping();
-        let server = tokio::spawn(http::serve(listener, router, core.requests.clone(), stopping.clone(), deadline));
+        let (requests, limits) = (core.requests.clone(), core.connection_limits);
+        let server = tokio::spawn(http::serve(listener, router, requests, limits, stopping.clone(), deadline));
 
         let died = tokio::select! {
             // Tasks that end because they are told to haven't died.

@@ -12,7 +12,12 @@ use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use crate::{auth::Hasher, domain::System, model_store::ModelStore};
+use crate::{
+    auth::{Gate, Hasher},
+    domain::System,
+    http::{ConnectionLimits, RequestLimits},
+    model_store::ModelStore,
+};
 
 /// What every handler and background task can use.
 #[derive(Clone)]
@@ -29,8 +34,16 @@ pub struct Core {
     pub session_limits: SessionLimits,
     /// The key that unknown logins are hashed with in the log.
     pub login_hash_key: Arc<[u8]>,
+    /// Holds floods of logins off.
+    pub gate: Gate,
+    /// What connections may not exceed.
+    pub connection_limits: ConnectionLimits,
+    /// What requests may not exceed.
+    pub request_limits: RequestLimits,
     /// The largest model, in bytes.
     pub upload_limit: u64,
+    /// A stored model without an order is removed when it is so old.
+    pub unused_model_age: Duration,
     /// What is known about dependencies.
     pub health: Health,
     /// Requests under way, even those whose client has gone.

@@ -8,7 +8,7 @@ use crate::cli::PortFlags;
 use crate::folders::Folders;
 use crate::install::{self, Need};
 use crate::owner::Owner;
-use crate::parts::elasticsearch;
+use crate::parts::{elasticsearch, shipper};
 use crate::ports::{self, Reserved};
 use crate::print;
 use crate::table;
@@ -51,6 +51,11 @@ pub(crate) async fn doctor(data: &Path) -> Result<()> {
             ]),
         };
     }
+    let refused = shipper::errors(&folders).display().to_string();
+    match shipper::refused(&folders) {
+        0 => table.add_row(["records in Elasticsearch", "all taken", "", ""]),
+        _ => table.add_row(["records in Elasticsearch", "some refused", &refused, "docs/logging.md says what to do"]),
+    };
     table.add_row(["user of the parts", "", &owner.name, ""]);
     let free = folders.free_mib()?;
     let state = if free < DISK_MIB { "low" } else { "there" };

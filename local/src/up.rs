@@ -73,6 +73,7 @@ pub(crate) async fn up(data: &Path, flags: &UpFlags, requests: &mut StopRequests
                 tokio::select! {
                     name = requests.next() => { progress.say(format!("{name}: stopping")); Ok(()) }
                     Some(error) = failures.recv() => Err(error),
+                    () = shipper::report_refusals(&system.site.folders, &progress) => Ok(()),
                 }
             }
             Err(error) => Err(error),
@@ -329,7 +330,7 @@ impl System {
         }
         if let Some(elasticsearch) = elasticsearch {
             file.elasticsearch = Some(elasticsearch.address());
-            file.shipper_errors = self.runs(Kind::Shipper).then(|| shipper::errors(site));
+            file.shipper_errors = self.runs(Kind::Shipper).then(|| shipper::errors(&site.folders));
             file.accounts = AccountList {
                 support: Some(accounts.support.clone()),
                 employee_without_role: Some(accounts.employee_without_role.clone()),

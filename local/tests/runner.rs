@@ -183,6 +183,32 @@ fn a_part_that_dies_is_started_again() -> Result {
 }
 
 #[test]
+fn a_record_that_elasticsearch_refuses_is_told_to_whoever_runs_the_system() -> Result {
+    let runner = Runner::start(folder("refused")?, "shipper")?;
+    let file = runner.file()?;
+    let errors = file.shipper_errors.clone().ok_or("there is a file for refused records")?;
+    let said = || fs::read_to_string(runner.data.with_extension("txt")).unwrap_or_default();
+    assert!(!said().contains("refuses"), "{}", said());
+    let doctor = || -> Result<String> {
+        let mut doctor = Command::new(env!("CARGO_BIN_EXE_alexandrite"));
+        let output = doctor.arg("doctor").arg("--data").arg(&runner.data).output()?;
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    assert!(doctor()?.contains("all taken"), "{}", doctor()?);
+
+    let twice = r#"{"name":"shop-api","time":"2026-01-02T03:04:05.678Z","msg":"one","msg":"two"}"#;
+    fs::write(file.logs.join("shop-api-twice.log"), format!("{twice}\n"))?;
+    wait_until("the refusal was told", || {
+        said().contains(&format!("refuses records; which, and why, is in {}", errors.display()))
+    })?;
+
+    let refused = fs::read_to_string(&errors)?;
+    assert!(refused.contains("Duplicate field"), "{refused}");
+    assert!(doctor()?.contains("some refused"), "{}", doctor()?);
+    Ok(())
+}
+
+#[test]
 fn a_second_runner_on_the_same_data_is_told_who_has_it() -> Result {
     let runner = Runner::start(folder("second")?, "postgres")?;
     let second = command(&runner.data, "postgres").output()?;

@@ -69,6 +69,19 @@ pub async fn start<S: Service>(flags: &[&str]) -> RunningService {
     let database = TestDatabase::create(administrator).await;
     let models = ModelFolder(postgres.data().join(format!("models-{}", database.name())));
 
+    let (stop_on_drop, address) = run::<S>(&database, &models, flags).await;
+    RunningService {
+        _stop_on_drop: stop_on_drop,
+        anybody: Client::new(&address),
+        tables: database.pool(),
+        hasher: Hasher::new().expect("randomness"),
+        models,
+        database,
+    }
+}
+
+/// Runs a service until the guard is dropped; gives its address.
+async fn run<S: Service>(database: &TestDatabase, models: &ModelFolder, flags: &[&str]) -> (DropGuard, String) {
     let models_url = format!("file://{}", models.0.display());
     let mut all_flags = vec!["--listen-addr", "127.0.0.1:0", "--database-url", database.url()];
     all_flags.extend(["--model-store-url", &models_url]);
@@ -86,17 +99,21 @@ pub async fn start<S: Service>(flags: &[&str]) -> RunningService {
             eprintln!("{}: {error:#}", S::SYSTEM);
         }
     });
-    RunningService {
-        _stop_on_drop: stopping.drop_guard(),
-        anybody: Client::new(&format!("http://{address}")),
-        tables: database.pool(),
-        hasher: Hasher::new().expect("randomness"),
-        models,
-        database,
-    }
+    (stopping.drop_guard(), format!("http://{address}"))
 }
 
 impl RunningService {
+    /// One more process's worth of the service, with the same database and models, until the guard is dropped; gives a
+    /// client without a token.
+    ///
+    /// # Panics
+    ///
+    /// If it doesn't start.
+    pub async fn replica<S: Service>(&self, flags: &[&str]) -> (DropGuard, Client) {
+        let (stop_on_drop, address) = run::<S>(&self.database, &self.models, flags).await;
+        (stop_on_drop, Client::new(&address))
+    }
+
     /// A client without a token.
     #[must_use]
     pub fn anybody(&self) -> &Client {

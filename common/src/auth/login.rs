@@ -18,7 +18,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 use uuid::Uuid;
 
-use super::{Role, Token, caller, password::HasherError, session, throttle};
+use super::{Admitted, Role, Token, caller, password::HasherError, session, throttle};
 use crate::{
     Core,
     fault::{ErrorType, Fault, FaultContext as _},
@@ -72,6 +72,7 @@ pub fn routes() -> OpenApiRouter<Core> {
 )]
 async fn create_session(
     State(core): State<Core>,
+    _: Admitted,
     Extension(request): Extension<Arc<RequestInfo>>,
     Json(credentials): Json<Credentials>,
 ) -> Result<(StatusCode, axum::Json<Session>), ApiError> {
@@ -84,10 +85,14 @@ async fn create_session(
 
 async fn log_in(core: &Core, request: &RequestInfo, credentials: Credentials) -> Result<Session, ApiError> {
     let row = sqlx::query!(
-        r#"SELECT id, password_hash AS "password_hash!", role AS "role: Role", disabled_at, failures, failed_at
-           FROM accounts WHERE login = $1 AND password_hash IS NOT NULL"#,
+        r#"SELECT id, password_hash AS "password_hash!", role AS "role: Role", disabled_at,
+                  CASE WHEN known.account_id IS NULL THEN accounts.failures ELSE known.failures END AS "failures!",
+                  CASE WHEN known.account_id IS NULL THEN accounts.failed_at ELSE known.failed_at END AS failed_at
+           FROM accounts LEFT JOIN login_sources AS known ON known.account_id = id AND known.source = $2
+           WHERE login = $1 AND password_hash IS NOT NULL"#,
         // PostgreSQL's text has no NUL, so no login has one either.
-        credentials.login.replace('\0', "\u{fffd}")
+        credentials.login.replace('\0', "\u{fffd}"),
+        request.source.to_string()
     );
     let account = row.fetch_optional(&core.database).await.fault("looking an account up")?;
     let now = OffsetDateTime::now_utc();
@@ -109,7 +114,7 @@ async fn log_in(core: &Core, request: &RequestInfo, credentials: Credentials) ->
         }
     };
 
-    throttle::succeeded(&core.database, account.id).await?;
+    throttle::succeeded(&core.database, account.id, request.source).await?;
     request.identify_user(account.id);
     let token = Token::new_session().map_err(|error| Fault::new(ErrorType::Internal, "making a token", error))?;
     let expires_at = session::open(&core.database, account.id, &token, core.session_limits).await?;
@@ -119,7 +124,7 @@ async fn log_in(core: &Core, request: &RequestInfo, credentials: Credentials) ->
 /// Counts and records a wrong login. Unknown, disabled and wrong look the same to the client.
 async fn report_failure(core: &Core, request: &RequestInfo, account: Option<Uuid>, login: &str) -> Result<(), Fault> {
     let failures = match account {
-        Some(account) => Some(throttle::failed(&core.database, account).await?),
+        Some(account) => Some(throttle::failed(&core.database, account, request.source).await?),
         None => None,
     };
     let repeated = failures.filter(|failures| *failures >= throttle::REPEATED_FROM);
@@ -157,7 +162,7 @@ fn keyed_hash(key: &[u8], login: &str) -> String {
 ///
 /// The token is dead at once.
 #[utoipa::path(
-    delete, path = "/sessions/current", tag = "sessions", security(("token" = [])),
+    delete, path = "/sessions/current", tag = "sessions",
     responses(
         Guarded,
         (status = 204, description = "The session is over"),

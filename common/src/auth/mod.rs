@@ -1,7 +1,9 @@
 //! Who is asking, and may they: accounts, passwords, sessions and keys.
 
+pub mod access;
 pub mod accounts;
 mod caller;
+mod gate;
 pub mod login;
 mod password;
 mod session;
@@ -12,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use caller::{By, Caller, Carrier, Customer, Operator, Partner, RoleMarker, Seller};
+pub use gate::{Admitted, Gate};
 pub use password::{Hasher, WeakPassword};
 pub use token::Token;
 
@@ -33,6 +36,15 @@ pub enum Role {
 }
 
 impl Role {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Customer, Self::Seller, Self::Operator, Self::Partner, Self::Carrier];
+
+    /// Whether accounts with this role prove who they are by a key, as machines do, and not by logging in.
+    #[must_use]
+    pub const fn has_keys(self) -> bool {
+        matches!(self, Self::Partner | Self::Carrier)
+    }
+
     /// The name, as in the database and in JSON.
     #[must_use]
     pub const fn name(self) -> &'static str {

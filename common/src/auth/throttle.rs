@@ -1,6 +1,7 @@
-//! Failed logins: counted per account in the database, so that the count holds over restarts and several replicas.
+//! Failed logins: counted per account in the database, so that the count holds over restarts and several replicas, and
+//! apart from that for each place from where the account's owner has logged in before.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -10,14 +11,14 @@ use crate::fault::{Fault, FaultContext as _};
 
 /// Failures further apart than this are not «in a row».
 const WINDOW: Duration = Duration::from_secs(15 * 60);
-/// From this failure on, an account has to wait before the next attempt…
+/// From this failure on, there is a wait before the next attempt…
 const DELAYED_FROM: i32 = 5;
-/// … one second, then two, four, and so on up to this: nobody can lock somebody else out for good.
+/// … one second, then two, four, and so on up to this.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// The first failure that is worth a warning.
 pub(super) const REPEATED_FROM: i32 = 3;
 
-/// How long the account still has to wait.
+/// How long the next attempt still has to wait.
 pub(super) fn delay(failures: i32, failed_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<Duration> {
     let excess = u32::try_from(failures - DELAYED_FROM).ok()?;
     let delay = Duration::from_secs(1 << excess.min(16)).min(LONGEST_DELAY);
@@ -25,24 +26,35 @@ pub(super) fn delay(failures: i32, failed_at: Option<OffsetDateTime>, now: Offse
     delay.checked_sub(passed).filter(|rest| !rest.is_zero())
 }
 
-/// Counts one more failure; gives how many in a row that makes.
-pub(super) async fn failed(database: &PgPool, account: Uuid) -> Result<i32, Fault> {
+/// Counts one more failure; gives how many in a row that makes for the account, wherever they came from.
+pub(super) async fn failed(database: &PgPool, account: Uuid, source: IpAddr) -> Result<i32, Fault> {
     let row = sqlx::query_scalar!(
-        r#"UPDATE accounts SET failed_at = now(),
+        r#"WITH known AS (
+               UPDATE login_sources SET failed_at = now(),
+                   failures = CASE WHEN failed_at > now() - make_interval(secs => $2) THEN failures + 1 ELSE 1 END
+               WHERE account_id = $1 AND source = $3)
+           UPDATE accounts SET failed_at = now(),
                failures = CASE WHEN failed_at > now() - make_interval(secs => $2) THEN failures + 1 ELSE 1 END
            WHERE id = $1 RETURNING failures"#,
         account,
-        WINDOW.as_secs_f64()
+        WINDOW.as_secs_f64(),
+        source.to_string()
     );
     row.fetch_one(database).await.fault("counting a failed login")
 }
 
-/// A login worked: the count starts anew.
-pub(super) async fn succeeded(database: &PgPool, account: Uuid) -> Result<(), Fault> {
-    sqlx::query!("UPDATE accounts SET failures = 0, failed_at = NULL WHERE id = $1 AND failures > 0", account)
-        .execute(database)
-        .await
-        .fault("forgetting failed logins")?;
+/// A login worked: the count starts anew, and from here the account's owner doesn't wait for others' failures any more.
+pub(super) async fn succeeded(database: &PgPool, account: Uuid, source: IpAddr) -> Result<(), Fault> {
+    sqlx::query!(
+        "WITH forgotten AS (UPDATE accounts SET failures = 0, failed_at = NULL WHERE id = $1 AND failures > 0)
+         INSERT INTO login_sources (account_id, source) VALUES ($1, $2)
+         ON CONFLICT (account_id, source) DO UPDATE SET failures = 0, failed_at = NULL, used_at = now()",
+        account,
+        source.to_string()
+    )
+    .execute(database)
+    .await
+    .fault("forgetting failed logins")?;
     Ok(())
 }
 

@@ -44,6 +44,9 @@ pub enum System {
 }
 
 impl System {
+    /// All three.
+    pub const ALL: [Self; 3] = [Self::ShopApi, Self::CrmApi, Self::MesApi];
+
     /// The service's name, in logs and in the history.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -1,17 +1,25 @@
 //! The OpenAPI document at `/openapi.json`, and the page for people at `/docs`.
 
-use axum::Router;
+use axum::{Router, http::header};
 use utoipa::{
     OpenApi,
     openapi::{
         self,
-        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+        path::{Operation, PathItem},
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::Problem;
-use crate::domain::System;
+use super::{Problem, router::always};
+use crate::{
+    auth::access::{self, Access},
+    domain::System,
+};
+
+/// The page loads its own scripts, styles and icons; the library writes styles into its elements.
+const OWN_FILES: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                         frame-ancestors 'none'";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -39,8 +47,31 @@ pub(super) fn base(system: System) -> openapi::OpenApi {
     document
 }
 
+/// Writes into the document what each operation asks of its caller, as [`access`] has it.
+pub(super) fn say_who_may(document: &mut openapi::OpenApi, system: System) {
+    for (path, item) in &mut document.paths.paths {
+        for (method, operation) in operations(item) {
+            let ways: &[&str] = match access::to(system, method, path) {
+                None | Some(Access::Anybody) => continue,
+                Some(Access::AnySession) => &["token"],
+                Some(Access::Only(role)) if role.has_keys() => &["key", "key_header"],
+                Some(Access::Only(_)) => &["token"],
+            };
+            let ways = ways.iter().map(|way| SecurityRequirement::new(*way, [] as [&str; 0]));
+            operation.security = Some(ways.collect());
+        }
+    }
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let PathItem { get, post, put, delete, .. } = item;
+    let all = [("get", get), ("post", post), ("put", put), ("delete", delete)];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
 /// Serves the document and the page. Both come from the binary; the page loads nothing from elsewhere.
 pub(super) fn routes(document: openapi::OpenApi) -> Router {
     let config = Config::new(["/openapi.json"]).validator_url("none");
-    SwaggerUi::new("/docs").config(config).url("/openapi.json", document).into()
+    let pages: Router = SwaggerUi::new("/docs").config(config).url("/openapi.json", document).into();
+    pages.route_layer(always(header::CONTENT_SECURITY_POLICY, OWN_FILES))
 }

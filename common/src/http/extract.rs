@@ -1,11 +1,14 @@
 //! axum's extractors, with our problems instead of plain text when they refuse.
 
+use std::{error::Error, iter::successors};
+
 use axum::{
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use tower_http::timeout::TimeoutError;
 
 use super::{ApiError, Rejection};
 
@@ -30,7 +33,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail).into());
         }
         let bytes = Bytes::from_request(request, state).await;
-        let bytes = bytes.map_err(|refused| body(refused.status(), refused.body_text()))?;
+        let bytes = bytes.map_err(|refused| match is_too_slow(&refused) {
+            true => too_slow(),
+            false => body(refused.status(), refused.body_text()),
+        })?;
         let refused = match axum::Json::from_bytes(&bytes) {
             Ok(axum::Json(value)) => return Ok(Self(value)),
             Err(refused) => refused.body_text(),
@@ -47,11 +53,22 @@ fn says_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// A body that ended early, came too slowly, or is too large.
+/// Whether reading a body failed because its time was over.
+#[must_use]
+pub fn is_too_slow(error: &(dyn Error + 'static)) -> bool {
+    successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source()).any(|error| error.is::<TimeoutError>())
+}
+
+/// A body that paused for too long, or took too long as a whole.
+#[must_use]
+pub fn too_slow() -> Rejection {
+    Rejection::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body came too slowly.")
+}
+
+/// A body that ended early, or is too large.
 pub(super) fn body(status: StatusCode, text: String) -> Rejection {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => Rejection::new(status, "body_too_large", "The body is too large."),
-        StatusCode::REQUEST_TIMEOUT => Rejection::new(status, "body_too_slow", "The body came too slowly."),
         _ => Rejection::new(status, "malformed_request", text),
     }
 }

@@ -12,10 +12,10 @@ mod router;
 mod server;
 mod upload;
 
-pub use extract::{Json, Path, Query};
+pub use extract::{Json, Path, Query, is_too_slow, too_slow};
 pub use page::{Cursor, Page, PageQuery};
 pub use problem::{ApiError, Problem, Rejection};
 pub use request::RequestInfo;
-pub use router::router;
-pub use server::serve;
+pub use router::{RequestLimits, router};
+pub use server::{ConnectionLimits, serve};
 pub use upload::{ModelFile, ModelQuery, file_name, model_answer, no_longer_than, receive_model};

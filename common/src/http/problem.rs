@@ -111,6 +111,12 @@ impl Rejection {
         Self::retry_later("too_many_attempts", "Too many failed logins; try again later.", delay)
     }
 
+    /// The caller's address has to wait before the next login.
+    #[must_use]
+    pub fn too_many_requests(delay: Duration) -> Self {
+        Self::retry_later("too_many_requests", "Too many logins from your network; try again later.", delay)
+    }
+
     /// More logins at once than can be checked.
     #[must_use]
     pub fn busy() -> Self {

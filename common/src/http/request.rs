@@ -2,20 +2,22 @@
 
 use std::{
     any::Any,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    borrow::Cow,
+    net::{IpAddr, SocketAddr},
     panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
     time::Instant,
 };
 
 use axum::{
-    extract::{ConnectInfo, MatchedPath, Request},
+    extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use elk::{Action, field};
 use futures::FutureExt as _;
+use ipnet::IpNet;
 use opentelemetry::trace::Status;
 use tracing::{Instrument as _, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
@@ -34,6 +36,8 @@ use crate::{
 pub struct RequestInfo {
     /// Its number, in the log and in the answer.
     pub id: String,
+    /// Where it came from: an address, or the network of an IPv6 household. Not for the log.
+    pub source: IpAddr,
     /// Where it came from, cut to the network.
     pub source_network: IpAddr,
     /// The order that its path names.
@@ -56,14 +60,21 @@ const UNMATCHED: &str = "UNMATCHED";
 const REQUEST_ID: &str = "x-request-id";
 
 /// Gives a request its number and its trace, and writes its record.
-pub(super) async fn observe(ConnectInfo(peer): ConnectInfo<SocketAddr>, mut request: Request, next: Next) -> Response {
+pub(super) async fn observe(
+    State(trusted_proxies): State<Arc<[IpNet]>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let client_gone = request.extensions().get::<ClientGone>().cloned().unwrap_or_default();
+    let client = client(peer.ip(), request.headers(), &trusted_proxies);
     let info = Arc::new(RequestInfo {
         id: request_id(request.headers()),
-        source_network: network(peer.ip()),
+        source: cut(client, 32, 64),
+        source_network: cut(client, 24, 48),
         order: route.as_ref().and_then(|route| order_in(request.uri().path(), route.as_str())),
         user: OnceLock::new(),
     });
@@ -124,12 +135,26 @@ fn purpose(method: &Method, route: Option<&MatchedPath>) -> Action {
     }
 }
 
-/// Enough to see where attacks come from, not enough to tell one person from another: /24, or /48.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(Ipv4Addr::from_bits(address.to_bits() & (!0 << 8))),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (!0 << 80))),
+/// Who sent the request, through proxies that are trusted to say so: the nearest address that isn't one of theirs. What
+/// stands in the header before that may be made up.
+fn client(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
+    let mut client = peer.to_canonical();
+    let values = headers.get_all("x-forwarded-for").iter().rev();
+    let mut hops = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
+    while trusted_proxies.iter().any(|proxies| proxies.contains(&client)) {
+        match hops.next().map(|hop| hop.trim().parse::<IpAddr>()) {
+            Some(Ok(before)) => client = before.to_canonical(),
+            _ => break,
+        }
     }
+    client
+}
+
+/// The first bits of an address. 24 or 48 are enough to see where attacks come from, and not enough to tell one person
+/// from another; 32 or 64 are what one household or server has.
+fn cut(address: IpAddr, bits_of_v4: u8, bits_of_v6: u8) -> IpAddr {
+    let bits = if address.is_ipv4() { bits_of_v4 } else { bits_of_v6 };
+    IpNet::new(address, bits).map_or(address, |network| network.network())
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Fault {
@@ -147,12 +172,19 @@ fn finish(
 ) -> Response {
     let error = answer.extensions_mut().remove::<Arc<ApiError>>();
     let trace = trace_id(&Span::current());
-    if answer.headers().get(header::CONTENT_TYPE).is_some_and(|media_type| media_type == "application/json") {
-        // A handler's own words, even if it failed: the health report.
-    } else if let Some(error) = &error {
-        answer = problem::render(&error.rejection(), &info.id, &trace);
-    } else if answer.status().is_client_error() || answer.status().is_server_error() {
-        answer = rendered_anew(&answer, &info.id, &trace);
+    let rejection =
+        if answer.headers().get(header::CONTENT_TYPE).is_some_and(|media_type| media_type == "application/json") {
+            // A handler's own words, even if it failed: the health report.
+            None
+        } else if let Some(error) = &error {
+            Some(error.rejection())
+        } else {
+            let failed = answer.status().is_client_error() || answer.status().is_server_error();
+            failed.then(|| Cow::Owned(of_library(answer.status())))
+        };
+    if let Some(rejection) = rejection {
+        let rendered = problem::render(&rejection, &info.id, &trace);
+        answer = with_headers_of(answer, rendered);
     }
     if let Ok(id) = HeaderValue::from_str(&info.id) {
         answer.headers_mut().insert(REQUEST_ID, id);
@@ -192,10 +224,9 @@ fn finish(
     answer
 }
 
-/// Answers that a library made (405, 413, …) get the same form as ours, and keep the headers that belong to them.
-fn rendered_anew(answer: &Response, request_id: &str, trace_id: &str) -> Response {
-    let status = answer.status();
-    let rejection = match status {
+/// Answers that a library made (405, 413, …) get the same form as ours.
+fn of_library(status: StatusCode) -> Rejection {
+    match status {
         StatusCode::NOT_FOUND => Rejection::new(status, "unknown_path", "There is nothing at this path."),
         StatusCode::METHOD_NOT_ALLOWED => Rejection::new(
             status,
@@ -203,24 +234,51 @@ fn rendered_anew(answer: &Response, request_id: &str, trace_id: &str) -> Respons
             "This path doesn't know this method; `Allow` names those it does.",
         ),
         _ => super::extract::body(status, status.canonical_reason().unwrap_or("Problem").to_owned()),
-    };
-    let mut rendered = problem::render(&rejection, request_id, trace_id);
-    if let Some(allow) = answer.headers().get(header::ALLOW) {
-        rendered.headers_mut().insert(header::ALLOW, allow.clone());
     }
-    rendered
+}
+
+/// The second answer, with those headers of the first that aren't about its body, such as `Allow`.
+fn with_headers_of(first: Response, mut second: Response) -> Response {
+    let (mut parts, _) = first.into_parts();
+    parts.headers.remove(header::CONTENT_TYPE);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.extend(std::mem::take(second.headers_mut()));
+    *second.headers_mut() = parts.headers;
+    second
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
     #[test]
     fn addresses_are_cut_to_their_network() {
-        let cut = |text: &str| network(text.parse().unwrap()).to_string();
-        assert_eq!(cut("203.0.113.77"), "203.0.113.0");
-        assert_eq!(cut("::ffff:203.0.113.77"), "203.0.113.0");
-        assert_eq!(cut("2001:db8:1:2:3:4:5:6"), "2001:db8:1::");
+        assert_eq!(cut(address("203.0.113.77"), 24, 48), address("203.0.113.0"));
+        assert_eq!(cut(address("203.0.113.77"), 32, 64), address("203.0.113.77"));
+        assert_eq!(cut(address("2001:db8:1:2:3:4:5:6"), 24, 48), address("2001:db8:1::"));
+        assert_eq!(cut(address("2001:db8:1:2:3:4:5:6"), 32, 64), address("2001:db8:1:2::"));
+    }
+
+    #[test]
+    fn only_trusted_proxies_say_who_the_client_is() {
+        let proxies: Vec<IpNet> = ["10.0.0.0/8", "192.0.2.1/32"].map(|text| text.parse().unwrap()).into();
+        let client_of = |peer: &str, forwarded: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for value in forwarded {
+                headers.append("x-forwarded-for", HeaderValue::from_str(value).unwrap());
+            }
+            client(address(peer), &headers, &proxies).to_string()
+        };
+        assert_eq!(client_of("203.0.113.7", &["198.51.100.1"]), "203.0.113.7");
+        assert_eq!(client_of("::ffff:10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(client_of("10.0.0.1", &["1.1.1.1, 198.51.100.1 , 192.0.2.1"]), "198.51.100.1");
+        assert_eq!(client_of("10.0.0.1", &["1.1.1.1", "198.51.100.1", "10.9.9.9"]), "198.51.100.1");
+        assert_eq!(client_of("10.0.0.1", &["1.1.1.1, made up"]), "10.0.0.1");
+        assert_eq!(client_of("10.0.0.1", &[]), "10.0.0.1");
     }
 
     #[test]

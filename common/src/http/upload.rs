@@ -11,7 +11,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ApiError, Rejection};
+use super::{ApiError, Rejection, is_too_slow, too_slow};
 use crate::{
     Core,
     domain::{Model, ModelFormat},
@@ -88,6 +88,7 @@ where
         PutError::TooLarge => ApiError::from(too_large(core.upload_limit)),
         PutError::Empty => Rejection::invalid("the model is empty").into(),
         PutError::WrongContent => unsupported("The file's content is not what its name says.").into(),
+        PutError::Body(error) if is_too_slow(&*error) => too_slow().into(),
         PutError::Body(_) => Rejection::malformed("The model did not arrive whole.").into(),
         PutError::Fault(fault) => fault.into(),
     })?;

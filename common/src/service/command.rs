@@ -87,7 +87,7 @@ pub(super) async fn run<S: Service>(command: &Command, settings: &Settings<S>) -
         Command::Healthcheck => return Ok(()),
         Command::Migrate => json!({"migrated": true}),
         Command::Account(AccountCommand::Add { role, login, if_missing }) => {
-            ensure!(is_employee(*role) && S::ROLES.contains(role), "{} has no accounts for the role {role}", S::SYSTEM);
+            ensure!(!role.has_keys() && S::ROLES.contains(role), "{} has no accounts for the role {role}", S::SYSTEM);
             let password = password_from_standard_input()?;
             match accounts::create(&core.database, &core.hasher, login, password, *role).await {
                 Err(AccountError::LoginTaken) if *if_missing => json!({"login": login, "made": false}),
@@ -99,18 +99,13 @@ pub(super) async fn run<S: Service>(command: &Command, settings: &Settings<S>) -
             json!({"login": login, "disabled_at": at.format(&time::format_description::well_known::Rfc3339)?})
         }
         Command::Key(KeyCommand::Add { role, name, rotate }) => {
-            ensure!(!is_employee(*role) && S::ROLES.contains(role), "{} has no keys for the role {role}", S::SYSTEM);
+            ensure!(role.has_keys() && S::ROLES.contains(role), "{} has no keys for the role {role}", S::SYSTEM);
             let (account_id, key) = accounts::give_key(&core.database, name, *role, *rotate).await?;
             json!({"account_id": account_id, "key": key.expose()})
         }
     };
     writeln!(std::io::stdout(), "{answer}")?;
     Ok(())
-}
-
-/// People log in; partners and carriers are machines with keys. Customers register themselves.
-const fn is_employee(role: Role) -> bool {
-    matches!(role, Role::Seller | Role::Operator)
 }
 
 fn password_from_standard_input() -> anyhow::Result<SecretString> {

@@ -1,15 +1,28 @@
 //! Settings: environment variables (or flags), each with a default for local use, each checked before anything starts.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
+use axum::http::{HeaderValue, Uri};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use ipnet::IpNet;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use super::{Service, command::Command};
-use crate::{Core, Health, SessionLimits, auth::Hasher, database, domain::System, model_store::ModelStore};
+use crate::{
+    Core, Health, SessionLimits,
+    auth::{Gate, Hasher},
+    database,
+    domain::System,
+    http::{ConnectionLimits, RequestLimits},
+    model_store::ModelStore,
+};
+
+/// File descriptors beside those of clients and of the database: standard streams, the broker, spans on their way out.
+const OTHER_DESCRIPTORS: u64 = 96;
 
 /// All settings of a service.
 #[derive(Parser)]
@@ -51,6 +64,39 @@ pub struct CoreSettings {
     #[arg(long, env = "UPLOAD_LIMIT_BYTES", value_name = "UPLOAD_LIMIT_BYTES", default_value_t = 64 * 1024 * 1024,
           value_parser = clap::value_parser!(u64).range(1..=1024 * 1024 * 1024))]
     pub upload_limit_bytes: u64,
+    /// A stored model that belongs to no order is removed after so many hours
+    #[arg(long, env = "UNUSED_MODEL_HOURS", value_name = "UNUSED_MODEL_HOURS", default_value_t = 24,
+          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub unused_model_hours: u64,
+    /// Connections of clients at the same time; further ones wait until one ends
+    #[arg(long, env = "CLIENT_CONNECTIONS", value_name = "CLIENT_CONNECTIONS", default_value_t = 2000,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub client_connections: u32,
+    /// A connection on which no request comes for so many seconds ends
+    #[arg(long, env = "HEADER_SECONDS", value_name = "HEADER_SECONDS", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub header_seconds: u64,
+    /// A request or answer that makes no progress for so many seconds is given up
+    #[arg(long, env = "STALLED_SECONDS", value_name = "STALLED_SECONDS", default_value_t = 20,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub stalled_seconds: u64,
+    /// A request's body, such as a model, has to be there after so many seconds
+    #[arg(long, env = "BODY_SECONDS", value_name = "BODY_SECONDS", default_value_t = 600,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub body_seconds: u64,
+    /// Origins of web pages elsewhere that may use this service, such as `https://shop.example.org`, between commas
+    #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "CORS_ALLOWED_ORIGINS", value_delimiter = ',',
+          value_parser = origin)]
+    pub cors_allowed_origins: Vec<HeaderValue>,
+    /// Networks of proxies whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`, between commas
+    #[arg(long, env = "TRUSTED_PROXIES", value_name = "TRUSTED_PROXIES", value_delimiter = ',')]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Logins and registrations that one address may ask for at once
+    #[arg(long, env = "LOGIN_BURST", value_name = "LOGIN_BURST", default_value = "500")]
+    pub login_burst: NonZeroU32,
+    /// Logins and registrations that one address may ask for each second in the long run
+    #[arg(long, env = "LOGINS_PER_SECOND", value_name = "LOGINS_PER_SECOND", default_value = "50")]
+    pub logins_per_second: NonZeroU32,
     /// A session that isn't used for so many minutes ends
     #[arg(long, env = "SESSION_IDLE_MINUTES", value_name = "SESSION_IDLE_MINUTES", default_value_t = 120,
           value_parser = clap::value_parser!(u64).range(2..=100_000))]
@@ -110,6 +156,21 @@ impl CoreSettings {
         Duration::from_secs(self.shutdown_seconds)
     }
 
+    /// Lets this process have as many file descriptors as its clients may need: each a connection and a model.
+    pub(super) fn raise_descriptor_limit(&self) -> anyhow::Result<()> {
+        let needed = 2 * u64::from(self.client_connections) + u64::from(self.database_connections) + OTHER_DESCRIPTORS;
+        let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        ensure!(
+            needed <= hard,
+            "CLIENT_CONNECTIONS: {} connections need {needed} file descriptors, and this process may have {hard}",
+            self.client_connections
+        );
+        if soft < needed {
+            setrlimit(Resource::RLIMIT_NOFILE, needed, hard)?;
+        }
+        Ok(())
+    }
+
     /// Opens what the settings name. The database is connected to when it is first needed.
     pub(super) fn open(&self, system: System) -> anyhow::Result<Core> {
         let database = database::pool(&self.database_url, self.database_connections, system.name())
@@ -125,17 +186,41 @@ impl CoreSettings {
         Ok(Core {
             system,
             database,
-            models: ModelStore::open(&self.model_store_url).context("MODEL_STORE_URL")?,
+            models: ModelStore::open(&self.model_store_url, system).context("MODEL_STORE_URL")?,
             hasher: Hasher::new()?,
             session_limits: SessionLimits {
                 idle: Duration::from_secs(self.session_idle_minutes * 60),
                 absolute: Duration::from_secs(self.session_hours * 3600),
             },
             login_hash_key,
+            gate: Gate::new(self.login_burst, self.logins_per_second),
+            connection_limits: ConnectionLimits {
+                connections: self.client_connections as usize,
+                head: Duration::from_secs(self.header_seconds),
+                stalled: Duration::from_secs(self.stalled_seconds),
+            },
+            request_limits: RequestLimits {
+                stalled: Duration::from_secs(self.stalled_seconds),
+                body: Duration::from_secs(self.body_seconds),
+                cors_origins: self.cors_allowed_origins.clone(),
+                trusted_proxies: self.trusted_proxies.clone(),
+            },
             upload_limit: self.upload_limit_bytes,
+            unused_model_age: Duration::from_secs(self.unused_model_hours * 3600),
             health: Health::default(),
             requests: TaskTracker::new(),
             outbox_written: Arc::new(Notify::new()),
         })
     }
+}
+
+/// An origin as browsers send it: a scheme, a host and perhaps a port.
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let uri: Option<Uri> = text.parse().ok();
+    let fits = |uri: Uri| {
+        let (scheme, authority) = (uri.scheme_str()?.to_owned(), uri.authority()?.as_str().to_owned());
+        (format!("{scheme}://{authority}") == text).then_some(())
+    };
+    let value = uri.and_then(fits).and_then(|()| HeaderValue::from_str(text).ok());
+    value.ok_or_else(|| "an origin is a scheme, a host and perhaps a port, such as https://shop.example.org".to_owned())
 }

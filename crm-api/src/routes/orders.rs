@@ -58,7 +58,7 @@ struct NewOrderForCustomer {
 
 /// Create an order for a customer
 #[utoipa::path(
-    post, path = "/orders", tag = "orders", security(("token" = [])), request_body = NewOrderForCustomer,
+    post, path = "/orders", tag = "orders", request_body = NewOrderForCustomer,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body again get the first answer", pattern = "^[ -~]{1,255}$")),
     responses(
         JsonBody, Guarded,
@@ -102,7 +102,7 @@ struct OrdersQuery {
 
 /// Orders, newest first; stuck ones the longest-waiting first
 #[utoipa::path(
-    get, path = "/orders", tag = "orders", security(("token" = [])), params(OrdersQuery, PageQuery),
+    get, path = "/orders", tag = "orders", params(OrdersQuery, PageQuery),
     responses(
         Guarded,
         (status = 200, description = "One page of them", body = Page<Order>),
@@ -131,7 +131,7 @@ async fn list_orders(
 
 /// An order, with its history
 #[utoipa::path(
-    get, path = "/orders/{id}", tag = "orders", security(("token" = [])),
+    get, path = "/orders/{id}", tag = "orders",
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")),
     responses(
         Guarded,
@@ -151,13 +151,14 @@ async fn get_order(
 ///
 /// The body is the file as it is. Until the order is submitted, another upload replaces the model.
 #[utoipa::path(
-    put, path = "/orders/{id}/model", tag = "orders", security(("token" = [])),
+    put, path = "/orders/{id}/model", tag = "orders",
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042"), ModelQuery),
     request_body(content = ModelFile, content_type = "application/octet-stream", description = "The file"),
     responses(
         Guarded,
         (status = 200, description = "The order, in `FILE_UPLOADED`, with its model", body = Order),
         (status = 400, description = "The query can't be read, or the file didn't arrive whole", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The file came too slowly", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such order", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The order is submitted already", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The file is too large", body = Problem, content_type = "application/problem+json"),
@@ -181,7 +182,7 @@ async fn put_model(
 
 /// Download the 3D model
 #[utoipa::path(
-    get, path = "/orders/{id}/model", tag = "orders", security(("token" = [])),
+    get, path = "/orders/{id}/model", tag = "orders",
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")),
     responses(
         Guarded,
@@ -200,7 +201,7 @@ async fn get_model(State(core): State<Core>, _: By<Seller>, Path(id): Path<Order
 ///
 /// Sellers set `SUBMITTED`, `MANUFACTURING_APPROVED` and `CLOSED`.
 #[utoipa::path(
-    post, path = "/orders/{id}/status", tag = "orders", security(("token" = [])),
+    post, path = "/orders/{id}/status", tag = "orders",
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,
     responses(
         JsonBody, Guarded,

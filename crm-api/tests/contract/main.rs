@@ -9,7 +9,6 @@ mod models;
 mod orders;
 mod outages;
 mod records;
-mod roles;
 mod sessions;
 mod settings;
 mod statuses;

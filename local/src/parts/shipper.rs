@@ -11,12 +11,17 @@ use futures::FutureExt as _;
 use nix::sys::signal::Signal;
 
 use crate::accounts::Login;
+use crate::folders::Folders;
 use crate::parts::{Site, program};
 use crate::process;
+use crate::progress::Progress;
 use crate::supervise::{Part, Stage};
 
 /// This part's name.
 pub(crate) const NAME: &str = "shipper";
+
+/// How often the error file is looked at.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(2);
 
 /// The records' files are the queue: rsyslog reads them from their beginning at every start, also when it was killed, and
 /// Elasticsearch refuses what it has. A position that was remembered before a crash would leave records out.
@@ -43,7 +48,7 @@ impl Shipper {
             ("SHIPPER_LOGIN", login.login.clone()),
             ("SHIPPER_PASSWORD", login.password.clone()),
             ("SHIPPER_STATE", text(folder.join("state"))),
-            ("SHIPPER_ERRORS", text(errors(site))),
+            ("SHIPPER_ERRORS", text(errors(&site.folders))),
         ];
         Ok(Self {
             program: program("rsyslogd").context("rsyslog is not installed")?,
@@ -109,8 +114,27 @@ impl Shipper {
 }
 
 /// The file for what Elasticsearch refuses.
-pub(crate) fn errors(site: &Site) -> PathBuf {
-    site.folders.of(NAME).join("refused.log")
+pub(crate) fn errors(folders: &Folders) -> PathBuf {
+    folders.of(NAME).join("refused.log")
+}
+
+/// The bytes in that file.
+pub(crate) fn refused(folders: &Folders) -> u64 {
+    fs::metadata(errors(folders)).map_or(0, |file| file.len())
+}
+
+/// Tells of every refusal, those from before included, as long as the system runs.
+pub(crate) async fn report_refusals(folders: &Folders, progress: &Progress) {
+    let mut told = 0;
+    loop {
+        let refused = refused(folders);
+        if refused > told {
+            let errors = errors(folders);
+            progress.say(format!("! Elasticsearch refuses records; which, and why, is in {}", errors.display()));
+        }
+        told = refused;
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
 }
 
 /// Where rsyslog is, if it and its module for Elasticsearch are installed.

@@ -51,7 +51,7 @@ struct OrderWithHistory {
 
 /// List orders, newest first
 #[utoipa::path(
-    get, path = "/orders", tag = "orders", security(("token" = [])), params(OrderFilter, PageQuery),
+    get, path = "/orders", tag = "orders", params(OrderFilter, PageQuery),
     responses(
         Guarded,
         (status = 200, description = "A page of orders", body = Page<MesOrder>),
@@ -73,7 +73,7 @@ async fn list_orders(
 
 /// See an order
 #[utoipa::path(
-    get, path = "/orders/{id}", tag = "orders", security(("token" = [])), params(("id" = OrderId, Path)),
+    get, path = "/orders/{id}", tag = "orders", params(("id" = OrderId, Path)),
     responses(
         Guarded,
         (status = 200, description = "The order", body = OrderWithHistory),
@@ -94,7 +94,7 @@ async fn get_order(
 
 /// Download an order's 3D model
 #[utoipa::path(
-    get, path = "/orders/{id}/model", tag = "orders", security(("token" = [])), params(("id" = OrderId, Path)),
+    get, path = "/orders/{id}/model", tag = "orders", params(("id" = OrderId, Path)),
     responses(
         Guarded,
         (status = 200, description = "The file, as it was uploaded",
@@ -119,7 +119,7 @@ async fn get_model(
 ///
 /// Assigns the caller and starts manufacturing. Of two at once, one gets the order.
 #[utoipa::path(
-    put, path = "/orders/{id}/operator", tag = "orders", security(("token" = [])), params(("id" = OrderId, Path)),
+    put, path = "/orders/{id}/operator", tag = "orders", params(("id" = OrderId, Path)),
     responses(
         Guarded,
         (status = 200, description = "The order is the caller's, and in `MANUFACTURING_STARTED`", body = MesOrder),
@@ -159,7 +159,7 @@ async fn take(mes: &Mes, operator: &Caller, id: &OrderId, subject: &mut Subject)
 ///
 /// `MANUFACTURING_COMPLETED`, `PACKAGING`, `SHIPPED`, one after the other, by the operator who has the order.
 #[utoipa::path(
-    post, path = "/orders/{id}/status", tag = "orders", security(("token" = [])), params(("id" = OrderId, Path)),
+    post, path = "/orders/{id}/status", tag = "orders", params(("id" = OrderId, Path)),
     request_body = NewStatus,
     responses(
         JsonBody, Guarded,

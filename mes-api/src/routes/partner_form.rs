@@ -12,7 +12,7 @@ use axum::{
 use common::{
     Core,
     domain::{Material, Model, NewOrder},
-    http::{ApiError, Rejection, receive_model},
+    http::{ApiError, Rejection, is_too_slow, receive_model, too_slow},
     model_store::StoredModel,
 };
 use serde::{
@@ -161,6 +161,7 @@ fn repeated(name: &str) -> Rejection {
 /// A form that ends early, has no form's structure, comes too slowly or is too large.
 fn unreadable(error: &MultipartError) -> Rejection {
     match error.status() {
+        _ if is_too_slow(error) => too_slow(),
         status @ StatusCode::PAYLOAD_TOO_LARGE => Rejection::new(status, "body_too_large", "The form is too large."),
         _ => Rejection::malformed("The form can't be read, or did not arrive whole."),
     }

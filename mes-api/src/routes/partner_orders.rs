@@ -60,7 +60,7 @@ type Accepted = (StatusCode, [(HeaderName, String); 1], axum::Json<PartnerOrder>
 ///
 /// The price is calculated afterwards; ask for the order until `price_status` is `CALCULATED` or `FAILED`.
 #[utoipa::path(
-    post, path = "/partner/orders", tag = "partner orders", security(("key" = []), ("key_header" = [])),
+    post, path = "/partner/orders", tag = "partner orders",
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request return the first answer")),
     request_body(content = partner_form::Schema, content_type = "multipart/form-data"),
     responses(
@@ -68,6 +68,7 @@ type Accepted = (StatusCode, [(HeaderName, String); 1], axum::Json<PartnerOrder>
         (status = 202, description = "The order is placed, its price is queued", body = PartnerOrder,
          headers(("Location" = String, description = "Where the order is"))),
         (status = 400, description = "The form can't be read, or didn't arrive whole", body = Problem, content_type = "application/problem+json"),
+        (status = 408, description = "The form came too slowly", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "The first request with this Idempotency-Key is under way", body = Problem, content_type = "application/problem+json"),
         (status = 413, description = "The model is too large", body = Problem, content_type = "application/problem+json"),
         (status = 415, description = "No form, or not a kind of model that we know", body = Problem, content_type = "application/problem+json"),
@@ -193,7 +194,7 @@ fn report(subject: Subject, model: &Model, stored: &StoredModel) {
 
 /// See an order of one's own
 #[utoipa::path(
-    get, path = "/partner/orders/{id}", tag = "partner orders", security(("key" = []), ("key_header" = [])),
+    get, path = "/partner/orders/{id}", tag = "partner orders",
     params(("id" = OrderId, Path)),
     responses(
         Guarded,

@@ -25,7 +25,7 @@ pub(super) fn routes() -> OpenApiRouter<Mes> {
 ///
 /// Only after it has failed: the model is read anew, by the prices of today.
 #[utoipa::path(
-    post, path = "/orders/{id}/price", tag = "prices", security(("token" = [])), params(("id" = OrderId, Path)),
+    post, path = "/orders/{id}/price", tag = "prices", params(("id" = OrderId, Path)),
     responses(
         Guarded,
         (status = 202, description = "The calculation is queued", body = MesOrder),

@@ -153,21 +153,6 @@ async fn a_request_that_makes_no_sense_is_told_so() {
     }
 }
 
-#[tokio::test]
-async fn only_operators_get_in() {
-    let mes = start(&NO_PRICES).await;
-    let id = approved(&mes).await;
-    let (nobody, partner) = (mes.anybody().clone(), mes.partner().await);
-    for (client, status, code) in [(nobody, 401, "unauthenticated"), (partner, 403, "forbidden")] {
-        client.get("/orders").await.expect_problem(status, code);
-        client.get(&format!("/orders/{id}")).await.expect_problem(status, code);
-        client.get(&format!("/orders/{id}/model")).await.expect_problem(status, code);
-        take(&client, &id).await.expect_problem(status, code);
-        move_to(&client, &id, "SHIPPED").await.expect_problem(status, code);
-        client.post(&format!("/orders/{id}/price")).await.expect_problem(status, code);
-    }
-}
-
 /// All pages of a list, each asked for by the one before.
 async fn pages(operator: &Client, query: &str) -> Vec<Vec<Value>> {
     let mut pages = Vec::new();

@@ -4,7 +4,7 @@ use axum::{extract::State, http::StatusCode};
 use common::{
     Core,
     auth::{
-        Role,
+        Admitted, Role,
         accounts::{self, AccountError},
         login::Credentials,
     },
@@ -37,11 +37,12 @@ pub(super) fn routes() -> OpenApiRouter<Core> {
         (status = 201, description = "The account exists; log in with `POST /sessions`", body = NewCustomer),
         (status = 409, description = "The login is taken", body = Problem, content_type = "application/problem+json"),
         (status = 422, description = "The login can't be used, or the password is weak", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many at once", body = Problem, content_type = "application/problem+json"),
+        (status = 429, description = "Too many at once; `Retry-After` says how many seconds to wait", body = Problem, content_type = "application/problem+json"),
     )
 )]
 async fn create_customer(
     State(core): State<Core>,
+    _: Admitted,
     Json(credentials): Json<Credentials>,
 ) -> Result<(StatusCode, axum::Json<NewCustomer>), ApiError> {
     let Credentials { login, password } = credentials;

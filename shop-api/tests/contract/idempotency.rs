@@ -1,7 +1,6 @@
 //! `Idempotency-Key`: whoever isn't sure whether an order was created asks again.
 
 use e2e::{Answer, Client};
-use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -82,20 +81,4 @@ async fn a_key_that_is_empty_too_long_or_not_ascii_is_refused() {
         create(&ada, key, &ring()).await.expect_problem(422, "invalid_request");
     }
     assert_eq!(orders_of(&ada).await, 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn fifty_equal_requests_at_once_make_one_order() {
-    let shop = shop().await;
-    let ada = shop.customer().await;
-    let order = ring();
-    let answers = join_all((0..50).map(|_| create(&ada, "one ring", &order))).await;
-    let (created, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 201);
-    let created: Vec<_> = created.into_iter().map(|answer| answer.expect(201)).collect();
-    assert!(!created.is_empty() && created.iter().all(|order| *order == created[0]), "{created:?}");
-    for answer in refused {
-        answer.expect_problem(409, "request_in_progress");
-    }
-    assert_eq!(orders_of(&ada).await, 1);
-    assert_eq!(create(&ada, "one ring", &order).await.expect(201), created[0]);
 }

@@ -10,7 +10,6 @@ mod orders;
 mod outages;
 mod problems;
 mod records;
-mod roles;
 mod sessions;
 mod settings;
 mod statuses;

@@ -1,12 +1,24 @@
 //! Processes that are killed as hard as can be.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::{Duration, SystemTime},
+};
 
 use common::domain::OrderStatus::{PriceCalculated, Submitted};
 use e2e::eventually;
 use nix::{sys::stat::Mode, unistd::mkfifo};
+use serde_json::{Value, json};
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use crate::support::{log, people::WithOrders as _, process::Process, secrets, world::World};
+use crate::support::{
+    log,
+    people::{WithOrders as _, ring},
+    process::Process,
+    secrets,
+    world::World,
+};
 
 #[tokio::test]
 async fn what_was_acknowledged_is_in_the_log_of_a_service_that_is_killed_in_the_next_instant() {
@@ -51,9 +63,44 @@ async fn a_mes_that_is_killed_while_it_calculates_leaves_the_price_to_another() 
     assert_eq!(statuses, ["CALCULATED"]);
 }
 
-fn only_file_in(folder: &std::path::Path) -> PathBuf {
+#[tokio::test]
+async fn a_shop_that_is_killed_in_the_middle_of_an_upload_leaves_nothing_for_good() {
+    let world = World::start(&[]).await;
+    let ada = world.site.customer().await;
+    let order = ada.create().await;
+    let mut shop = world.another_shop().await;
+    let mut connection = TcpStream::connect(shop.host()).await.expect("the shop listens");
+    let head = format!(
+        "PUT /orders/{order}/model?filename=ring.stl HTTP/1.1\r\nHost: shop\r\nAuthorization: Bearer {}\r\n\
+         Content-Length: 20000000\r\n\r\n",
+        ada.token()
+    );
+    // More than the store takes at once, so that a part of it is on the disk.
+    let half = [head.as_bytes(), &ring(), &vec![0; 12_000_000]].concat();
+    connection.write_all(&half).await.expect("it is sent");
+    let left = || fs::read_dir(&world.models).is_ok().then(|| files_in(&world.models)).unwrap_or_default();
+    eventually("half a model", async || (left().len() == 1).then_some(()).ok_or("it isn't there")).await;
+    shop.kill();
+
+    let [half] = &left()[..] else { panic!("{:?}", left()) };
+    let untouched = ada.get(&format!("/orders/{order}")).await.expect(200);
+    assert_eq!((&untouched["status"], &untouched["model"]), (&json!("INITIATED"), &Value::Null));
+    let yesterday = SystemTime::now() - Duration::from_secs(25 * 3600);
+    let file = fs::File::options().append(true).open(half).expect("the half is there");
+    file.set_modified(yesterday).expect("a time");
+    let _another = world.another_shop().await;
+    eventually("the half to be swept", async || if left().is_empty() { Ok(()) } else { Err(format!("{:?}", left())) })
+        .await;
+    ada.upload(&order, "ring.stl", ring()).await;
+}
+
+fn files_in(folder: &Path) -> Vec<PathBuf> {
     let items = fs::read_dir(folder).expect("a folder").map(|item| item.expect("an item").path());
-    let files: Vec<_> = items.map(|path| if path.is_dir() { only_file_in(&path) } else { path }).collect();
+    items.flat_map(|path| if path.is_dir() { files_in(&path) } else { vec![path] }).collect()
+}
+
+fn only_file_in(folder: &Path) -> PathBuf {
+    let files = files_in(folder);
     assert_eq!(files.len(), 1, "{files:?}");
     files.into_iter().next().expect("one file")
 }

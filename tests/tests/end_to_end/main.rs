@@ -30,6 +30,7 @@ mod scenario {
 mod access;
 mod catalogue;
 mod dashboards;
+mod hostile;
 mod kills;
 mod life;
 mod machines;

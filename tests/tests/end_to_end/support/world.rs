@@ -38,6 +38,7 @@ pub(crate) struct World {
     pub(crate) models: PathBuf,
     pub(crate) shop_tables: PgPool,
     pub(crate) mes_tables: PgPool,
+    shop_variables: Variables,
     crm_variables: Variables,
     mes_variables: Variables,
     // Dropped last: nobody works on them any more.
@@ -95,6 +96,7 @@ impl World {
             models,
             shop_tables,
             mes_tables,
+            shop_variables,
             crm_variables,
             mes_variables,
             _databases: databases,
@@ -102,6 +104,13 @@ impl World {
         world.healthy(System::CrmApi, "ok").await;
         world.healthy(System::MesApi, "ok").await;
         world
+    }
+
+    /// One more shop with the same database.
+    pub(crate) async fn another_shop(&self) -> Process {
+        let shop = Process::start("shop-api", &self.shop_variables).await;
+        shop.healthy("ok").await;
+        shop
     }
 
     /// One more CRM with the same database and broker.

@@ -1,0 +1,208 @@
+//! Clients that send slowly, read slowly, send too much, or are too many.
+
+use std::time::Duration;
+
+use crm_api::CrmApi;
+use e2e::{
+    Client,
+    contract::{self, RunningService, records_with},
+    eventually,
+};
+use mes_api::MesApi;
+use reqwest::Method;
+use serde_json::{Value, json};
+use shop_api::ShopApi;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use uuid::Uuid;
+
+use crate::{connect, head};
+
+/// Short ones, so that nobody waits.
+const LIMITS: [&str; 6] = ["--header-seconds", "2", "--stalled-seconds", "1", "--body-seconds", "3"];
+
+async fn shop() -> RunningService {
+    contract::start::<ShopApi>(&LIMITS).await
+}
+
+/// Everything until the service ends the connection.
+async fn rest(connection: &mut TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(Duration::from_secs(60), connection.read_to_end(&mut bytes)).await;
+    // A reset is an end as well.
+    let _ = read.expect("the service ends the connection");
+    bytes
+}
+
+/// Sends bytes one by one, some time apart, until the service has answered or hung up; gives what it said.
+async fn drip(mut connection: TcpStream, bytes: &[u8]) -> Vec<u8> {
+    let (mut reader, mut writer) = connection.split();
+    let mut said = Vec::new();
+    let write = async {
+        for byte in bytes.iter().cycle() {
+            if writer.write_all(std::slice::from_ref(byte)).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let read = tokio::time::timeout(Duration::from_secs(60), reader.read_to_end(&mut said));
+    tokio::select! { () = write => {}, read = read => drop(read.expect("the service ends the connection")) }
+    said
+}
+
+/// The status and problem in an answer as it came over the wire.
+fn problem(answer: &[u8]) -> (u16, Value) {
+    let text = String::from_utf8_lossy(answer);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+    (status, serde_json::from_str(body).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn connections_without_a_whole_request_end_and_hold_nobody_up() {
+    let shop = shop().await;
+    let mut silent = Vec::new();
+    for _ in 0..50 {
+        silent.push(connect(shop.anybody()).await);
+    }
+    let slow = connect(shop.anybody()).await;
+    let dripping = tokio::spawn(async move { drip(slow, b"GET /health/live HTTP/1.1\r\nX-Slow: ").await });
+    shop.anybody().get("/health/live").await.expect(200);
+    for mut connection in silent {
+        assert_eq!(rest(&mut connection).await, b"");
+    }
+    assert_eq!(dripping.await.expect("it ends"), b"");
+}
+
+#[tokio::test]
+async fn too_many_connections_wait_until_others_end() {
+    let shop = contract::start::<ShopApi>(&[&LIMITS[..], &["--client-connections", "4"]].concat()).await;
+    let mut crowd = Vec::new();
+    for _ in 0..40 {
+        crowd.push(connect(shop.anybody()).await);
+    }
+    // Ten times over, the four places are given back after two seconds of silence.
+    let mut late = connect(shop.anybody()).await;
+    late.write_all(b"GET /health/live HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").await.expect("it is sent");
+    let waited = tokio::time::timeout(Duration::from_millis(500), late.readable()).await;
+    assert!(waited.is_err(), "it was answered before its turn");
+    assert_eq!(problem(&rest(&mut late).await).0, 200);
+}
+
+#[test]
+fn more_connections_than_there_can_be_file_descriptors_are_refused_at_the_start() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let hard = std::fs::read_to_string("/proc/self/limits").expect("this process's limits");
+    let files = hard.lines().find(|line| line.starts_with("Max open files")).expect("a line");
+    let hard: u64 = files.split_whitespace().nth(4).and_then(|number| number.parse().ok()).expect("a number");
+    let connections = (hard / 2 + 1).to_string();
+    let settings = common::service::Settings::<ShopApi>::from_flags(["--client-connections", &connections]);
+    let settings = settings.expect("a number");
+    let build = common::service::Application::build(&settings);
+    let error = runtime.block_on(build).err().expect("too many").to_string();
+    assert!(error.contains("CLIENT_CONNECTIONS"), "{error}");
+}
+
+/// A customer with an order.
+async fn order(shop: &RunningService) -> (Client, String) {
+    let ada = shop.customer().await;
+    let order = ada.post_json("/orders", json!({"material": "gold_585", "quantity": 1})).await.expect(201);
+    (ada, order["id"].as_str().expect("a number").to_owned())
+}
+
+#[tokio::test]
+async fn a_body_that_stops_or_drips_is_given_up_and_leaves_nothing() {
+    let shop = shop().await;
+    let (ada, order) = order(&shop).await;
+    let model = format!("/orders/{order}/model?filename=ring.stl");
+    for (method, path, media_type) in [
+        (Method::PUT, model.as_str(), "application/octet-stream"),
+        (Method::POST, "/orders", "application/json"),
+        (Method::POST, "/sessions", "application/json"),
+    ] {
+        for length in ["Content-Length: 10000", "Transfer-Encoding: chunked"] {
+            let start = head(&method, path, &ada, &format!("Content-Type: {media_type}\r\n{length}\r\n\r\n"));
+            let mut stopped = connect(&ada).await;
+            stopped.write_all(start.as_bytes()).await.expect("it is sent");
+            let (status, told) = problem(&rest(&mut stopped).await);
+            assert_eq!((status, &told["code"]), (408, &json!("body_too_slow")), "{path} {length}");
+
+            let mut dripping = connect(&ada).await;
+            dripping.write_all(start.as_bytes()).await.expect("it is sent");
+            let drops: &[u8] = if length.starts_with('C') { b" " } else { b"1\r\n \r\n" };
+            let (status, told) = problem(&drip(dripping, drops).await);
+            assert_eq!((status, &told["code"]), (408, &json!("body_too_slow")), "{path} {length}");
+        }
+    }
+    assert!(shop.stored_models().is_empty(), "{:?}", shop.stored_models());
+    let found = ada.get(&format!("/orders/{order}")).await.expect(200);
+    assert_eq!((&found["status"], &found["model"]), (&json!("INITIATED"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_partners_form_that_stops_or_drips_is_given_up_and_leaves_nothing() {
+    let mes = contract::start::<MesApi>(&[&LIMITS[..], &["--price-workers", "0"]].concat()).await;
+    let partner = mes.partner().await;
+    let headers = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 10000\r\n\r\n";
+    let part = "--x\r\nContent-Disposition: form-data; name=\"model\"; filename=\"a.obj\"\r\n\r\nv 0 0 0";
+    let start = head(&Method::POST, "/partner/orders", &partner, headers) + part;
+    let (mut stopped, mut dripping) = (connect(&partner).await, connect(&partner).await);
+    stopped.write_all(start.as_bytes()).await.expect("it is sent");
+    dripping.write_all(start.as_bytes()).await.expect("it is sent");
+    for said in [rest(&mut stopped).await, drip(dripping, b"0 ").await] {
+        let (status, told) = problem(&said);
+        assert_eq!((status, &told["code"]), (408, &json!("body_too_slow")));
+    }
+    assert!(mes.stored_models().is_empty(), "{:?}", mes.stored_models());
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
+    let crm = contract::start::<CrmApi>(&LIMITS).await;
+    let (seller, customer) = (crm.seller().await, crm.customer_account().await);
+    let order = json!({"customer_id": customer, "material": "gold_585", "quantity": 1});
+    let order = seller.post_json("/orders", order).await.expect(201);
+    let path = format!("/orders/{}/model", order["id"].as_str().expect("a number"));
+    // Many times what sockets buffer.
+    let triangles = 1_200_000_u32;
+    let mut model = vec![0; 80];
+    model.extend(triangles.to_le_bytes());
+    model.resize(84 + 50 * triangles as usize, 0);
+    let size = model.len();
+    seller.put_bytes(&format!("{path}?filename=ring.stl"), model).await.expect(200);
+
+    let number = format!("slow-{}", Uuid::now_v7().simple());
+    let mut slow = connect(&seller).await;
+    let request = head(&Method::GET, &path, &seller, &format!("X-Request-Id: {number}\r\n\r\n"));
+    slow.write_all(request.as_bytes()).await.expect("it is sent");
+    eventually("the request's record", async || {
+        records_with("http.request.id", &number).pop().map(drop).ok_or("there is none")
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let got = rest(&mut slow).await.len();
+    assert!(got < size, "all {got} bytes came, as if the client had read them");
+}
+
+#[tokio::test]
+async fn heads_that_are_too_long_are_refused() {
+    let shop = shop().await;
+    let long = "x".repeat(100_000);
+    for request in [
+        format!("GET /{long} HTTP/1.1\r\nHost: shop\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nHost: shop\r\nX-Long: {long}\r\n\r\n"),
+        format!("GET / HTTP/1.1\r\nHost: shop\r\n{}\r\n", "X-Many: 1\r\n".repeat(500)),
+    ] {
+        let mut connection = connect(shop.anybody()).await;
+        // The service may hang up before it has read all of it.
+        let _ = connection.write_all(request.as_bytes()).await;
+        let mut status = [0; 12];
+        connection.read_exact(&mut status).await.expect("an answer");
+        assert!(matches!(&status, b"HTTP/1.1 431" | b"HTTP/1.1 414"), "{}", String::from_utf8_lossy(&status));
+    }
+    let many = shop.anybody().get(&format!("/orders?after={}", "x".repeat(20_000))).await;
+    many.expect_problem(401, "unauthenticated");
+}
