@@ -4,11 +4,13 @@
 //! Whatever stands in two services belongs here; whatever only one of them needs doesn't.
 
 pub mod auth;
+pub mod crash;
 pub mod database;
 pub mod domain;
 pub mod fault;
 pub mod http;
 pub mod idempotency;
+pub mod journal;
 pub mod messaging;
 pub mod model_store;
 pub mod service;

@@ -104,6 +104,7 @@ impl Application {
         let mut background = Background::default();
         let routes = S::start(&core, &settings.own, &mut background)?;
         background.spawn("housekeeping", housekeeping::run(core.clone(), background.stopping()));
+        background.spawn("journal", core.journal.clone().tend(core.database.clone(), background.stopping()));
         let router = http::router(&core, routes);
         Ok(Self { listener, router, core, background, deadline: settings.core.shutdown_deadline() })
     }
@@ -144,6 +145,8 @@ impl Application {
         let served = server.await.context("the server panicked")?;
         let rest = async { while background.tasks.join_next().await.is_some() {} };
         let finished = tokio::time::timeout(deadline, rest).await;
+        // Whatever stays is written once more by the next start, and refused as being there already.
+        let _ = core.journal.forget(&core.database).await;
         core.database.close().await;
         match died {
             Some(Ok(name)) => anyhow::bail!("the background task {name} ended by itself"),

@@ -16,6 +16,7 @@ use crate::{
     auth::{Gate, Hasher},
     domain::System,
     http::{ConnectionLimits, RequestLimits},
+    journal::Journal,
     model_store::ModelStore,
 };
 
@@ -48,6 +49,8 @@ pub struct Core {
     pub health: Health,
     /// Requests under way, even those whose client has gone.
     pub requests: TaskTracker,
+    /// Writes the records of changes.
+    pub journal: Journal,
     /// Told after a commit that wrote into the outbox.
     pub outbox_written: Arc<Notify>,
 }

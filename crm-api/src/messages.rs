@@ -33,15 +33,15 @@ impl Handler for Inbound {
         let news = news(order.status, &facts.history)
             .map_err(|gap| Fault::new(ErrorType::MessageUnexpected, "applying a message", gap))?;
         let subject = Subject::order(&order.id, order.owner);
-        let mut records = Vec::with_capacity(news.len());
+        let mut entries = Vec::with_capacity(news.len());
         for change in news {
-            let from = order.status;
-            store::advance(transaction, &mut order, change).await?;
-            let record = Record::success(Action::OrderStatusChanged, subject.clone()).status(from, change.status);
-            records.push(record.stayed(change.at - since));
+            let changed = Record::success(Action::OrderStatusChanged, subject.clone());
+            let entry = changed.status(order.status, change.status).stayed(change.at - since).of_change();
+            store::advance(transaction, &mut order, change, entry.id()).await?;
+            entries.push(entry);
             since = change.at;
         }
-        Ok(Handled(records))
+        Ok(Handled(entries))
     }
 
     fn committed(&self) {}

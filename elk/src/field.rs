@@ -61,10 +61,11 @@ dictionary! {
     LEVEL = "level", Long, Bunyan, "30 information, 40 warning, 50 error.";
     HOSTNAME = "hostname", Keyword, Bunyan, "The machine or container.";
     PID = "pid", Long, Bunyan, "The process's number on its machine.";
-    TIME = "time", DateNanos, Bunyan, "When the record was written, RFC 3339 in UTC.";
+    TIME = "time", DateNanos, Bunyan, "When the record was made, RFC 3339 in UTC; that of a change, just before its commit.";
     TIMESTAMP = "@timestamp", DateNanos, Ecs, "The record's `time` again, added on the way to Elasticsearch, never written by a service.";
     TRACE_ID = "trace.id", Keyword, Ecs, "The W3C trace that the request or message belongs to, 32 hex digits.";
     HTTP_REQUEST_ID = "http.request.id", Keyword, Ecs, "The request's own number, also in its answer's `X-Request-Id`.";
+    EVENT_ID = "event.id", Keyword, Ecs, "The change's own number (UUID version 7), on the record of every change; also the document's `_id`, so no change is there twice.";
     EVENT_ACTION = "event.action", Keyword, Ecs, "What happened: one of the actions above.";
     EVENT_OUTCOME = "event.outcome", Keyword, Ecs, "`success` or `failure`.";
     EVENT_DURATION = "event.duration", Long, Ecs, "How long it took, in nanoseconds.";

@@ -5,6 +5,7 @@ use common::{
     Fault,
     domain::{Change, Model, OrderFacts, OrderStatus, news},
     fault::ErrorType,
+    journal::Entry,
     messaging::{Handled, Handler},
     telemetry::{Record, Subject},
 };
@@ -54,7 +55,9 @@ async fn take_on(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<O
         Some(_) => PriceStatus::Calculated,
         None => PriceStatus::Queued,
     };
-    if !orders::insert(transaction, order, model, &facts.model_key, price_status, &facts.history).await? {
+    // The system that made these changes has their records.
+    let history: Vec<_> = facts.history.iter().map(|change| (change.clone(), None)).collect();
+    if !orders::insert(transaction, order, model, &facts.model_key, price_status, &history).await? {
         return Ok(None);
     }
     if price_status == PriceStatus::Calculated {
@@ -63,7 +66,7 @@ async fn take_on(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<O
     pricing::queue(transaction, &order.id).await?;
     let subject = Subject::order(&order.id, order.owner);
     let queued = pricing::changed(subject, PriceStatus::NONE, PriceStatus::Queued);
-    Ok(Some(Handled(vec![queued])))
+    Ok(Some(Handled(vec![queued.of_change()])))
 }
 
 /// Applies what a message brings beyond what is known of the order.
@@ -71,7 +74,9 @@ async fn catch_up(transaction: &mut PgConnection, known: &StoredOrder, facts: &O
     let id = &facts.order.id;
     let news = news(known.status(), &facts.history)
         .map_err(|gap| Fault::new(ErrorType::MessageUnexpected, "reading an order's history", gap))?;
-    orders::copy_changes(transaction, id, news).await?;
+    let entries = changes_made(known, news);
+    let changes: Vec<_> = news.iter().cloned().zip(entries.iter().map(|entry| Some(entry.id()))).collect();
+    orders::copy_changes(transaction, id, &changes).await?;
     // Only after data was lost here: the price was calculated and told, and isn't known any more. A job that still
     // stands finds nothing to do.
     if known.order.order.price.is_none()
@@ -80,15 +85,15 @@ async fn catch_up(transaction: &mut PgConnection, known: &StoredOrder, facts: &O
     {
         orders::set_price(transaction, id, PriceStatus::Calculated, Some(price), None).await?;
     }
-    Ok(Handled(changes_made(known, news)))
+    Ok(Handled(entries))
 }
 
-fn changes_made(known: &StoredOrder, news: &[Change]) -> Vec<Record<'static>> {
+fn changes_made(known: &StoredOrder, news: &[Change]) -> Vec<Entry> {
     let mut from = known.status();
     let mut record = |change: &Change| {
         let record = Record::success(Action::OrderStatusChanged, known.subject()).status(from, change.status);
         from = change.status;
-        record
+        record.of_change()
     };
     news.iter().map(&mut record).collect()
 }

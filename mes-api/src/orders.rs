@@ -222,7 +222,8 @@ pub async fn number_partner_order(transaction: &mut PgConnection) -> Result<(Ord
     Ok((id, row.now))
 }
 
-/// Stores an order that the MES doesn't have yet, with all its history. False if somebody else was quicker.
+/// Stores an order that the MES doesn't have yet, with all its history and the numbers of those changes' records that are
+/// the MES's own. False if somebody else was quicker.
 ///
 /// # Errors
 ///
@@ -233,7 +234,7 @@ pub async fn insert(
     model: &Model,
     model_key: &str,
     price_status: PriceStatus,
-    history: &[Change],
+    history: &[(Change, Option<Uuid>)],
 ) -> Result<bool, Fault> {
     let price = order.price.as_ref();
     let inserted = sqlx::query!(
@@ -268,30 +269,42 @@ pub async fn insert(
     Ok(true)
 }
 
-async fn add_history(transaction: &mut PgConnection, id: &OrderId, changes: &[Change]) -> Result<(), Fault> {
-    let (statuses, times): (Vec<_>, Vec<_>) = changes.iter().map(|change| (change.status.name(), change.at)).unzip();
+async fn add_history(
+    transaction: &mut PgConnection,
+    id: &OrderId,
+    changes: &[(Change, Option<Uuid>)],
+) -> Result<(), Fault> {
+    let (statuses, times): (Vec<_>, Vec<_>) =
+        changes.iter().map(|(change, _)| (change.status.name(), change.at)).unzip();
     let (actors, services): (Vec<_>, Vec<_>) =
-        changes.iter().map(|change| (change.actor.as_str(), change.service.name())).unzip();
+        changes.iter().map(|(change, _)| (change.actor.as_str(), change.service.name())).unzip();
+    let event_ids: Vec<_> = changes.iter().map(|(_, event_id)| *event_id).collect();
     let inserted = sqlx::query!(
-        "INSERT INTO order_history (order_id, status, at, actor, service)
-         SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[])",
+        "INSERT INTO order_history (order_id, status, at, actor, service, event_id)
+         SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::uuid[])",
         id.as_str(),
         &statuses as &[&str],
         &times,
         &actors as &[&str],
-        &services as &[&str]
+        &services as &[&str],
+        &event_ids as &[Option<Uuid>]
     );
     inserted.execute(transaction).await.fault("storing an order's history")?;
     Ok(())
 }
 
-/// Makes changes that another system has made: the last one's status, and all of them in the history as they are told.
+/// Makes changes that another system has made: the last one's status, and all of them in the history as they are told, each
+/// with the number of its record here.
 ///
 /// # Errors
 ///
 /// If the database fails.
-pub async fn copy_changes(transaction: &mut PgConnection, id: &OrderId, changes: &[Change]) -> Result<(), Fault> {
-    let Some(last) = changes.last() else {
+pub async fn copy_changes(
+    transaction: &mut PgConnection,
+    id: &OrderId,
+    changes: &[(Change, Option<Uuid>)],
+) -> Result<(), Fault> {
+    let Some((last, _)) = changes.last() else {
         return Ok(());
     };
     sqlx::query!(
@@ -306,23 +319,31 @@ pub async fn copy_changes(transaction: &mut PgConnection, id: &OrderId, changes:
     add_history(transaction, id, changes).await
 }
 
-/// Sets the next status, now. Whether that is allowed is decided before, under the lock.
+/// Sets the next status, now, with the number of the change's record. Whether that is allowed is decided before, under the
+/// lock.
 ///
 /// # Errors
 ///
 /// If the database fails.
-pub async fn advance(transaction: &mut PgConnection, id: &OrderId, to: OrderStatus, actor: Actor) -> Result<(), Fault> {
+pub async fn advance(
+    transaction: &mut PgConnection,
+    id: &OrderId,
+    to: OrderStatus,
+    actor: Actor,
+    event_id: Uuid,
+) -> Result<(), Fault> {
     // The clock rather than the transaction's time: whoever waited for the lock comes after the one before.
     sqlx::query!(
         "WITH changed AS (
              UPDATE orders SET status = $2, updated_at = clock_timestamp() WHERE id = $1 RETURNING updated_at
          )
-         INSERT INTO order_history (order_id, status, at, actor, service)
-         SELECT $1, $2, updated_at, $3, $4 FROM changed",
+         INSERT INTO order_history (order_id, status, at, actor, service, event_id)
+         SELECT $1, $2, updated_at, $3, $4, $5 FROM changed",
         id.as_str(),
         to.name(),
         actor.to_string(),
-        System::MesApi.name()
+        System::MesApi.name(),
+        event_id
     )
     .execute(transaction)
     .await

@@ -7,9 +7,11 @@ use bytes::Bytes;
 use common::{
     Core, FaultContext as _,
     auth::Caller,
+    crash,
     domain::{Change, NewOrder, Order, OrderId, OrderStatus, Owner, System, Trigger},
     http::{ApiError, Rejection, receive_model},
     idempotency::{Attempt, Begun},
+    journal::{self, Entry},
     messaging::{self, MessageType},
     telemetry::{Record, Subject, identify},
 };
@@ -87,23 +89,33 @@ pub async fn create(
     let created = async {
         new.check().map_err(|invalid| Rejection::invalid(invalid.to_string()))?;
         let actor = visitor.caller.actor();
-        let Some(attempt) = Attempt::of(visitor.caller.account, headers, &(customer, new))? else {
-            return Ok((store::create(&core.database, customer, new, actor, core.system).await?, true));
+        let attempt = Attempt::of(visitor.caller.account, headers, &(customer, new))?;
+        let begun = match &attempt {
+            Some(attempt) => Some((attempt, attempt.begin(&core.database).await?)),
+            None => None,
         };
-        let mut transaction = match attempt.begin(&core.database).await? {
-            Begun::First(transaction) => transaction,
-            Begun::Repeated(order) => return Ok((order, false)),
+        let placeholder = OrderId::placeholder();
+        let entry = Record::success(Action::OrderCreated, Subject::order(&placeholder, Owner::Customer(customer)))
+            .in_status(OrderStatus::Initiated)
+            .of_change();
+        let record = (&placeholder, &entry);
+        let order = match begun {
+            None => store::create(&core.database, customer, new, actor, core.system, record).await?,
+            Some((_, Begun::Repeated(order))) => return Ok((order, None)),
+            Some((attempt, Begun::First(mut transaction))) => {
+                let order = store::create(&mut *transaction, customer, new, actor, core.system, record).await?;
+                attempt.keep(&mut transaction, &order).await?;
+                transaction.commit().await.fault("creating an order")?;
+                order
+            }
         };
-        let order = store::create(&mut *transaction, customer, new, actor, core.system).await?;
-        attempt.keep(&mut transaction, &order).await?;
-        transaction.commit().await.fault("creating an order")?;
-        Ok((order, true))
+        crash::point("create.committed");
+        let entry = entry.about(&order.id, &placeholder);
+        Ok((order, Some(entry)))
     };
-    let (order, is_new) = created.await.map_err(|error: ApiError| error.during(Action::OrderCreated, subject))?;
+    let (order, entry) = created.await.map_err(|error: ApiError| error.during(Action::OrderCreated, subject))?;
     identify(&Span::current(), field::ORDER_ID, &order.id);
-    if is_new {
-        Record::success(Action::OrderCreated, Subject::order(&order.id, order.owner)).in_status(order.status).write();
-    }
+    core.journal.write(entry);
     Ok(order)
 }
 
@@ -142,6 +154,7 @@ where
         subject = Subject::order(id, found.order.owner);
         may_have_model(&found.order, core.system)?;
         let (model, stored) = receive_model(core, filename, body).await?;
+        crash::point("upload.stored");
         let attached = attach(core, visitor, id, model, &stored.key).await;
         let superfluous = match &attached {
             Ok((_, _, replaced)) => replaced.as_deref(),
@@ -156,14 +169,8 @@ where
         attached
     }
     .await;
-    let (order, left, _) = uploaded.map_err(|error| error.during(Action::OrderModelUploaded, subject.clone()))?;
-    if let Some(model) = &order.model {
-        let size = u64::try_from(model.bytes).unwrap_or_default();
-        Record::success(Action::OrderModelUploaded, subject.clone()).file(size, model.format.extension()).write();
-    }
-    if let Some(left) = left {
-        left.record(subject, order.status).write();
-    }
+    let (order, entries, _) = uploaded.map_err(|error| error.during(Action::OrderModelUploaded, subject))?;
+    core.journal.write(entries);
     Ok(order)
 }
 
@@ -175,41 +182,35 @@ fn may_have_model(order: &Order, system: System) -> Result<(), ApiError> {
     Ok(order.status.change(OrderStatus::FileUploaded, Trigger::Upload, system)?)
 }
 
-/// Attaches a stored model. Gives the order, the status that it left if it did, and the key of the model that was replaced.
+/// Attaches a stored model. Gives the order, the records, and the key of the model that was replaced.
 async fn attach(
     core: &Core,
     visitor: Visitor,
     id: &OrderId,
     model: common::domain::Model,
     key: &str,
-) -> Result<(Order, Option<Left>, Option<String>), ApiError> {
+) -> Result<(Order, Vec<Entry>, Option<String>), ApiError> {
     let mut transaction = core.database.begin().await.fault("attaching a model")?;
     let stored = visitor.sees(store::lock(&mut transaction, id).await?)?;
     let StoredOrder { mut order, model_key: replaced, status_since, .. } = stored;
     may_have_model(&order, core.system)?;
+    let from = order.status;
+    let subject = Subject::order(id, order.owner);
+    let size = u64::try_from(model.bytes).unwrap_or_default();
+    let uploaded = Record::success(Action::OrderModelUploaded, subject.clone()).file(size, model.format.extension());
+    let mut entries = vec![uploaded.of_change()];
     store::attach_model(&mut transaction, &mut order, model, key).await?;
-    let mut left = None;
-    if order.status != OrderStatus::FileUploaded {
+    if from != OrderStatus::FileUploaded {
         let change = visitor.change(OrderStatus::FileUploaded, core.system);
-        left = Some(Left { status: order.status, stay: change.at - status_since });
-        store::advance(&mut transaction, &mut order, &change).await?;
+        let changed = Record::success(Action::OrderStatusChanged, subject).status(from, change.status);
+        let changed = changed.stayed(change.at - status_since).of_change();
+        store::advance(&mut transaction, &mut order, &change, changed.id()).await?;
+        entries.push(changed);
     }
+    journal::keep(&mut transaction, &entries).await?;
     transaction.commit().await.fault("attaching a model")?;
-    Ok((order, left, replaced))
-}
-
-/// A status that an order is not in any more.
-struct Left {
-    status: OrderStatus,
-    /// How long the order was in it.
-    stay: Duration,
-}
-
-impl Left {
-    /// The record of the change.
-    fn record(&self, subject: Subject, to: OrderStatus) -> Record<'static> {
-        Record::success(Action::OrderStatusChanged, subject).status(self.status, to).stayed(self.stay)
-    }
+    crash::point("upload.committed");
+    Ok((order, entries, replaced))
 }
 
 /// Takes an order one status on because somebody asks for it, and tells the MES where it has to know.
@@ -225,21 +226,27 @@ pub async fn set_status(core: &Core, visitor: Visitor, id: &OrderId, to: OrderSt
         let stored = visitor.sees(store::lock(&mut transaction, id).await?)?;
         let StoredOrder { mut order, model_key, status_since, .. } = stored;
         subject = Subject::order(id, order.owner);
-        order.status.change(to, Trigger::Request, core.system)?;
+        let from = order.status;
+        from.change(to, Trigger::Request, core.system)?;
         let change = visitor.change(to, core.system);
-        let left = Left { status: order.status, stay: change.at - status_since };
-        store::advance(&mut transaction, &mut order, &change).await?;
+        let changed = Record::success(Action::OrderStatusChanged, subject.clone()).status(from, to);
+        let entry = changed.stayed(change.at - status_since).of_change();
+        store::advance(&mut transaction, &mut order, &change, entry.id()).await?;
+        journal::keep(&mut transaction, std::slice::from_ref(&entry)).await?;
         if let Some(message_type) = message_of(to) {
             let facts = store::facts(&mut transaction, order.clone(), model_key).await?;
             messaging::write(&mut transaction, message_type, &facts).await?;
         }
+        crash::point("status.changed");
         transaction.commit().await.fault("changing an order's status")?;
-        Ok((order, left))
+        crash::point("status.committed");
+        Ok((order, entry))
     }
     .await;
-    let (order, left) = changed.map_err(|error: ApiError| error.during(Action::OrderStatusChanged, subject.clone()))?;
+    let (order, entry) = changed.map_err(|error: ApiError| error.during(Action::OrderStatusChanged, subject))?;
     core.outbox_written.notify_one();
-    left.record(subject, order.status).write();
+    core.journal.write([entry]);
+    crash::point("status.recorded");
     Ok(order)
 }
 

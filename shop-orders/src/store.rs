@@ -8,6 +8,7 @@ use common::{
     },
     fault::ErrorType,
     http::Cursor,
+    journal::Entry,
 };
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
@@ -100,7 +101,7 @@ macro_rules! select_orders {
     };
 }
 
-/// Creates a customer's order.
+/// Creates a customer's order, and keeps the record of that: it was made with a number in the order's place.
 ///
 /// # Errors
 ///
@@ -111,16 +112,20 @@ pub async fn create(
     new: &NewOrder,
     actor: Actor,
     service: System,
+    (placeholder, entry): (&OrderId, &Entry),
 ) -> Result<Order, Fault> {
-    // Order and history in one statement: one way to the database and back.
+    // Order, history and record in one statement: one way to the database and back.
     let row = sqlx::query!(
         r#"WITH created AS (
                INSERT INTO orders (id, status, status_since, customer_id, material, quantity, comment, created_at, updated_at)
                VALUES ('A-' || nextval('order_number'), 'INITIATED', now(), $1, $2, $3, $4, now(), now())
                RETURNING id, created_at
            ), noted AS (
-               INSERT INTO order_history (order_id, status, at, actor, service)
-               SELECT id, 'INITIATED', created_at, $5, $6 FROM created
+               INSERT INTO order_history (order_id, status, at, actor, service, event_id)
+               SELECT id, 'INITIATED', created_at, $5, $6, $7 FROM created
+           ), kept AS (
+               INSERT INTO journal (event_id, line)
+               SELECT $7, replace($8, $9, id) FROM created WHERE $8 IS NOT NULL
            )
            SELECT id AS "id: OrderId", created_at FROM created"#,
         customer,
@@ -128,7 +133,10 @@ pub async fn create(
         new.quantity,
         new.comment,
         actor.to_string(),
-        service.name()
+        service.name(),
+        entry.id(),
+        entry.line(),
+        placeholder.as_str()
     );
     let row = row.fetch_one(database).await.fault("creating an order")?;
     Ok(Order {
@@ -229,21 +237,29 @@ pub async fn details(database: &mut PgConnection, found: StoredOrder) -> Result<
     Ok(OrderDetails { order: found.order, price_failure: found.price_failure, history })
 }
 
-/// Takes an order one status on and writes its history. Whether it may is decided before.
+/// Takes an order one status on and writes its history, with the number of the change's record. Whether it may is decided
+/// before.
 ///
 /// # Errors
 ///
 /// If the database fails.
-pub async fn advance(transaction: &mut PgConnection, order: &mut Order, change: &Change) -> Result<(), Fault> {
+pub async fn advance(
+    transaction: &mut PgConnection,
+    order: &mut Order,
+    change: &Change,
+    event_id: Uuid,
+) -> Result<(), Fault> {
     let updated_at = sqlx::query_scalar!(
-        "WITH noted AS (INSERT INTO order_history (order_id, status, at, actor, service) VALUES ($1, $2, $3, $4, $5))
+        "WITH noted AS (INSERT INTO order_history (order_id, status, at, actor, service, event_id)
+                        VALUES ($1, $2, $3, $4, $5, $6))
          UPDATE orders SET status = $2, status_since = $3, updated_at = greatest(now(), $3) WHERE id = $1
          RETURNING updated_at",
         order.id.as_str(),
         change.status.name(),
         change.at,
         change.actor,
-        change.service.name()
+        change.service.name(),
+        event_id
     )
     .fetch_one(transaction)
     .await

@@ -16,7 +16,7 @@
 
 use std::{
     fs,
-    io::{self, Write},
+    io::{self, Write as _},
     path::{Path, PathBuf},
     sync::{LazyLock, Mutex, Once, PoisonError},
 };
@@ -25,6 +25,7 @@ use common::{
     auth::{Hasher, Role, accounts},
     domain::System,
     service::{Application, Service, Settings},
+    telemetry,
 };
 use local::Kind;
 use opentelemetry::trace::TracerProvider as _;
@@ -32,8 +33,8 @@ use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracerPro
 use serde_json::{Map, Value};
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing_bunyan_formatter::{BunyanFormattingLayer, JsonStorageLayer};
-use tracing_subscriber::{fmt::writer::MakeWriterExt as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_bunyan_formatter::JsonStorageLayer;
+use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 use uuid::Uuid;
 
 use crate::{Answer, Client, TestDatabase};
@@ -247,31 +248,19 @@ pub fn records_of(answer: &Answer) -> Vec<Map<String, Value>> {
 /// What the services of this process have logged.
 static LOG: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(Mutex::default);
 
-struct LogWriter;
-
-impl Write for LogWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        LOG.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+fn keep(line: &[u8]) -> io::Result<()> {
+    LOG.lock().unwrap_or_else(PoisonError::into_inner).write_all(line)
 }
 
 /// Sets tracing up as a service's `main` does, with the records kept here instead of written out.
 fn capture_records(system: System) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let records = BunyanFormattingLayer::new(
-            system.name().to_owned(),
-            (|| LogWriter).with_filter(|metadata: &tracing::Metadata<'_>| metadata.is_event()),
-        );
-        let not_for_the_log = ["target", "line", "file", "otel.name", "otel.kind", "otel.status_code"];
-        let records = records.skip_fields(not_for_the_log.into_iter()).expect("fields to skip");
+        telemetry::redirect(keep);
+        let records = telemetry::records(system.name());
         let spans = tracing_opentelemetry::layer().with_tracer(SdkTracerProvider::default().tracer("tests"));
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-        let filter = tracing_subscriber::EnvFilter::new(common::telemetry::DEFAULT_FILTER);
+        let filter = tracing_subscriber::EnvFilter::new(telemetry::DEFAULT_FILTER);
         tracing_subscriber::registry().with(filter).with(spans).with(JsonStorageLayer).with(records).init();
     });
 }

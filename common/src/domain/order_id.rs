@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 /// `A-100042` for orders born in shop or CRM, `P-100007` for partner orders born in the MES. The same everywhere: in
 /// URLs, messages and logs.
@@ -11,12 +12,22 @@ use utoipa::ToSchema;
 #[sqlx(transparent)]
 pub struct OrderId(String);
 
+/// The smallest number of so many digits.
+const SIXTEEN_DIGITS: u64 = 1_000_000_000_000_000;
+
 /// The text is no order number.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("an order number is A or P, a hyphen and six to sixteen digits, such as A-100042")]
 pub struct InvalidOrderId;
 
 impl OrderId {
+    /// A number that no order has, to be replaced by the one that the database gives. Nobody can guess it.
+    #[must_use]
+    pub fn placeholder() -> Self {
+        let (_, random) = Uuid::now_v7().as_u64_pair();
+        Self(format!("A-{}", SIXTEEN_DIGITS + (random << 2 >> 2) % (9 * SIXTEEN_DIGITS)))
+    }
+
     /// The number as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -55,6 +66,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_placeholder_is_a_number_and_never_the_same() {
+        let one = OrderId::placeholder();
+        assert_eq!(one.as_str().parse::<OrderId>().as_ref(), Ok(&one));
+        assert_ne!(one, OrderId::placeholder());
+    }
 
     proptest! {
         #[test]

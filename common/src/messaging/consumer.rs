@@ -24,8 +24,10 @@ use uuid::Uuid;
 
 use super::{Backoff, EXCHANGE, MessageType, broker::Broker, inbox, queue};
 use crate::{
+    crash,
     domain::{OrderFacts, OrderId, System},
     fault::{ErrorType, Fault, FaultContext as _},
+    journal::{self, Entry, Journal},
     telemetry::{Record, Subject, TraceContext, adopt, identify},
 };
 
@@ -43,15 +45,16 @@ pub trait Handler: Clone + Send + Sync + 'static {
     fn committed(&self);
 }
 
-/// What a message has changed: records that are written after the commit.
+/// What a message has changed: records that are kept with the change and written after the commit.
 #[derive(Debug, Default)]
-pub struct Handled(pub Vec<Record<'static>>);
+pub struct Handled(pub Vec<Entry>);
 
 pub(super) struct Consumer<H> {
     pub(super) broker: Broker,
     pub(super) system: System,
     pub(super) database: PgPool,
     pub(super) handler: H,
+    pub(super) journal: Journal,
     pub(super) concurrency: u16,
     pub(super) connected: Arc<AtomicBool>,
     pub(super) stopping: CancellationToken,
@@ -153,11 +156,11 @@ impl<H: Handler> Consumer<H> {
                 .messaging(Some(id), message_type.name())
         };
         loop {
-            let fault = match self.apply_once(id, facts).await {
-                Ok(Some(Handled(records))) => {
-                    record(Action::MessageConsumed).write();
-                    records.into_iter().for_each(Record::write);
+            let fault = match self.apply_once(id, facts, || record(Action::MessageConsumed).of_change()).await {
+                Ok(Some(entries)) => {
+                    self.journal.write(entries);
                     self.handler.committed();
+                    crash::point("consumer.recorded");
                     return Ok(());
                 }
                 // It was applied before, and recorded then.
@@ -189,15 +192,25 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    /// One transaction: the note in the inbox and the effect. Nothing if the note was there already.
-    async fn apply_once(&self, id: Uuid, facts: &OrderFacts) -> Result<Option<Handled>, Fault> {
+    /// One transaction: the note in the inbox, the effect, and the records of both. Nothing if the note was there already.
+    async fn apply_once(
+        &self,
+        id: Uuid,
+        facts: &OrderFacts,
+        consumed: impl FnOnce() -> Entry,
+    ) -> Result<Option<Vec<Entry>>, Fault> {
         let mut transaction = self.database.begin().await.fault("handling a message")?;
         if !inbox::note(&mut transaction, id).await? {
             return Ok(None);
         }
-        let handled = self.handler.apply(&mut transaction, facts).await?;
+        let mut entries = vec![consumed()];
+        let Handled(changes) = self.handler.apply(&mut transaction, facts).await?;
+        entries.extend(changes);
+        journal::keep(&mut transaction, &entries).await?;
+        crash::point("consumer.applied");
         transaction.commit().await.fault("handling a message")?;
-        Ok(Some(handled))
+        crash::point("consumer.committed");
+        Ok(Some(entries))
     }
 
     /// The consumer's span. A message is processed by itself, not in a batch, so the producer's span is its parent as

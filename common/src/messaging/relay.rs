@@ -20,7 +20,9 @@ use super::{
     outbox::{self, Waiting},
 };
 use crate::{
+    crash,
     fault::{ErrorType, Fault, FaultContext as _},
+    journal::{self, Journal},
     telemetry::{Record, Subject, TraceContext, adopt, identify},
 };
 
@@ -32,6 +34,7 @@ pub(super) struct Relay {
     pub(super) broker: Broker,
     pub(super) database: PgPool,
     pub(super) wake: Arc<Notify>,
+    pub(super) journal: Journal,
     pub(super) batch: i64,
     pub(super) poll: Duration,
     pub(super) stopping: CancellationToken,
@@ -76,13 +79,20 @@ impl Relay {
         let failed = tokio::time::timeout(PATIENCE, publish).await.fault("publishing messages")??;
 
         let done = |message: &&Waiting| !failed.contains(&message.message_id.to_string());
+        crash::point("relay.confirmed");
         let published: Vec<_> = waiting.iter().filter(done).map(|message| message.seq).collect();
+        let entries = waiting
+            .iter()
+            .zip(&spans)
+            .filter(|(message, _)| done(message))
+            .map(|(message, span)| span.in_scope(|| record(Action::MessagePublished, message).of_change()));
+        let entries: Vec<_> = entries.collect();
         outbox::delete(&mut transaction, &published).await?;
+        journal::keep(&mut transaction, &entries).await?;
         transaction.commit().await.fault("clearing the outbox")?;
+        crash::point("relay.marked");
+        self.journal.write(entries);
 
-        for (message, span) in waiting.iter().zip(&spans).filter(|(message, _)| done(message)) {
-            span.in_scope(|| record(Action::MessagePublished, message).write());
-        }
         if failed.is_empty() {
             Ok(i64::try_from(waiting.len()).unwrap_or(i64::MAX))
         } else {
@@ -148,6 +158,7 @@ async fn publish(line: &Line, waiting: &[Waiting], spans: &[Span]) -> Result<Has
         );
         confirms.push(sent.await.fault("publishing a message")?);
     }
+    crash::point("relay.published");
     let mut failed = HashSet::new();
     for (message, confirm) in waiting.iter().zip(confirms) {
         let confirmation = confirm.await.fault("waiting for a confirm")?;

@@ -18,6 +18,7 @@ use crate::{
     database,
     domain::System,
     http::{ConnectionLimits, RequestLimits},
+    journal::Journal,
     model_store::ModelStore,
 };
 
@@ -209,6 +210,7 @@ impl CoreSettings {
             unused_model_age: Duration::from_secs(self.unused_model_hours * 3600),
             health: Health::default(),
             requests: TaskTracker::new(),
+            journal: Journal::default(),
             outbox_written: Arc::new(Notify::new()),
         })
     }

@@ -1,6 +1,7 @@
 //! What a service tells about itself: log records on standard output, spans to an OTLP receiver.
 
 mod context;
+pub(crate) mod output;
 mod record;
 
 use opentelemetry::trace::TracerProvider as _;
@@ -9,14 +10,13 @@ use opentelemetry_sdk::{
     propagation::TraceContextPropagator,
     trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider},
 };
-use tracing::Metadata;
 use tracing_bunyan_formatter::{BunyanFormattingLayer, JsonStorageLayer};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::Targets, fmt::writer::MakeWriterExt as _, layer::SubscriberExt as _,
-    util::SubscriberInitExt as _,
+    EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
 };
 
 pub use context::{TraceContext, adopt, identify, trace_id};
+pub use output::{Output, Sink, redirect};
 pub use record::{Record, Subject};
 
 /// What is logged unless `RUST_LOG` says otherwise. The messaging library reports every lost connection itself; we do
@@ -51,12 +51,7 @@ impl Telemetry {
             Ok(directives) if !directives.is_empty() => EnvFilter::try_new(directives).context("RUST_LOG")?,
             _ => EnvFilter::new(DEFAULT_FILTER),
         };
-        // Spans' start and end are no records.
-        let events = std::io::stdout.with_filter(|metadata: &Metadata<'_>| metadata.is_event());
-        let records = BunyanFormattingLayer::new(service.to_owned(), events)
-            .skip_fields(NOT_FOR_THE_LOG.into_iter())
-            .context("log format")?;
-
+        output::end_broken_line();
         let provider = tracer_provider(service)?;
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
         // An exporter that traced its own requests would export those too, and so on.
@@ -78,7 +73,7 @@ impl Telemetry {
             .with(filter)
             .with(spans)
             .with(JsonStorageLayer)
-            .with(records)
+            .with(records(service))
             .try_init()
             .context("logging is set up already")?;
         Ok(Self { provider })
@@ -89,6 +84,18 @@ impl Telemetry {
         // Nothing is left to do about spans that can't be delivered at the end.
         let _ = self.provider.shutdown();
     }
+}
+
+/// The layer that writes records, as this service.
+///
+/// # Panics
+///
+/// Never: the fields that it leaves out are none of bunyan's own.
+#[must_use]
+pub fn records(service: &str) -> BunyanFormattingLayer<Output> {
+    BunyanFormattingLayer::new(service.to_owned(), Output)
+        .skip_fields(NOT_FOR_THE_LOG.into_iter())
+        .expect("fields that may be left out")
 }
 
 fn tracer_provider(service: &'static str) -> anyhow::Result<SdkTracerProvider> {

@@ -6,9 +6,11 @@ use elk::{Action, ErrorType, field};
 use tracing::Level;
 use uuid::Uuid;
 
+use super::output::held;
 use crate::{
     Fault,
     domain::{OrderId, OrderStatus, Owner},
+    journal::Entry,
 };
 
 /// Whose work it is: what a record says about the order and the people around it.
@@ -55,6 +57,7 @@ impl Subject {
 #[derive(Debug)]
 pub struct Record<'a> {
     action: Action,
+    event_id: Option<Uuid>,
     level: Level,
     outcome: &'static str,
     subject: Subject,
@@ -93,6 +96,7 @@ impl<'a> Record<'a> {
     pub fn success(action: Action, subject: Subject) -> Self {
         Self {
             action,
+            event_id: None,
             level: Level::INFO,
             outcome: "success",
             subject,
@@ -224,6 +228,13 @@ impl<'a> Record<'a> {
         Self { state: Some(state), ..self }
     }
 
+    /// Makes the record of a change: with a number of its own, to be kept in the change's transaction and written after
+    /// the commit.
+    pub fn of_change(self) -> Entry {
+        let id = Uuid::now_v7();
+        Entry::new(id, held(|| Self { event_id: Some(id), ..self }.write()))
+    }
+
     /// Writes the line. It is out of the process when this returns.
     pub fn write(self) {
         // The level is part of an event's static description, so each needs an event of its own.
@@ -232,6 +243,7 @@ impl<'a> Record<'a> {
                 tracing::event!(
                     $level,
                     { field::EVENT_ACTION } = self.action.name(),
+                    { field::EVENT_ID } = self.event_id.map(tracing::field::display),
                     { field::EVENT_OUTCOME } = self.outcome,
                     { field::ORDER_ID } = self.subject.order.as_ref().map(OrderId::as_str),
                     { field::CUSTOMER_ID } = self.subject.customer.map(tracing::field::display),

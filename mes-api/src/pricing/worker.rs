@@ -9,9 +9,10 @@ use std::{
 };
 
 use common::{
-    Core, Fault, FaultContext as _,
+    Core, Fault, FaultContext as _, crash,
     domain::{Actor, OrderStatus, Price, System, Trigger},
     fault::ErrorType,
+    journal::{self, Entry},
     messaging::MessageType,
     telemetry::{Record, Subject, adopt, identify},
 };
@@ -138,17 +139,19 @@ impl Workers {
             } else {
                 job.end(&mut transaction).await?;
             }
+            let span = calculation_span(&job);
+            let from = order.order.price_status;
+            // After a worker that died, it was calculating already.
+            let begins = wanted && from != PriceStatus::Calculating;
+            let begun = begins
+                .then(|| span.in_scope(|| changed(order.subject(), from.name(), PriceStatus::Calculating).of_change()));
+            journal::keep(&mut transaction, begun.as_slice()).await?;
             transaction.commit().await.fault("claiming a price's calculation")?;
+            self.core.journal.write(begun);
             if !wanted {
                 continue;
             }
 
-            let span = calculation_span(&job);
-            let from = order.order.price_status;
-            // After a worker that died, it was calculating already.
-            if from != PriceStatus::Calculating {
-                span.in_scope(|| changed(order.subject(), from.name(), PriceStatus::Calculating).write());
-            }
             let started = Instant::now();
             return Ok(Some((Calculation { job, order, started }, span)));
         }
@@ -166,8 +169,8 @@ impl Workers {
             Err(failed) => self.fail(&calculation, failed).await,
         };
         match written {
-            Ok(records) => {
-                records.into_iter().for_each(Record::write);
+            Ok(entries) => {
+                self.core.journal.write(entries);
                 self.core.outbox_written.notify_one();
             }
             Err(fault) => {
@@ -197,6 +200,7 @@ impl Workers {
             return Err(Failed::by_us(Fault::bare(ErrorType::Timeout, context)));
         }
         let bytes = self.read_model(&calculation.order).await.map_err(Failed::by_us)?;
+        crash::point("price.calculating");
         let measures = measure(calculation.order.model.format.into(), bytes).await?;
         let order = &calculation.order.order.order;
         let price = self.price_list.price(&measures, order.material, order.quantity.unsigned_abs());
@@ -225,50 +229,49 @@ impl Workers {
     }
 
     /// Writes the price down; gives the records. None if that is not ours to do any more.
-    async fn succeed(&self, calculation: &Calculation, calculated: &Calculated) -> Result<Vec<Record<'static>>, Fault> {
+    async fn succeed(&self, calculation: &Calculation, calculated: &Calculated) -> Result<Vec<Entry>, Fault> {
         let mut transaction = self.core.database.begin().await.fault("storing a price")?;
         let id = &calculation.job.order;
         let wanted = end(&mut transaction, &calculation.job).await?;
+        let mut entries = Vec::new();
         if wanted {
+            let subject = calculation.order.subject();
+            let priced = changed(subject.clone(), PriceStatus::Calculating.name(), PriceStatus::Calculated)
+                .duration(calculation.started.elapsed())
+                .triangles(calculated.triangles)
+                .of_change();
+            let advanced = Record::success(Action::OrderStatusChanged, subject);
+            let advanced = advanced.status(calculation.order.status(), PRICED).of_change();
             orders::set_price(&mut transaction, id, PriceStatus::Calculated, Some(&calculated.price), None).await?;
-            orders::advance(&mut transaction, id, PRICED, Actor::Service(System::MesApi)).await?;
+            orders::advance(&mut transaction, id, PRICED, Actor::Service(System::MesApi), advanced.id()).await?;
             orders::tell(&mut transaction, MessageType::OrderPriced, id).await?;
+            entries.extend([priced, advanced]);
+            journal::keep(&mut transaction, &entries).await?;
         }
         transaction.commit().await.fault("storing a price")?;
-        if !wanted {
-            return Ok(Vec::new());
-        }
-
-        let subject = calculation.order.subject();
-        let calculating = PriceStatus::Calculating.name();
-        Ok(vec![
-            changed(subject.clone(), calculating, PriceStatus::Calculated)
-                .duration(calculation.started.elapsed())
-                .triangles(calculated.triangles),
-            Record::success(Action::OrderStatusChanged, subject).status(calculation.order.status(), PRICED),
-        ])
+        crash::point("price.committed");
+        Ok(entries)
     }
 
     /// Writes the failure down; gives the record. None if that is not ours to do any more.
-    async fn fail(&self, calculation: &Calculation, failed: &Failed) -> Result<Vec<Record<'static>>, Fault> {
+    async fn fail(&self, calculation: &Calculation, failed: &Failed) -> Result<Vec<Entry>, Fault> {
         let mut transaction = self.core.database.begin().await.fault("storing a price's failure")?;
         let id = &calculation.job.order;
         let wanted = end(&mut transaction, &calculation.job).await?;
+        let mut entries = Vec::new();
         if wanted {
+            let subject = calculation.order.subject();
+            let failure = Record::failure(Action::OrderPriceStatusChanged, subject, &failed.fault)
+                .price_status(PriceStatus::Calculating.name(), PriceStatus::Failed.name())
+                .duration(calculation.started.elapsed())
+                .triangles(failed.triangles);
             orders::set_price(&mut transaction, id, PriceStatus::Failed, None, Some(&failed.for_customer)).await?;
             orders::tell(&mut transaction, MessageType::OrderPriceFailed, id).await?;
+            entries.push(failure.of_change());
+            journal::keep(&mut transaction, &entries).await?;
         }
         transaction.commit().await.fault("storing a price's failure")?;
-        if !wanted {
-            return Ok(Vec::new());
-        }
-
-        let subject = calculation.order.subject();
-        let failure = Record::failure(Action::OrderPriceStatusChanged, subject, &failed.fault)
-            .price_status(PriceStatus::Calculating.name(), PriceStatus::Failed.name())
-            .duration(calculation.started.elapsed())
-            .triangles(failed.triangles);
-        Ok(vec![failure])
+        Ok(entries)
     }
 }
 

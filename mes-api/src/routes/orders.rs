@@ -10,6 +10,7 @@ use common::{
         answers::{Guarded, JsonBody},
         model_answer,
     },
+    journal,
     messaging::MessageType,
     telemetry::{Record, Subject},
 };
@@ -145,12 +146,15 @@ async fn take(mes: &Mes, operator: &Caller, id: &OrderId, subject: &mut Subject)
     let (from, to) = (stored.status(), OrderStatus::ManufacturingStarted);
     from.change(to, Trigger::Assignment, System::MesApi)?;
     orders::assign(&mut transaction, id, operator.account).await?;
-    orders::advance(&mut transaction, id, to, operator.actor()).await?;
+    let assigned = Record::success(Action::OrderOperatorAssigned, subject.clone()).of_change();
+    let changed = Record::success(Action::OrderStatusChanged, stored.subject()).status(from, to).of_change();
+    orders::advance(&mut transaction, id, to, operator.actor(), changed.id()).await?;
+    let entries = [assigned, changed];
+    journal::keep(&mut transaction, &entries).await?;
     let (order, _) = orders::tell(&mut transaction, MessageType::OrderProgressed, id).await?;
     transaction.commit().await.fault("assigning an operator")?;
 
-    Record::success(Action::OrderOperatorAssigned, subject.clone()).write();
-    Record::success(Action::OrderStatusChanged, stored.subject()).status(from, to).write();
+    mes.core.journal.write(entries);
     mes.core.outbox_written.notify_one();
     Ok(order)
 }
@@ -198,11 +202,13 @@ async fn move_on(
     }
     let from = stored.status();
     from.change(to, Trigger::Request, System::MesApi)?;
-    orders::advance(&mut transaction, id, to, operator.actor()).await?;
+    let entry = Record::success(Action::OrderStatusChanged, subject.clone()).status(from, to).of_change();
+    orders::advance(&mut transaction, id, to, operator.actor(), entry.id()).await?;
+    journal::keep(&mut transaction, std::slice::from_ref(&entry)).await?;
     let (order, _) = orders::tell(&mut transaction, MessageType::OrderProgressed, id).await?;
     transaction.commit().await.fault("changing an order's status")?;
 
-    Record::success(Action::OrderStatusChanged, subject.clone()).status(from, to).write();
+    mes.core.journal.write([entry]);
     mes.core.outbox_written.notify_one();
     Ok(order)
 }

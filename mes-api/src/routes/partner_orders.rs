@@ -7,9 +7,14 @@ use axum::{
 use common::{
     FaultContext as _,
     auth::{By, Caller, Partner},
-    domain::{Change, Model, NewOrder, Order, OrderId, OrderStatus, Owner, System},
+    domain::{
+        Change, Model, NewOrder, Order, OrderId,
+        OrderStatus::{FileUploaded, Initiated, Submitted},
+        Owner, System,
+    },
     http::{ApiError, Path, Problem, Rejection, answers::Guarded, no_longer_than},
     idempotency::{Attempt, Begun},
+    journal::{self, Entry},
     messaging::MessageType,
     model_store::StoredModel,
     telemetry::{Record, Subject},
@@ -103,8 +108,8 @@ struct Request<'a> {
 /// Places the order, unless an earlier request with the same key has done so; gives what that one was answered then.
 async fn place(mes: &Mes, partner: &Caller, headers: &HeaderMap, form: &Form) -> Result<PartnerOrder, ApiError> {
     let mut subject = Subject::owner(Owner::Partner(partner.account));
-    let (transaction, order) = match store(mes, partner, headers, form, &mut subject).await {
-        Ok(Placed::Now(transaction, order)) => (transaction, order),
+    let (transaction, order, entries) = match store(mes, partner, headers, form, &mut subject).await {
+        Ok(Placed::Now(transaction, order, entries)) => (transaction, order, entries),
         // Without an order, nobody will ever ask for this model.
         Ok(Placed::Before(order)) => {
             form.discard(&mes.core).await;
@@ -117,9 +122,9 @@ async fn place(mes: &Mes, partner: &Caller, headers: &HeaderMap, form: &Form) ->
     };
     // A commit that fails may have worked all the same, so from here on the model stays.
     let committed = transaction.commit().await.fault("storing a partner's order");
-    committed.map_err(|fault| ApiError::from(fault).during(Action::OrderCreated, subject.clone()))?;
+    committed.map_err(|fault| ApiError::from(fault).during(Action::OrderCreated, subject))?;
 
-    report(subject, &form.model, &form.stored);
+    mes.core.journal.write(entries);
     mes.core.outbox_written.notify_one();
     mes.prices.wake();
     Ok(order)
@@ -127,7 +132,7 @@ async fn place(mes: &Mes, partner: &Caller, headers: &HeaderMap, form: &Form) ->
 
 enum Placed {
     /// As soon as the transaction is committed.
-    Now(Transaction<'static, Postgres>, PartnerOrder),
+    Now(Transaction<'static, Postgres>, PartnerOrder, [Entry; 5]),
     /// By an earlier request with the same key.
     Before(PartnerOrder),
 }
@@ -155,11 +160,15 @@ async fn store(
     let owner = Owner::Partner(partner.account);
     *subject = Subject::order(&id, owner);
     let actor = partner.actor().to_string();
-    let history =
-        FIRST_STATUSES.map(|status| Change { status, at: now, actor: actor.clone(), service: System::MesApi });
+    let entries = first_records(subject, &form.model, &form.stored);
+    let [created, _, with_model, submitted, _] = &entries;
+    let history = [(Initiated, created), (FileUploaded, with_model), (Submitted, submitted)].map(|(status, entry)| {
+        let change = Change { status, at: now, actor: actor.clone(), service: System::MesApi };
+        (change, Some(entry.id()))
+    });
     let order = Order {
         id,
-        status: OrderStatus::Submitted,
+        status: Submitted,
         owner,
         material: form.fields.material,
         quantity: form.fields.quantity,
@@ -172,24 +181,26 @@ async fn store(
     let key = &form.stored.key;
     orders::insert(&mut transaction, &order, &form.model, key, PriceStatus::Queued, &history).await?;
     pricing::queue(&mut transaction, &order.id).await?;
+    journal::keep(&mut transaction, &entries).await?;
     let (order, history) = orders::tell(&mut transaction, MessageType::OrderPartnerSubmitted, &order.id).await?;
     let order = PartnerOrder::of(order, history);
     if let Some(attempt) = &attempt {
         attempt.keep(&mut transaction, &order).await?;
     }
-    Ok(Placed::Now(transaction, order))
+    Ok(Placed::Now(transaction, order, entries))
 }
 
 /// A partner's order comes with its model and is placed at once.
-const FIRST_STATUSES: [OrderStatus; 3] = [OrderStatus::Initiated, OrderStatus::FileUploaded, OrderStatus::Submitted];
-
-fn report(subject: Subject, model: &Model, stored: &StoredModel) {
-    Record::success(Action::OrderCreated, subject.clone()).in_status(OrderStatus::Initiated).write();
-    Record::success(Action::OrderModelUploaded, subject.clone()).file(stored.bytes, model.format.extension()).write();
-    for pair in FIRST_STATUSES.windows(2) {
-        Record::success(Action::OrderStatusChanged, subject.clone()).status(pair[0], pair[1]).write();
-    }
-    pricing::changed(subject, PriceStatus::NONE, PriceStatus::Queued).write();
+fn first_records(subject: &Subject, model: &Model, stored: &StoredModel) -> [Entry; 5] {
+    let of = |action| Record::success(action, subject.clone());
+    let changed = |from, to| of(Action::OrderStatusChanged).status(from, to).of_change();
+    [
+        of(Action::OrderCreated).in_status(Initiated).of_change(),
+        of(Action::OrderModelUploaded).file(stored.bytes, model.format.extension()).of_change(),
+        changed(Initiated, FileUploaded),
+        changed(FileUploaded, Submitted),
+        pricing::changed(subject.clone(), PriceStatus::NONE, PriceStatus::Queued).of_change(),
+    ]
 }
 
 /// See an order of one's own

@@ -6,6 +6,7 @@ use common::{
     auth::{By, Operator},
     domain::OrderId,
     http::{ApiError, Path, Problem, Rejection, answers::Guarded},
+    journal,
     telemetry::Subject,
 };
 use elk::Action;
@@ -57,10 +58,12 @@ async fn queue_again(mes: &Mes, id: &OrderId, subject: &mut Subject) -> Result<M
     }
     orders::set_price(&mut transaction, id, PriceStatus::Queued, None, None).await?;
     pricing::queue(&mut transaction, id).await?;
+    let entry = pricing::changed(subject.clone(), from.name(), PriceStatus::Queued).of_change();
+    journal::keep(&mut transaction, std::slice::from_ref(&entry)).await?;
     let queued = orders::find(&mut transaction, id).await?.ok_or_else(Rejection::no_such_order)?;
     transaction.commit().await.fault("queueing a price")?;
 
-    pricing::changed(subject.clone(), from.name(), PriceStatus::Queued).write();
+    mes.core.journal.write([entry]);
     mes.prices.wake();
     Ok(queued.order)
 }

@@ -1,0 +1,133 @@
+//! Where the formatter's lines go: to standard output, each by one write and with no queue in memory; or, for the record
+//! of a change that isn't committed yet, into the hands of who asked for it.
+
+use std::{
+    cell::RefCell,
+    fs::File,
+    io::{self, Write},
+    os::{fd::AsFd as _, unix::fs::FileExt as _},
+    sync::{
+        LazyLock, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use tracing::Metadata;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// Takes one line, its end included.
+pub type Sink = fn(&[u8]) -> io::Result<()>;
+
+static SINK: OnceLock<Sink> = OnceLock::new();
+/// Whether the last write failed, and may have left a part of a line.
+static BROKEN: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// The line that this thread wants to have instead of its being written.
+    static HELD: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
+}
+
+/// Sends all lines of this process somewhere else than to standard output: for tests. The first call counts.
+pub fn redirect(sink: Sink) {
+    // A second one would say the same.
+    let _ = SINK.set(sink);
+}
+
+/// Writes one line; when this returns well, it is out of the process.
+///
+/// # Errors
+///
+/// What the operating system says: a disk that is full, a reader that is gone.
+pub(crate) fn emit(line: &[u8]) -> io::Result<()> {
+    let sink = SINK.get().copied().unwrap_or(to_standard_output);
+    let written = if BROKEN.load(Ordering::Relaxed) {
+        // What is left of the line before must not take this one with it.
+        sink(&[b"\n", line].concat())
+    } else {
+        sink(line)
+    };
+    BROKEN.store(written.is_err(), Ordering::Relaxed);
+    written
+}
+
+/// Standard output without the standard library's buffer, which would keep what could not be written.
+static STANDARD_OUTPUT: LazyLock<io::Result<File>> =
+    LazyLock::new(|| io::stdout().as_fd().try_clone_to_owned().map(File::from));
+
+fn to_standard_output(line: &[u8]) -> io::Result<()> {
+    // A pipe takes long lines in pieces; nobody else's may come in between.
+    let _turn = io::stdout().lock();
+    match &*STANDARD_OUTPUT {
+        Ok(file) => (&mut &*file).write_all(line),
+        Err(error) => Err(error.kind().into()),
+    }
+}
+
+/// Waits until what was written is on the disk. Pipes and terminals have none, which is no error.
+pub(crate) fn sync() {
+    if let Ok(file) = &*STANDARD_OUTPUT {
+        let _ = file.sync_data();
+    }
+}
+
+/// Ends the line that a process before this one, killed in the middle of a write, has left in the same file.
+pub(super) fn end_broken_line() {
+    let ends_in_the_middle = || -> io::Result<bool> {
+        // Standard output is open for writing only.
+        let file = File::open("/proc/self/fd/1")?;
+        let length = file.metadata().map(|file| if file.is_file() { file.len() } else { 0 })?;
+        let mut last = [b'\n'];
+        if length > 0 {
+            file.read_exact_at(&mut last, length - 1)?;
+        }
+        Ok(last != [b'\n'])
+    };
+    BROKEN.store(ends_in_the_middle().unwrap_or(false), Ordering::Relaxed);
+}
+
+/// The line that `write` makes the formatter write, which isn't written; nothing if the filter leaves it out.
+pub(super) fn held(write: impl FnOnce()) -> Option<Vec<u8>> {
+    HELD.set(Some(Vec::new()));
+    write();
+    HELD.take().filter(|line| !line.is_empty())
+}
+
+/// What the formatter writes to.
+#[derive(Clone, Copy, Debug)]
+pub struct Output;
+
+/// What it writes one record to.
+#[derive(Debug)]
+pub struct Line {
+    is_event: bool,
+}
+
+impl<'a> MakeWriter<'a> for Output {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line { is_event: true }
+    }
+
+    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line {
+        // Spans' start and end are no records.
+        Line { is_event: metadata.is_event() }
+    }
+}
+
+impl Write for Line {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if !self.is_event {
+            return Ok(line.len());
+        }
+        let is_held = HELD.with_borrow_mut(|held| held.as_mut().map(|held| held.extend_from_slice(line)).is_some());
+        if !is_held {
+            emit(line)?;
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
