@@ -10,7 +10,7 @@ use crate::folders::workspace;
 use crate::parts::Kind;
 use crate::ports::Choice;
 use crate::stop::StopRequests;
-use crate::{demo, doctor, prepare, print, process, trail, up};
+use crate::{demo, doctor, prepare, print, process, reconciliation, trail, up};
 
 /// The whole system on this machine, without containers: PostgreSQL, RabbitMQ, Elasticsearch, the log shipper and the
 /// three services. Without a command, it starts all of them.
@@ -38,6 +38,14 @@ enum Command {
     Trail {
         /// The order's number, such as A-100042.
         order: String,
+    },
+    /// Compares both databases with the logs: every change of an order has exactly one record, and the reverse.
+    Reconcile {
+        /// Only these orders, such as A-100042; all of them if none is named.
+        orders: Vec<String>,
+        /// Only changes from this moment on, such as 2026-11-23T00:00:00Z, or so long ago, such as 90m or 24h.
+        #[arg(long, value_name = "TIME")]
+        since: Option<reconciliation::Since>,
     },
     /// Says what the system needs from this machine, what is there, and how to get the rest.
     Doctor,
@@ -173,6 +181,9 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Prepare { check } => prepare::prepare(check, &mut requests).await,
         Command::Demo => unless_stopped(&mut requests, demo::demo(&data)).await,
         Command::Trail { order } => unless_stopped(&mut requests, trail::trail(&data, &order)).await,
+        Command::Reconcile { orders, since } => {
+            unless_stopped(&mut requests, reconciliation::reconcile(&data, orders, since)).await
+        }
         Command::Doctor => doctor::doctor(&data).await,
     }
 }

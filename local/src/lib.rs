@@ -15,6 +15,7 @@ mod prepare;
 mod print;
 mod process;
 mod progress;
+mod reconciliation;
 mod report;
 mod search;
 mod secret;

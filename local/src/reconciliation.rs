@@ -1,0 +1,95 @@
+//! `reconcile`: whether the logs tell the truth about orders.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use comfy_table::Table;
+use reconcile::{Finding, Log, Scope, Sources};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::system_file::SystemFile;
+use crate::{print, table};
+
+/// How long what was just written may take to be found.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// A longer table helps nobody.
+const SHOWN: usize = 200;
+
+/// From when on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Since(OffsetDateTime);
+
+impl FromStr for Since {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(moment) = OffsetDateTime::parse(text, &Rfc3339) {
+            return Ok(Self(moment));
+        }
+        let unit = text.chars().last().and_then(|unit| "smhd".find(unit)).map(|unit| [1, 60, 3_600, 86_400][unit]);
+        let count = text.get(..text.len().saturating_sub(1)).and_then(|count| count.parse::<u32>().ok());
+        let ago = unit.zip(count).map(|(unit, count)| time::Duration::seconds(unit * i64::from(count)));
+        let ago = ago.ok_or("write 2026-11-23T00:00:00Z, or 90m, 24h, 7d")?;
+        Ok(Self(OffsetDateTime::now_utc() - ago))
+    }
+}
+
+/// Where a running system keeps its orders and its records.
+pub(crate) fn sources(file: &SystemFile) -> Result<Sources> {
+    let databases = file.databases.as_ref().context("the running system has no PostgreSQL")?;
+    let address = file.elasticsearch.as_deref().context("the running system has no Elasticsearch")?;
+    let support = file.accounts.support.as_ref().context("the running system has no account for Support")?;
+    Ok(Sources {
+        shop: databases.shop.clone(),
+        mes: databases.mes.clone(),
+        log: Log::new(address, &support.login, &support.password),
+    })
+}
+
+/// Compares, prints what is wrong, and fails if anything is.
+pub(crate) async fn reconcile(data: &Path, orders: Vec<String>, since: Option<Since>) -> Result<()> {
+    let sources = sources(&SystemFile::read(data)?)?;
+    let scope = Scope { orders: (!orders.is_empty()).then_some(orders), since: since.map(|since| since.0) };
+    let report = reconcile::reconcile(&sources, &scope, PATIENCE).await?;
+    if !report.findings.is_empty() {
+        print::out(findings(&report.findings));
+    }
+    print::out(format_args!(
+        "{} orders, {} changes, {} records of changes: {} findings",
+        report.orders,
+        report.rows,
+        report.records,
+        report.findings.len()
+    ));
+    if !report.findings.is_empty() {
+        bail!("the logs and the databases disagree");
+    }
+    Ok(())
+}
+
+fn findings(findings: &[Finding]) -> Table {
+    let mut table = table::with_header(["order", "finding", "where", "status", "what"]);
+    table.add_rows(findings.iter().take(SHOWN).map(|finding| {
+        [&finding.order, finding.kind.name(), finding.place, &finding.status, &finding.detail].map(str::to_owned)
+    }));
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_can_be_written_as_itself_or_as_how_long_ago() {
+        let since = |text: &str| Since::from_str(text).map(|since| since.0);
+        assert_eq!(since("2026-11-23T00:00:00Z").map(OffsetDateTime::unix_timestamp), Ok(1_795_392_000));
+        let ago = OffsetDateTime::now_utc() - since("90m").expect("an hour and a half ago");
+        assert!((ago.whole_minutes() - 90).abs() <= 1, "{ago}");
+        for nonsense in ["", "m", "yesterday", "-1h", "1y"] {
+            assert!(since(nonsense).is_err(), "{nonsense}");
+        }
+    }
+}
