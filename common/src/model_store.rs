@@ -20,6 +20,7 @@ use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
 use crate::{
+    crash,
     domain::{ModelFormat, System},
     fault::{ErrorType, Fault, FaultContext as _},
 };
@@ -220,6 +221,7 @@ async fn fill(
     let mut head = Vec::new();
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(PutError::Body)?;
+        crash::point("upload.receiving");
         bytes += chunk.len() as u64;
         if bytes > limit {
             return Err(PutError::TooLarge);

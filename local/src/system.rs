@@ -242,7 +242,9 @@ fn complaints_of(data: &Path) -> Result<PathBuf> {
 /// The runner's executable: beside the test's own, or built now.
 fn runner() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let profile = test.ancestors().nth(2).context("the test isn't in a target folder")?;
+    // Tests are one folder deeper than other programs.
+    let folders = test.ancestors().skip(1).skip_while(|folder| folder.ends_with("deps"));
+    let profile = folders.into_iter().next().context("the test isn't in a target folder")?;
     let runner = profile.join("alexandrite");
     if !runner.exists() {
         let name = profile.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();

@@ -17,7 +17,7 @@ use common::{
 };
 use elk::{Action, field};
 use futures::Stream;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use tracing::Span;
 use uuid::Uuid;
 

@@ -46,7 +46,12 @@ pub(crate) fn emit(line: &[u8]) -> io::Result<()> {
     } else {
         sink(line)
     };
-    BROKEN.store(written.is_err(), Ordering::Relaxed);
+    let was_broken = BROKEN.swap(written.is_err(), Ordering::Relaxed);
+    match &written {
+        Err(error) if !was_broken => eprintln!("records can't be written, the work goes on: {error}"),
+        Ok(()) if was_broken => eprintln!("records are written again"),
+        _ => {}
+    }
     written
 }
 
@@ -82,7 +87,9 @@ pub(super) fn end_broken_line() {
         }
         Ok(last != [b'\n'])
     };
-    BROKEN.store(ends_in_the_middle().unwrap_or(false), Ordering::Relaxed);
+    if ends_in_the_middle().unwrap_or(false) {
+        let _ = to_standard_output(b"\n");
+    }
 }
 
 /// The line that `write` makes the formatter write, which isn't written; nothing if the filter leaves it out.

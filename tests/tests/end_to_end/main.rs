@@ -11,7 +11,6 @@ mod support {
     pub(crate) mod broker;
     pub(crate) mod failure;
     pub(crate) mod process;
-    pub(crate) mod relay;
     pub(crate) mod search;
     pub(crate) mod spans;
     pub(crate) mod system;
@@ -29,6 +28,7 @@ mod scenario {
 
 mod access;
 mod catalogue;
+mod crashes;
 mod dashboards;
 mod hostile;
 mod kills;

@@ -1,6 +1,6 @@
 //! Messages that come twice, late and in the wrong order, and replicas that share the work.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use common::domain::OrderStatus::{
     self, ManufacturingApproved, ManufacturingCompleted, Packaging, PriceCalculated, Shipped,
@@ -14,11 +14,14 @@ use crate::support::{
     world::World,
 };
 
-/// How often each of an order's statuses was reported.
+/// How often each of an order's statuses was reported. A line may be there twice, after a service was killed; it is one
+/// change all the same.
 fn changes<'a>(records: impl IntoIterator<Item = &'a Record>, order: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     let of_order = [("order.id", order), ("event.action", "order.status_changed"), ("event.outcome", "success")];
-    for record in records.into_iter().filter(|record| log::has(record, &of_order)) {
+    let mut seen = BTreeSet::new();
+    let is_new = |record: &&Record| seen.insert(text(record, "event.id").to_owned());
+    for record in records.into_iter().filter(|record| log::has(record, &of_order)).filter(is_new) {
         *counts.entry(text(record, "order.status").to_owned()).or_default() += 1;
     }
     counts

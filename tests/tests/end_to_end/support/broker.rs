@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::system;
 
 /// As many as one run of the tests can need.
-const HOSTS: usize = 24;
+const HOSTS: usize = 32;
 
 /// A virtual host of the shared broker, with the users, rights and policies of the main one, that nobody else uses.
 pub(crate) struct VirtualHost {

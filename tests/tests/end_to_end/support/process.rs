@@ -2,6 +2,8 @@
 
 use std::{
     fs::{File, OpenOptions},
+    net::{TcpListener, TcpStream},
+    os::unix::process::ExitStatusExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
 };
@@ -31,7 +33,7 @@ impl Process {
     /// Starts `shop-api`, `crm-api` or `mes-api` with the shared system's environment, apart from these variables, and
     /// waits until it listens.
     pub(crate) async fn start(service: &str, variables: &[(&str, String)]) -> Self {
-        let (child, log) = spawn(service, variables).await;
+        let (child, log) = spawn(service, variables, None).await;
         let mut process = Self { child, log, address: String::new() };
         let address = eventually("a service to listen", async || {
             if let Some(status) = process.child.try_wait().expect("a child can be asked") {
@@ -42,6 +44,18 @@ impl Process {
             address.ok_or("it hasn't said so")
         });
         process.address = format!("http://{}", address.await);
+        process
+    }
+
+    /// Starts a service whose standard output takes nothing, as on a full disk, and waits until it answers.
+    pub(crate) async fn start_mute(service: &str, variables: &[(&str, String)]) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let address = format!("127.0.0.1:{port}");
+        let variables = [variables, &[("LISTEN_ADDR", address.clone())]].concat();
+        let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
+        let (child, log) = spawn(service, &variables, Some(full)).await;
+        let process = Self { child, log, address: format!("http://{address}") };
+        eventually("a service to listen", async || TcpStream::connect(&address).map(drop)).await;
         process
     }
 
@@ -89,6 +103,12 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// Waits until it has died by itself, without a last word.
+    pub(crate) async fn crashed(&mut self) {
+        let status = ended(&mut self.child).await;
+        assert_eq!(status.signal(), Some(Signal::SIGABRT as i32), "{status}: {}", complaints(&self.log));
+    }
+
     /// Asks it to stop, and waits until it has.
     pub(crate) async fn stop(&mut self) -> ExitStatus {
         let pid = i32::try_from(self.child.id()).expect("a process id");
@@ -105,13 +125,13 @@ impl Drop for Process {
 
 /// Starts a service that is not to come up, and waits until it has given up. Gives its log and what it said besides.
 pub(crate) async fn fails_to_start(service: &str, variables: &[(&str, String)]) -> (PathBuf, String) {
-    let (mut child, log) = spawn(service, variables).await;
+    let (mut child, log) = spawn(service, variables, None).await;
     assert!(!ended(&mut child).await.success());
     let said = complaints(&log);
     (log, said)
 }
 
-async fn spawn(service: &str, variables: &[(&str, String)]) -> (Child, PathBuf) {
+async fn spawn(service: &str, variables: &[(&str, String)], output: Option<File>) -> (Child, PathBuf) {
     let file = system::file().await;
     let log = file.logs.join(format!("{service}-{}.log", Uuid::now_v7().simple()));
     let open = |path: &Path| -> File {
@@ -122,7 +142,10 @@ async fn spawn(service: &str, variables: &[(&str, String)]) -> (Child, PathBuf) 
     command.args(["--pdeathsig", "KILL"]).arg(&file.binaries[service]);
     command.env_clear().envs(&file.environments[service]).env("LISTEN_ADDR", "127.0.0.1:0");
     command.envs(variables.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).stdout(open(&log)).stderr(open(&log.with_extension("stderr.txt")));
+    command
+        .stdin(Stdio::null())
+        .stdout(output.unwrap_or_else(|| open(&log)))
+        .stderr(open(&log.with_extension("stderr.txt")));
     (command.spawn().expect("the service's program starts"), log)
 }
 

@@ -10,17 +10,11 @@ use common::{
     auth::{Hasher, Role, accounts},
     domain::System,
 };
-use e2e::TestDatabase;
+use e2e::{Relay, TestDatabase, host_in};
 use local::Login;
 use sqlx::PgPool;
 
-use super::{
-    broker::VirtualHost,
-    people::Site,
-    process::Process,
-    relay::{Relay, host_in},
-    secrets, system,
-};
+use super::{broker::VirtualHost, people::Site, process::Process, secrets, system};
 
 /// Shop, CRM and MES with databases, a virtual host and a model folder of their own. Each reaches its database and the
 /// broker by a line that can be cut.
@@ -42,7 +36,7 @@ pub(crate) struct World {
     crm_variables: Variables,
     mes_variables: Variables,
     // Dropped last: nobody works on them any more.
-    _databases: [TestDatabase; 2],
+    databases: [TestDatabase; 2],
 }
 
 /// Settings of a service.
@@ -99,7 +93,7 @@ impl World {
             shop_variables,
             crm_variables,
             mes_variables,
-            _databases: databases,
+            databases,
         };
         world.healthy(System::CrmApi, "ok").await;
         world.healthy(System::MesApi, "ok").await;
@@ -115,16 +109,63 @@ impl World {
 
     /// One more CRM with the same database and broker.
     pub(crate) async fn another_crm(&self) -> Process {
-        let crm = Process::start("crm-api", &self.crm_variables).await;
-        crm.healthy("ok").await;
-        crm
+        self.another(System::CrmApi, &[]).await
     }
 
     /// One more MES with the same database and broker.
     pub(crate) async fn another_mes(&self) -> Process {
-        let mes = Process::start("mes-api", &self.mes_variables).await;
-        mes.healthy("ok").await;
-        mes
+        self.another(System::MesApi, &[]).await
+    }
+
+    /// One more of a service with the same database and broker, and further settings.
+    async fn another(&self, system: System, more: &[(&'static str, String)]) -> Process {
+        let process = Process::start(system.name(), &[self.variables(system), more].concat()).await;
+        process.healthy("ok").await;
+        process
+    }
+
+    fn variables(&self, system: System) -> &Variables {
+        match system {
+            System::ShopApi => &self.shop_variables,
+            System::CrmApi => &self.crm_variables,
+            System::MesApi => &self.mes_variables,
+        }
+    }
+
+    /// Puts a new process with further settings in the place of the present one, which is killed if it still runs.
+    pub(crate) async fn replace(&mut self, system: System, more: &[(&'static str, String)]) {
+        match system {
+            System::ShopApi => self.shop.kill(),
+            System::CrmApi => self.crm.kill(),
+            System::MesApi => self.mes.kill(),
+        }
+        let new = self.another(system, more).await;
+        let (process, client) = match system {
+            System::ShopApi => (&mut self.shop, &mut self.site.shop),
+            System::CrmApi => (&mut self.crm, &mut self.site.crm),
+            System::MesApi => (&mut self.mes, &mut self.site.mes),
+        };
+        *client = new.client();
+        *process = new;
+    }
+
+    /// One more shop, whose log's disk is full.
+    pub(crate) async fn shop_that_can_not_write(&self) -> Process {
+        let shop = Process::start_mute("shop-api", &self.shop_variables).await;
+        shop.healthy("ok").await;
+        shop
+    }
+
+    /// Where its orders and their records are.
+    pub(crate) async fn sources(&self) -> reconcile::Sources {
+        let file = system::file().await;
+        let address = file.elasticsearch.as_deref().expect("Elasticsearch runs");
+        let support = file.accounts.support.as_ref().expect("there is a support account");
+        reconcile::Sources {
+            shop: self.databases[0].url().to_owned(),
+            mes: self.databases[1].url().to_owned(),
+            log: reconcile::Log::new(address, &support.login, &support.password),
+        }
     }
 
     /// A further seller or operator.
@@ -135,14 +176,12 @@ impl World {
 
     /// Puts a new CRM in the place of the present one.
     pub(crate) async fn replace_crm(&mut self) {
-        self.crm = self.another_crm().await;
-        self.site.crm = self.crm.client();
+        self.replace(System::CrmApi, &[]).await;
     }
 
     /// Puts a new MES in the place of the present one.
     pub(crate) async fn replace_mes(&mut self) {
-        self.mes = self.another_mes().await;
-        self.site.mes = self.mes.client();
+        self.replace(System::MesApi, &[]).await;
     }
 
     pub(crate) fn service(&self, system: System) -> &Process {
