@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
@@ -10,7 +11,7 @@ use crate::folders::workspace;
 use crate::parts::Kind;
 use crate::ports::Choice;
 use crate::stop::StopRequests;
-use crate::{demo, doctor, prepare, print, process, reconciliation, trail, up};
+use crate::{demo, doctor, incident, prepare, print, process, reconciliation, trail, up};
 
 /// The whole system on this machine, without containers: PostgreSQL, RabbitMQ, Elasticsearch, the log shipper and the
 /// three services. Without a command, it starts all of them.
@@ -33,7 +34,7 @@ enum Command {
     /// Starts the system and runs it until Ctrl-C or SIGTERM.
     Up(UpFlags),
     /// Takes an order with a 3D model through all its statuses and shows its trail from Elasticsearch.
-    Demo,
+    Demo(DemoFlags),
     /// Shows an order's trail from Elasticsearch.
     Trail {
         /// The order's number, such as A-100042.
@@ -55,6 +56,20 @@ enum Command {
         #[arg(long)]
         check: bool,
     },
+}
+
+/// Something that goes wrong, instead of an order that goes well.
+#[derive(Args, Clone, Debug)]
+struct DemoFlags {
+    /// Makes this happen on the running system; without a name, lists what can happen.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "")]
+    incident: Option<String>,
+    /// How many orders or accounts the incident is about, where it can be several.
+    #[arg(long, value_name = "NUMBER", requires = "incident")]
+    count: Option<usize>,
+    /// How long an incident goes on that has to be ended, unless Ctrl-C ends it.
+    #[arg(long, value_name = "SECONDS", requires = "incident", default_value_t = 600)]
+    lasting: u64,
 }
 
 /// How to start the system.
@@ -179,7 +194,14 @@ async fn dispatch(cli: Cli) -> Result<()> {
     match command {
         Command::Up(flags) => up::up(&data, &flags, &mut requests).await,
         Command::Prepare { check } => prepare::prepare(check, &mut requests).await,
-        Command::Demo => unless_stopped(&mut requests, demo::demo(&data)).await,
+        Command::Demo(DemoFlags { incident: None, .. }) => unless_stopped(&mut requests, demo::demo(&data)).await,
+        Command::Demo(DemoFlags { incident: Some(name), .. }) if name.is_empty() => {
+            incident::list();
+            Ok(())
+        }
+        Command::Demo(DemoFlags { incident: Some(name), count, lasting }) => {
+            incident::show(&data, &name, count, Duration::from_secs(lasting), &mut requests).await
+        }
         Command::Trail { order } => unless_stopped(&mut requests, trail::trail(&data, &order)).await,
         Command::Reconcile { orders, since } => {
             unless_stopped(&mut requests, reconciliation::reconcile(&data, orders, since)).await

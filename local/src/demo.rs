@@ -2,22 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use elk::field;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use crate::caller::{Caller, PATIENCE};
 use crate::print;
 use crate::process::POLL;
 use crate::search::Elasticsearch;
-use crate::secret;
-use crate::system_file::{Login, SystemFile};
+use crate::system_file::SystemFile;
 use crate::trail;
-
-/// A price takes moments, a message less, a record two seconds; this is for a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 const STATUSES: [&str; 10] = [
     "INITIATED",
@@ -66,12 +63,10 @@ impl People {
         const NONE: &str = "the running system has no services";
         let accounts = &file.accounts;
         let shop = file.shop_api.as_deref().context(NONE)?;
-        let login = format!("demo-{}", &secret::random()?[..12]);
-        let customer = Login { login, password: secret::random()? };
-        Caller::nobody(shop).call(Method::POST, "/customers", Some(json!(customer))).await?;
+        let (customer, _) = Caller::new_customer(shop).await?;
         print::out("A new customer registers in the shop.");
         Ok(Self {
-            customer: Caller::log_in(shop, &customer).await?,
+            customer,
             seller: Caller::log_in(file.crm_api.as_deref().context(NONE)?, accounts.seller.as_ref().context(NONE)?)
                 .await?,
             operator: Caller::log_in(file.mes_api.as_deref().context(NONE)?, accounts.operator.as_ref().context(NONE)?)
@@ -82,8 +77,7 @@ impl People {
     /// The customer's part: returns the order's number.
     async fn place_order(&self) -> Result<String> {
         let wish = json!({ "material": "gold_585", "quantity": 2, "comment": "engraved inside, please" });
-        let order = self.customer.call(Method::POST, "/orders", Some(wish)).await?;
-        let order = order["id"].as_str().context("an order without a number")?.to_owned();
+        let order = self.customer.create_order(&wish).await?;
         // A plain ring of 18 mm inner diameter.
         let ring = mesh::solids::torus(10.0, 1.0, 96).to_binary_stl();
         print::out(format_args!("Order {order}: two rings of 585 gold, by a 3D model of {} kB.", ring.len() / 1000));
@@ -123,83 +117,6 @@ impl People {
         self.customer.wait_for(order, "CLOSED").await?;
         print::out("The carrier confirms the delivery, which closes it.");
         Ok(())
-    }
-}
-
-/// Somebody who calls one service.
-struct Caller {
-    client: Client,
-    address: String,
-    token: Option<String>,
-}
-
-impl Caller {
-    fn nobody(address: &str) -> Self {
-        Self { client: Client::new(), address: address.to_owned(), token: None }
-    }
-
-    async fn log_in(address: &str, account: &Login) -> Result<Self> {
-        let nobody = Self::nobody(address);
-        let session = nobody.call(Method::POST, "/sessions", Some(json!(account))).await?;
-        let token = session["token"].as_str().context("a session without a token")?;
-        Ok(nobody.instead_with(token))
-    }
-
-    fn instead_with(&self, token: &str) -> Self {
-        Self { client: self.client.clone(), address: self.address.clone(), token: Some(token.to_owned()) }
-    }
-
-    async fn call(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
-        let what = format!("{method} {path}");
-        let request = self.client.request(method, format!("{}{path}", self.address));
-        let request = match body {
-            Some(body) => request.json(&body),
-            None => request,
-        };
-        self.send(request, &what).await
-    }
-
-    async fn upload(&self, path: &str, content: Vec<u8>) -> Result<Value> {
-        let request = self.client.put(format!("{}{path}", self.address)).body(content);
-        self.send(request.header("content-type", "application/octet-stream"), &format!("PUT {path}")).await
-    }
-
-    async fn send(&self, mut request: reqwest::RequestBuilder, what: &str) -> Result<Value> {
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token);
-        }
-        let answer = request.timeout(PATIENCE).send().await.with_context(|| what.to_owned())?;
-        let status = answer.status();
-        let body = answer.text().await.with_context(|| what.to_owned())?;
-        if !status.is_success() {
-            bail!("{what} was answered with {status}: {body}");
-        }
-        if status == StatusCode::NO_CONTENT || body.is_empty() {
-            return Ok(Value::Null);
-        }
-        serde_json::from_str(&body).with_context(|| format!("{what}: no JSON in the answer"))
-    }
-
-    async fn advance(&self, order: &str, status: &str) -> Result<()> {
-        let body = json!({ "status": status });
-        self.call(Method::POST, &format!("/orders/{order}/status"), Some(body)).await.map(drop)
-    }
-
-    /// Asks for the order until it has this status.
-    async fn wait_for(&self, order: &str, status: &str) -> Result<Value> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let seen = match self.call(Method::GET, &format!("/orders/{order}"), None).await {
-                Ok(seen) if seen["status"] == status => return Ok(seen),
-                Ok(seen) => seen["status"].to_string(),
-                // The MES doesn't know an order before the message about it has come.
-                Err(error) => format!("{error:#}"),
-            };
-            if Instant::now() > deadline {
-                bail!("order {order} did not become {status} within {} s: {seen}", PATIENCE.as_secs());
-            }
-            tokio::time::sleep(POLL * 4).await;
-        }
     }
 }
 

@@ -2,10 +2,12 @@
 //! and for tests [`System`], which does so through that program.
 
 mod accounts;
+mod caller;
 pub mod cli;
 mod demo;
 mod doctor;
 mod folders;
+pub mod incident;
 mod install;
 mod lock;
 mod owner;

@@ -1,0 +1,73 @@
+//! One more CRM beside the system's own, with deadlines of no time at all: what would take an order three quarters of an
+//! hour takes it a moment.
+
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use nix::sys::signal::Signal;
+
+use crate::caller::PATIENCE;
+use crate::process::{Child, POLL};
+use crate::secret;
+use crate::system_file::SystemFile;
+
+const SERVICE: &str = "crm-api";
+
+/// Ends when this is dropped.
+pub(super) struct Replica {
+    child: Child,
+    deadlines: PathBuf,
+    log: PathBuf,
+}
+
+impl Replica {
+    /// Starts it; its log is shipped like every other.
+    pub(super) fn start(system: &SystemFile, deadlines: &str) -> Result<Self> {
+        let missing = "the running system has no CRM";
+        let (binary, environment) =
+            system.binaries.get(SERVICE).zip(system.environments.get(SERVICE)).context(missing)?;
+        let name = format!("{SERVICE}-impatient-{}", &secret::random()?[..8]);
+        let file = system.logs.join(format!("{name}.toml"));
+        fs::write(&file, deadlines).with_context(|| format!("writing {}", file.display()))?;
+        let log = system.logs.join(format!("{name}.log"));
+        let open = |path: &Path| {
+            let file = OpenOptions::new().create(true).append(true).open(path);
+            file.with_context(|| format!("opening {}", path.display()))
+        };
+        let mut command = tokio::process::Command::new(binary);
+        command.env_clear().envs(environment).env("LISTEN_ADDR", "127.0.0.1:0");
+        command.env("DEADLINES_FILE", &file).env("STUCK_CHECK_SECONDS", "1");
+        command.stdin(Stdio::null()).stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);
+        let child = Child::start(&mut command, Signal::SIGKILL)?;
+        Ok(Self { child, deadlines: file, log })
+    }
+
+    /// Waits until it has reported this order.
+    pub(super) async fn reports(&mut self, order: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        let (event, order) = (r#""event.action":"order.stuck""#, format!(r#""order.id":"{order}""#));
+        loop {
+            let log = fs::read_to_string(&self.log).with_context(|| format!("reading {}", self.log.display()))?;
+            if log.lines().any(|line| line.contains(event) && line.contains(&order)) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("the further CRM has not reported the order; its log: {}", self.log.display());
+            }
+            tokio::select! {
+                how = self.child.wait() => bail!("the further CRM ended ({how}); its log: {}", self.log.display()),
+                () = tokio::time::sleep(POLL * 4) => {}
+            }
+        }
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        // It was read at the start.
+        let _ = fs::remove_file(&self.deadlines);
+    }
+}

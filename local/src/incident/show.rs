@@ -1,0 +1,64 @@
+//! `demo --incident`: makes an incident happen while a person watches.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use super::Incident;
+use crate::print;
+use crate::stop::StopRequests;
+use crate::system_file::SystemFile;
+
+/// Prints the names with what happens.
+pub(crate) fn list() {
+    for incident in Incident::ALL {
+        print::out(format_args!("{:18} {}", incident.name(), incident.summary()));
+    }
+}
+
+/// Makes the incident of this name happen; one that goes on is ended after `lasting`, or when somebody asks to stop.
+pub(crate) async fn show(
+    data: &Path,
+    name: &str,
+    count: Option<usize>,
+    lasting: Duration,
+    requests: &mut StopRequests,
+) -> Result<()> {
+    let Some(incident) = Incident::of_name(name) else {
+        list();
+        bail!("there is no incident {name:?}");
+    };
+    let system = SystemFile::read(data)?;
+    print::out(incident.summary());
+    let ongoing = tokio::select! {
+        begun = incident.begin(&system, count) => begun?,
+        name = requests.next() => bail!("stopped by {name}"),
+    };
+    ongoing.done.iter().for_each(print::out);
+    look_for(incident, &ongoing.orders);
+    if ongoing.goes_on() {
+        print::out(format_args!("This goes on for {} s; Ctrl-C ends it earlier.", lasting.as_secs()));
+        tokio::select! {
+            () = tokio::time::sleep(lasting) => {}
+            _ = requests.next() => {}
+        }
+    }
+    ongoing.end().await?.iter().for_each(print::out);
+    Ok(())
+}
+
+fn look_for(incident: Incident, orders: &[String]) {
+    let signs = incident.signs();
+    print::out(format_args!(
+        "\nLook for\n  records    event.action {}\n  alert      {}\n  dashboard  {}\n  what to do docs/runbook.md#{}",
+        signs.events.join(", "),
+        signs.alerts.join(", "),
+        signs.dashboard,
+        signs.runbook,
+    ));
+    if let Some(order) = orders.first() {
+        print::out(format_args!("  trail      cargo run -- trail {order}"));
+    }
+    print::out("");
+}
