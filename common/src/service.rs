@@ -1,6 +1,7 @@
 //! The shell that runs a service: settings, subcommands, start, signals, stop. A service itself is its [`Service`].
 
 mod command;
+mod heartbeat;
 mod housekeeping;
 mod settings;
 
@@ -105,6 +106,7 @@ impl Application {
         let routes = S::start(&core, &settings.own, &mut background)?;
         background.spawn("housekeeping", housekeeping::run(core.clone(), background.stopping()));
         background.spawn("journal", core.journal.clone().tend(core.database.clone(), background.stopping()));
+        background.spawn("heartbeat", heartbeat::run(settings.core.heartbeat(), background.stopping()));
         let router = http::router(&core, routes);
         Ok(Self { listener, router, core, background, deadline: settings.core.shutdown_deadline() })
     }

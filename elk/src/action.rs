@@ -101,11 +101,13 @@ pub enum Action {
     HttpRequest,
     /// A service came up or went down.
     ServiceLifecycle,
+    /// A service is there.
+    ServiceHeartbeat,
 }
 
 impl Action {
     /// Every action, in the dictionary's order.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::OrderCreated,
         Self::OrderStatusChanged,
         Self::OrderModelUploaded,
@@ -120,6 +122,7 @@ impl Action {
         Self::LoginFailedRepeatedly,
         Self::HttpRequest,
         Self::ServiceLifecycle,
+        Self::ServiceHeartbeat,
     ];
 
     /// The stable name: the value of [`field::EVENT_ACTION`](crate::field::EVENT_ACTION).
@@ -140,6 +143,7 @@ impl Action {
             Self::LoginFailedRepeatedly => "auth.login_failed_repeatedly",
             Self::HttpRequest => "http.request",
             Self::ServiceLifecycle => "service.lifecycle",
+            Self::ServiceHeartbeat => "service.heartbeat",
         }
     }
 
@@ -165,6 +169,7 @@ impl Action {
             }
             Self::HttpRequest => "A request was answered, or its client went away.",
             Self::ServiceLifecycle => "A service came up, went down, or does without the broker for a while.",
+            Self::ServiceHeartbeat => "A service is there; said again and again, so that its silence means something.",
         }
     }
 
@@ -179,7 +184,8 @@ impl Action {
             | Self::LoginFailed
             | Self::LoginFailedRepeatedly
             | Self::HttpRequest
-            | Self::ServiceLifecycle => &[Shop, Crm, Mes],
+            | Self::ServiceLifecycle
+            | Self::ServiceHeartbeat => &[Shop, Crm, Mes],
             Self::OrderOperatorAssigned | Self::OrderPriceStatusChanged => &[Mes],
             Self::OrderStuck => &[Crm],
             Self::MessagePublished | Self::MessageConsumed | Self::MessageRetried | Self::MessageDeadLettered => {
@@ -198,7 +204,8 @@ impl Action {
             | Self::OrderOperatorAssigned
             | Self::MessagePublished
             | Self::MessageConsumed
-            | Self::LoginFailed => &[Level::Info],
+            | Self::LoginFailed
+            | Self::ServiceHeartbeat => &[Level::Info],
             Self::ServiceLifecycle => &[Level::Info, Level::Warn],
             Self::OrderPriceStatusChanged | Self::HttpRequest => &[Level::Info, Level::Error],
             Self::OrderStuck | Self::MessageRetried | Self::LoginFailedRepeatedly => &[Level::Warn],
@@ -272,6 +279,7 @@ impl Action {
                 REQUEST,
             ],
             Self::ServiceLifecycle => &[Field(field::SERVICE_STATE)],
+            Self::ServiceHeartbeat => &[],
         }
     }
 }

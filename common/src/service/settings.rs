@@ -113,6 +113,10 @@ pub struct CoreSettings {
     #[arg(long, env = "SHUTDOWN_SECONDS", value_name = "SHUTDOWN_SECONDS", default_value_t = 20,
           value_parser = clap::value_parser!(u64).range(1..=600))]
     pub shutdown_seconds: u64,
+    /// Seconds between two records that say that the service is there
+    #[arg(long, env = "HEARTBEAT_SECONDS", value_name = "HEARTBEAT_SECONDS", default_value_t = 30,
+          value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub heartbeat_seconds: u64,
 }
 
 impl<S: Service> Settings<S> {
@@ -155,6 +159,10 @@ impl<S: Service> Settings<S> {
 impl CoreSettings {
     pub(super) const fn shutdown_deadline(&self) -> Duration {
         Duration::from_secs(self.shutdown_seconds)
+    }
+
+    pub(super) const fn heartbeat(&self) -> Duration {
+        Duration::from_secs(self.heartbeat_seconds)
     }
 
     /// Lets this process have as many file descriptors as its clients may need: each a connection and a model.

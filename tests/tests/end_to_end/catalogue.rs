@@ -41,8 +41,10 @@ fn rows() -> BTreeSet<(&'static str, &'static str, u64)> {
     for action in Action::ALL {
         for service in action.written_by() {
             let levels = action.levels().iter().copied();
-            // These two report a failure themselves; that they fail would be another action's failure.
-            let reports = matches!(action, Action::MessageRetried | Action::LoginFailedRepeatedly);
+            // Two report a failure themselves, that they fail would be another action's failure; and a heart that fails
+            // to beat says nothing.
+            let reports =
+                matches!(action, Action::MessageRetried | Action::LoginFailedRepeatedly | Action::ServiceHeartbeat);
             let failure = (!reports).then_some(Level::Error);
             rows.extend(levels.chain(failure).map(|level| (action.name(), service.name(), level.number())));
         }
