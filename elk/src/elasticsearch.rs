@@ -8,6 +8,9 @@ pub const INDEX_PATTERN: &str = "alexandrite-*";
 /// Path in Elasticsearch: `PUT _index_template/alexandrite`.
 pub const INDEX_TEMPLATE_NAME: &str = "alexandrite";
 
+/// Path in Elasticsearch: `PUT _index_template/alexandrite-alerts`.
+pub const ALERTS_TEMPLATE_NAME: &str = "alexandrite-alerts";
+
 /// Path in Elasticsearch: `PUT _ilm/policy/alexandrite`.
 pub const ILM_POLICY_NAME: &str = "alexandrite";
 
@@ -45,6 +48,12 @@ pub fn ilm_policy() -> Value {
 #[must_use]
 pub fn index_template() -> Value {
     embedded(include_str!("../elasticsearch/index-template.json"))
+}
+
+/// Body of the index template for what ElastAlert notes, alerts above all: `PUT _index_template/`[`ALERTS_TEMPLATE_NAME`].
+#[must_use]
+pub fn alerts_template() -> Value {
+    embedded(include_str!("../elasticsearch/alerts-template.json"))
 }
 
 /// The file realm's `roles.yml`: [`ROLES`], one line each. YAML takes JSON as it is.

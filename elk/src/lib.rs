@@ -14,8 +14,8 @@ pub mod record;
 
 pub use action::Action;
 pub use elasticsearch::{
-    ILM_POLICY_NAME, INDEX_PATTERN, INDEX_TEMPLATE_NAME, ROLES, component_templates, ilm_policy, index_template,
-    retention_template, roles_file,
+    ALERTS_TEMPLATE_NAME, ILM_POLICY_NAME, INDEX_PATTERN, INDEX_TEMPLATE_NAME, ROLES, alerts_template,
+    component_templates, ilm_policy, index_template, retention_template, roles_file,
 };
 pub use error_type::ErrorType;
 

@@ -119,6 +119,17 @@ fn no_role_may_administer() {
     }
 }
 
+#[test]
+fn elastalert_reads_records_and_writes_only_its_own_notes() {
+    let role = role_of("elastalert");
+    let notes = &elk::alerts_template()["index_patterns"];
+    for entry in role["indices"].as_array().unwrap() {
+        let privileges: Vec<_> = entry["privileges"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let reads_only = privileges == ["read", "view_index_metadata"];
+        assert!(reads_only || entry["names"] == *notes, "{entry}");
+    }
+}
+
 fn role_of(name: &str) -> Value {
     let (_, body) = elk::ROLES.into_iter().find(|(role, _)| *role == name).expect("there is such a role");
     serde_json::from_str(body).expect("it is JSON")

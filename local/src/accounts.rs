@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::secret;
 use crate::system_file::write_private;
@@ -45,6 +46,7 @@ pub(crate) struct Accounts {
     pub(crate) employee_without_role: Login,
     pub(crate) administrator: Login,
     pub(crate) shipper: Login,
+    pub(crate) elastalert: Login,
     /// API keys by their owner's role. A service shows a key once, when it makes it.
     #[serde(default)]
     pub(crate) keys: BTreeMap<String, String>,
@@ -54,11 +56,25 @@ impl Accounts {
     /// The accounts of this data folder; new ones if it has none yet.
     pub(crate) fn load(data: &Path) -> Result<Self> {
         let path = data.join(FILE);
-        if path.exists() {
-            let content = fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-            return serde_json::from_str(&content).with_context(|| format!("reading {}", path.display()));
+        let new = Self::new()?;
+        if !path.exists() {
+            new.save(data)?;
+            return Ok(new);
         }
-        let accounts = Self {
+        let read = || {
+            let kept: Map<String, Value> = serde_json::from_str(&fs::read_to_string(&path)?)?;
+            // An account that came with a later version is new.
+            let mut all = serde_json::to_value(new)?;
+            kept.into_iter().for_each(|(name, account)| all[name] = account);
+            anyhow::Ok(serde_json::from_value::<Self>(all)?)
+        };
+        let accounts = read().with_context(|| format!("reading {}", path.display()))?;
+        accounts.save(data)?;
+        Ok(accounts)
+    }
+
+    fn new() -> Result<Self> {
+        Ok(Self {
             postgres: Login::new("postgres")?,
             seller: Login::new("seller")?,
             operator: Login::new("operator")?,
@@ -67,10 +83,9 @@ impl Accounts {
             employee_without_role: Login::new("employee")?,
             administrator: Login::new("administrator")?,
             shipper: Login::new("shipper")?,
+            elastalert: Login::new("elastalert")?,
             keys: BTreeMap::new(),
-        };
-        accounts.save(data)?;
-        Ok(accounts)
+        })
     }
 
     /// Keeps them for the next start.

@@ -79,6 +79,8 @@ pub struct AccountList {
     pub employee_without_role: Option<Login>,
     /// In Elasticsearch, with every right.
     pub administrator: Option<Login>,
+    /// In Elasticsearch, for ElastAlert: reads the logs and keeps its own notes.
+    pub elastalert: Option<Login>,
 }
 
 impl SystemFile {

@@ -335,6 +335,7 @@ impl System {
                 support: Some(accounts.support.clone()),
                 employee_without_role: Some(accounts.employee_without_role.clone()),
                 administrator: Some(accounts.administrator.clone()),
+                elastalert: Some(accounts.elastalert.clone()),
                 ..file.accounts
             };
         }

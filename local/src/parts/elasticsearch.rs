@@ -157,14 +157,19 @@ impl Elasticsearch {
         Client::new(&self.address(), &self.administrator)
     }
 
-    /// Loads the templates that make the records' indices. Retention isn't among them: see [`NO_RETENTION`].
+    /// Loads the templates that make the indices of records and alerts. Retention isn't among them: see [`NO_RETENTION`].
     pub(crate) async fn load_templates(&self) -> Result<()> {
         let client = self.client();
         for (name, template) in elk::component_templates() {
             client.call(Method::PUT, &format!("_component_template/{name}"), Some(&template)).await?;
         }
-        let path = format!("_index_template/{}", elk::INDEX_TEMPLATE_NAME);
-        client.call(Method::PUT, &path, Some(&elk::index_template())).await.map(drop)
+        for (name, template) in [
+            (elk::INDEX_TEMPLATE_NAME, elk::index_template()),
+            (elk::ALERTS_TEMPLATE_NAME, elk::alerts_template()),
+        ] {
+            client.call(Method::PUT, &format!("_index_template/{name}"), Some(&template)).await?;
+        }
+        Ok(())
     }
 }
 
@@ -192,8 +197,13 @@ impl Realm {
     fn of(accounts: &Accounts) -> Result<Self> {
         /// The passwords are random, so guessing is hopeless at any cost.
         const COST: u32 = 6;
-        let everybody =
-            [&accounts.support, &accounts.employee_without_role, &accounts.administrator, &accounts.shipper];
+        let everybody = [
+            &accounts.support,
+            &accounts.employee_without_role,
+            &accounts.administrator,
+            &accounts.shipper,
+            &accounts.elastalert,
+        ];
         let mut users = String::new();
         for Login { login, password } in everybody {
             let hash = bcrypt::hash_with_result(password, COST)?.format_for_version(bcrypt::Version::TwoA);
@@ -203,6 +213,7 @@ impl Realm {
             ("support", &accounts.support),
             ("superuser", &accounts.administrator),
             ("shipper", &accounts.shipper),
+            ("elastalert", &accounts.elastalert),
         ];
         let roles = roles.iter().map(|(role, account)| format!("{role}:{}\n", account.login)).collect();
         Ok(Self { users, roles })
@@ -314,8 +325,9 @@ mod tests {
         let accounts = Accounts::load(&folder)?;
         fs::remove_dir_all(&folder)?;
         let realm = Realm::of(&accounts)?;
-        assert_eq!(realm.roles, "support:support\nsuperuser:administrator\nshipper:shipper\n");
-        assert_eq!(realm.users.lines().filter(|line| line.contains(":$2a$06$")).count(), 4);
+        let roles = "support:support\nsuperuser:administrator\nshipper:shipper\nelastalert:elastalert\n";
+        assert_eq!(realm.roles, roles);
+        assert_eq!(realm.users.lines().filter(|line| line.contains(":$2a$06$")).count(), 5);
         Ok(())
     }
 }
