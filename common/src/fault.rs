@@ -30,19 +30,24 @@ impl Fault {
     /// The whole chain in one line, the outermost first.
     #[must_use]
     pub fn chain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            let words = error.to_string();
-            // Some libraries repeat their source in their own words.
-            if !text.ends_with(&words) {
-                text.push_str(": ");
-                text.push_str(&words);
-            }
-            cause = error.source();
-        }
-        text
+        chain(self)
     }
+}
+
+/// An error with all its causes in one line, the outermost first.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        // Some libraries repeat their source in their own words.
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 impl fmt::Display for Fault {
@@ -114,16 +119,6 @@ impl Classified for sqlx::migrate::MigrateError {
         match self {
             Self::Execute(error) => error.error_type(),
             _ => ErrorType::DatabaseError,
-        }
-    }
-}
-
-impl Classified for object_store::Error {
-    fn error_type(&self) -> ErrorType {
-        match self {
-            Self::NotFound { .. } => ErrorType::ModelMissing,
-            Self::Generic { .. } => ErrorType::ModelStoreUnavailable,
-            _ => ErrorType::ModelStoreError,
         }
     }
 }

@@ -10,10 +10,14 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use object_store::{
-    ObjectStore, ObjectStoreExt as _, WriteMultipart, aws::AmazonS3Builder, local::LocalFileSystem, path::Path,
+    ClientConfigKey, ObjectStore, ObjectStoreExt as _, RetryConfig, WriteMultipart,
+    aws::{AmazonS3Builder, AmazonS3ConfigKey},
+    local::LocalFileSystem,
+    path::Path,
     prefix::PrefixStore,
 };
 use sha2::{Digest as _, Sha256};
@@ -22,7 +26,7 @@ use uuid::Uuid;
 use crate::{
     crash,
     domain::{ModelFormat, System},
-    fault::{ErrorType, Fault, FaultContext as _},
+    fault::{self, ErrorType, Fault, FaultContext as _},
 };
 
 /// Parts of this size are sent to the store; S3 takes none smaller than 5 MiB.
@@ -33,6 +37,18 @@ const PARTS_AT_ONCE: usize = 2;
 const LISTED_AT_ONCE: usize = 500;
 /// So much of a file is looked at to see whether it is what its name says.
 const HEAD: usize = 1024;
+/// How long S3 may take to let us connect.
+const CONNECT_PATIENCE: &str = "3 s";
+/// How long S3 may be silent, also while it takes a part in.
+const READ_PATIENCE: &str = "10 s";
+/// A whole answer may take as long as its slowest reader, which is a client of ours.
+const ANSWER_PATIENCE: &str = "1 h";
+/// No request to S3 is tried once more after so long: what a silent S3 lets wait has failed after 10 s.
+const RETRY_PATIENCE: Duration = Duration::from_secs(8);
+/// Retries of a request that S3 refused for the moment, or that didn't reach it.
+const RETRIES: usize = 3;
+/// How long a failed upload's parts are tried to be removed. Those that stay are for the bucket's own rules.
+const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The store of all models.
 #[derive(Clone, Debug)]
@@ -83,20 +99,15 @@ impl ModelStore {
     ///
     /// If the URL is neither, or the folder can't be made.
     pub fn open(url: &str, owner: System) -> anyhow::Result<Self> {
-        use anyhow::Context as _;
-
         let folder = url.strip_prefix("file://").map(PathBuf::from);
         let store: Arc<dyn ObjectStore> = if let Some(folder) = url.strip_prefix("file://") {
-            anyhow::ensure!(
-                folder.starts_with('/'),
-                "`file://` needs an absolute path, such as file:///var/lib/models"
-            );
+            ensure!(folder.starts_with('/'), "`file://` needs an absolute path, such as file:///var/lib/models");
             std::fs::create_dir_all(folder).with_context(|| format!("the folder {folder} can't be made"))?;
             Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true))
         } else if let Some(rest) = url.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
-            let bucket = AmazonS3Builder::from_env().with_bucket_name(bucket).build()?;
-            Arc::new(PrefixStore::new(bucket, prefix))
+            ensure!(!bucket.is_empty(), "`s3://` needs a bucket, such as s3://models");
+            Arc::new(PrefixStore::new(s3(bucket)?.build()?, prefix))
         } else {
             anyhow::bail!("it must begin with file:/// or s3://");
         };
@@ -118,16 +129,16 @@ impl ModelStore {
         // One folder for each service, whose orders' models these are, and day keeps folders small.
         let (owner, day) = (self.owner, time::OffsetDateTime::now_utc().date());
         let key = Path::from(format!("{owner}/{day}/{id}.{}", format.extension()));
-        let upload = self.store.put_multipart(&key).await.fault("opening a model's upload")?;
+        let upload = self.store.put_multipart(&key).await.or_fault("opening a model's upload")?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
         match fill(&mut upload, &mut body, format, limit).await {
             Ok((bytes, sha256)) => {
-                upload.finish().await.fault("storing a model")?;
+                upload.finish().await.or_fault("storing a model")?;
                 Ok(StoredModel { key: key.to_string(), bytes, sha256 })
             }
             Err(error) => {
                 // The first error is the one that counts; what an unreachable store keeps is swept.
-                let _ = upload.abort().await;
+                let _ = tokio::time::timeout(ABORT_PATIENCE, upload.abort()).await;
                 Err(error)
             }
         }
@@ -138,8 +149,9 @@ impl ModelStore {
     /// # Errors
     ///
     /// If it isn't there, or the store fails.
-    pub async fn get(&self, key: &str) -> Result<BoxStream<'static, object_store::Result<Bytes>>, Fault> {
-        Ok(self.store.get(&Path::from(key)).await.fault("opening a model")?.into_stream())
+    pub async fn get(&self, key: &str) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
+        let model = self.store.get(&Path::from(key)).await.or_fault("opening a model")?;
+        Ok(model.into_stream().map(|chunk| chunk.or_fault("reading a model")).boxed())
     }
 
     /// Reads a model as a whole.
@@ -148,14 +160,14 @@ impl ModelStore {
     ///
     /// If it isn't there, the store fails, or it is larger than `limit` bytes.
     pub async fn read(&self, key: &str, limit: u64) -> Result<Vec<u8>, Fault> {
-        let model = self.store.get(&Path::from(key)).await.fault("opening a model")?;
+        let model = self.store.get(&Path::from(key)).await.or_fault("opening a model")?;
         let size = model.meta.size;
         let capacity = usize::try_from(size).ok().filter(|_| size <= limit);
         let capacity =
             capacity.ok_or(Fault::bare(ErrorType::ModelTooLarge, "the stored model is larger than allowed"))?;
         let mut bytes = Vec::with_capacity(capacity);
         let mut stream = model.into_stream();
-        while let Some(chunk) = stream.try_next().await.fault("reading a model")? {
+        while let Some(chunk) = stream.try_next().await.or_fault("reading a model")? {
             bytes.extend_from_slice(&chunk);
         }
         Ok(bytes)
@@ -169,7 +181,7 @@ impl ModelStore {
     pub async fn delete(&self, key: &str) -> Result<(), Fault> {
         match self.store.delete(&Path::from(key)).await {
             Err(object_store::Error::NotFound { .. }) => Ok(()),
-            result => result.fault("removing a model"),
+            result => result.or_fault("removing a model"),
         }
     }
 
@@ -179,7 +191,7 @@ impl ModelStore {
         let all = self.store.list(Some(&Path::from(self.owner.name())));
         let old = all.try_filter(move |model| ready(SystemTime::from(model.last_modified) < before));
         let chunks = old.map_ok(|model| model.location.to_string()).chunks(LISTED_AT_ONCE);
-        chunks.map(|keys| keys.into_iter().collect::<Result<_, _>>().fault("listing models")).boxed()
+        chunks.map(|keys| keys.into_iter().collect::<Result<_, _>>().or_fault("listing models")).boxed()
     }
 
     /// Removes halves of models whose upload ended with this service's process so long ago. In S3 they are for the
@@ -196,18 +208,73 @@ impl ModelStore {
         removed.map_err(|error| Fault::new(ErrorType::ModelStoreError, "removing halves of models", error))
     }
 
-    /// Whether the store answers.
+    /// Whether the store answers, is there, and lets us in.
     ///
     /// # Errors
     ///
     /// If it doesn't.
     pub async fn check(&self) -> Result<(), Fault> {
-        // Nothing has this name; that it says so is the answer.
-        match self.store.head(&Path::from("health")).await {
-            Err(object_store::Error::NotFound { .. }) | Ok(_) => Ok(()),
-            Err(error) => Err(error).fault("looking into the model store"),
-        }
+        // Nothing is there; that the list is empty is the answer. To look at a single object would not do: S3 answers
+        // the same whether the object is missing or its whole bucket.
+        let list = self.store.list_with_delimiter(Some(&Path::from("health"))).await;
+        list.map(drop).or_fault("looking into the model store")
     }
+}
+
+/// A bucket with the usual `AWS_*` variables, and bounds for all that may be waited for.
+fn s3(bucket: &str) -> anyhow::Result<AmazonS3Builder> {
+    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: RETRY_PATIENCE, ..RetryConfig::default() };
+    let bounds = [
+        (ClientConfigKey::ConnectTimeout, CONNECT_PATIENCE),
+        (ClientConfigKey::ReadTimeout, READ_PATIENCE),
+        (ClientConfigKey::Timeout, ANSWER_PATIENCE),
+    ];
+    let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
+    let builder = bounds
+        .into_iter()
+        .fold(builder, |builder, (key, value)| builder.with_config(AmazonS3ConfigKey::Client(key), value));
+    let setting = |key| builder.get_config_value(&key).unwrap_or_default();
+    ensure!(
+        !setting(AmazonS3ConfigKey::Endpoint).starts_with("http://")
+            || setting(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp)) == "true",
+        "AWS_ENDPOINT is not encrypted; AWS_ALLOW_HTTP=true permits that"
+    );
+    Ok(builder)
+}
+
+/// Makes a store's error a [`Fault`].
+trait OrFault<T> {
+    fn or_fault(self, context: &'static str) -> Result<T, Fault>;
+}
+
+impl<T> OrFault<T> for object_store::Result<T> {
+    fn or_fault(self, context: &'static str) -> Result<T, Fault> {
+        self.map_err(|error| {
+            let text = fault::chain(&error);
+            let error_type = match error {
+                object_store::Error::NotFound { .. } if text.contains("NoSuchBucket") => ErrorType::ModelStoreError,
+                object_store::Error::NotFound { .. } => ErrorType::ModelMissing,
+                object_store::Error::Generic { .. } => ErrorType::ModelStoreUnavailable,
+                _ => ErrorType::ModelStoreError,
+            };
+            Fault::new(error_type, context, without_document(&text))
+        })
+    }
+}
+
+/// The text with S3's error document cut down to its code and message: the rest of it repeats the request, with the
+/// name of our key, the signature, and the token of a temporary login.
+fn without_document(text: &str) -> String {
+    let Some((before, document)) = text.find("<?xml").or_else(|| text.find("<Error")).map(|at| text.split_at(at))
+    else {
+        return text.to_owned();
+    };
+    let element = |name: &str| {
+        let (_, rest) = document.split_once(&format!("<{name}>"))?;
+        Some(rest.split_once('<')?.0)
+    };
+    let after = document.rsplit_once("</Error").and_then(|(_, end)| Some(end.split_once('>')?.1)).unwrap_or_default();
+    format!("{before}{}: {}{after}", element("Code").unwrap_or("?"), element("Message").unwrap_or("?"))
 }
 
 async fn fill(
@@ -228,7 +295,7 @@ async fn fill(
         }
         head.extend_from_slice(&chunk[..chunk.len().min(HEAD.saturating_sub(head.len()))]);
         hash.update(&chunk);
-        upload.wait_for_capacity(PARTS_AT_ONCE).await.fault("storing a model")?;
+        upload.wait_for_capacity(PARTS_AT_ONCE).await.or_fault("storing a model")?;
         upload.put(chunk);
     }
     if bytes == 0 {
@@ -254,4 +321,28 @@ fn remove_halves(folder: &std::path::Path, before: SystemTime) -> io::Result<()>
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_what_s3_says_only_code_and_message_are_told() {
+        let document = "<?xml version=\"1.0\"?>\n<Error><Code>ExpiredToken</Code><Message>Too old.</Message>\
+                        <Token-0>FwoGZXIvYXdzE</Token-0><RequestId>1</RequestId></Error>";
+        assert_eq!(without_document(&format!("403: {document}, twice")), "403: ExpiredToken: Too old., twice");
+        assert_eq!(without_document("connection refused"), "connection refused");
+        assert_eq!(without_document("403: <Error><Code>Cut"), "403: ?: ?");
+    }
+
+    #[test]
+    fn a_store_that_can_not_be_is_refused() {
+        for (url, reason) in
+            [("models", "must begin with"), ("s3:///prefix", "needs a bucket"), ("file://models", "absolute path")]
+        {
+            let error = ModelStore::open(url, System::Shop).expect_err(url).to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+    }
 }

@@ -21,7 +21,8 @@ pub use record::{Record, Subject};
 
 /// What is logged unless `RUST_LOG` says otherwise. The messaging library reports every lost connection itself; we do
 /// so where we handle it, and one failure is one record.
-pub const DEFAULT_FILTER: &str = "info,lapin=off,async_rs=off,amq_protocol=off,sqlx=error,h2=off,hyper=off,tonic=off";
+pub const DEFAULT_FILTER: &str =
+    "info,lapin=off,async_rs=off,amq_protocol=off,sqlx=error,object_store=off,h2=off,hyper=off,tonic=off";
 
 /// Fields of spans that only OpenTelemetry needs.
 const NOT_FOR_THE_LOG: [&str; 6] = ["target", "line", "file", "otel.name", "otel.kind", "otel.status_code"];
