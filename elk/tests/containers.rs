@@ -86,6 +86,36 @@ fn filebeat_numbers_each_line_by_what_never_changes() {
 }
 
 #[test]
+fn filebeat_takes_the_containers_that_carry_the_services_label() {
+    let filebeat = yaml(include_str!("../filebeat/filebeat.yml"));
+    let processors = filebeat["processors"].as_array().unwrap();
+    let dropped = processors.iter().find_map(|processor| processor.get("drop_event")).unwrap();
+    assert_eq!(dropped["when"]["and"][1]["not"]["equals"], json!({"container.labels.alexandrite_logs": "true"}));
+    let services = yaml(include_str!("../../containers/common.yml"));
+    for service in Service::ALL.map(Service::name) {
+        let labels = &services["services"][service]["labels"];
+        assert_eq!(labels["alexandrite.logs"], "true", "{service}: {labels}");
+    }
+}
+
+#[test]
+fn each_container_gets_the_variables_that_its_configuration_asks_for() {
+    let compose = yaml(include_str!("../../docker-compose.yml"));
+    for (service, configurations) in [
+        ("apm-server", [include_str!("../apm-server/apm-server.yml"), ""]),
+        ("filebeat", [include_str!("../filebeat/filebeat.yml"), ""]),
+        ("kibana", [include_str!("../kibana/kibana.yml"), ""]),
+        ("logstash", [RECORDS, DEAD_LETTERS]),
+    ] {
+        let environment = &compose["services"][service]["environment"];
+        for rest in configurations.iter().flat_map(|text| text.split("${").skip(1)) {
+            let (name, _) = rest.split_once('}').unwrap();
+            assert!(environment[name].is_string(), "{service} has no {name}");
+        }
+    }
+}
+
+#[test]
 fn every_machine_user_has_the_role_of_its_name() {
     let apm_server = yaml(include_str!("../apm-server/apm-server.yml"));
     for user in [apm_server["output.elasticsearch"]["username"].as_str().unwrap(), "logstash", "elastalert", "shipper"]
