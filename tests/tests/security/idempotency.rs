@@ -32,9 +32,9 @@ async fn keep(service: &RunningService, account: Uuid, created: u16, create: imp
         sqlx::query_scalar("SELECT count(*) FROM orders").fetch_one(service.tables()).await.expect("a number")
     };
 
-    let running = hold(service, account, "one").await;
+    let mut running = hold(service, account, "one").await;
     send("one", 1).await.expect_problem(409, "request_in_progress");
-    running.close().await.expect("the lock is free");
+    sqlx::query("SELECT pg_advisory_unlock_all()").execute(&mut running).await.expect("the lock is free");
 
     let first = send("one", 1).await;
     let again = send("one", 1).await;
