@@ -26,6 +26,7 @@ use crate::{
     database,
     domain::System,
     http,
+    messaging::MessagingSettings,
     telemetry::{Record, Subject, Telemetry},
 };
 
@@ -48,6 +49,11 @@ pub trait Service: Send + Sync + 'static {
 
     /// The tables that only this service's database has.
     fn migrations() -> &'static Migrator;
+
+    /// How it talks to RabbitMQ, if it does.
+    fn messaging(_settings: &Self::Settings) -> Option<&MessagingSettings> {
+        None
+    }
 
     /// Starts the background work and gives the routes.
     ///

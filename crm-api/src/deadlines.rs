@@ -1,11 +1,12 @@
-//! How long an order may be in each status.
+//! How long an order may be in each status, and how long all of it may take.
 
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, ensure};
 use common::domain::OrderStatus;
+use serde::Deserialize;
 use shop_orders::store::Deadline;
-use time::{Duration, OffsetDateTime, Weekday};
+use time::{Duration, OffsetDateTime, Time, Weekday};
 
 /// The settings file that comes with the program.
 const DEFAULTS: &str = include_str!("../deadlines.toml");
@@ -18,9 +19,21 @@ enum Patience {
     WorkingDays(u16),
 }
 
-/// Each status's patience.
+/// How long is too long.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Deadlines(BTreeMap<OrderStatus, Patience>);
+pub(crate) struct Deadlines {
+    statuses: BTreeMap<OrderStatus, Patience>,
+    whole_order: Option<Patience>,
+}
+
+/// A settings file.
+#[derive(Deserialize)]
+struct Entries {
+    #[serde(rename = "WHOLE_ORDER")]
+    whole_order: Option<String>,
+    #[serde(flatten)]
+    statuses: BTreeMap<OrderStatus, String>,
+}
 
 impl Default for Deadlines {
     fn default() -> Self {
@@ -31,21 +44,46 @@ impl Default for Deadlines {
 impl Deadlines {
     /// Reads a settings file.
     pub(crate) fn read(text: &str) -> anyhow::Result<Self> {
-        let entries: BTreeMap<OrderStatus, String> = toml::from_str(text).context("it must map statuses to times")?;
+        let entries: Entries = toml::from_str(text).context("it must map statuses to times")?;
         let read = |(status, text): (OrderStatus, String)| {
             ensure!(status != OrderStatus::Closed, "{status}: a closed order waits for nothing");
-            let patience = patience(&text).with_context(|| {
-                format!("{status}: {text:?} is not like \"45 minutes\", \"3 days\" or \"15 working days\"")
-            })?;
-            Ok((status, patience))
+            Ok((status, entry(&status, &text)?))
         };
-        Ok(Self(entries.into_iter().map(read).collect::<anyhow::Result<_>>()?))
+        Ok(Self {
+            statuses: entries.statuses.into_iter().map(read).collect::<anyhow::Result<_>>()?,
+            whole_order: entries.whole_order.map(|text| entry("WHOLE_ORDER", &text)).transpose()?,
+        })
     }
 
-    /// Since when at the latest an order may be in each status.
-    pub(crate) fn at(&self, now: OffsetDateTime) -> Vec<Deadline> {
-        self.0.iter().map(|(status, patience)| Deadline { status: *status, since: patience.before(now) }).collect()
+    /// Since when at the latest an order may be in each status without being stuck.
+    pub(crate) fn stuck(&self, now: OffsetDateTime) -> Vec<Deadline> {
+        self.since(now, |status| !waits_for_customer(status))
     }
+
+    /// Since when at the latest an order may be in each status of the customer's own without being abandoned.
+    pub(crate) fn abandoned(&self, now: OffsetDateTime) -> Vec<Deadline> {
+        self.since(now, waits_for_customer)
+    }
+
+    /// Since when at the latest an open order may have been submitted; nothing if it doesn't matter.
+    pub(crate) fn overdue(&self, now: OffsetDateTime) -> Option<OffsetDateTime> {
+        self.whole_order.map(|patience| patience.before(now))
+    }
+
+    fn since(&self, now: OffsetDateTime, which: impl Fn(OrderStatus) -> bool) -> Vec<Deadline> {
+        let listed = self.statuses.iter().filter(|(status, _)| which(**status));
+        listed.map(|(status, patience)| Deadline { status: *status, since: patience.before(now) }).collect()
+    }
+}
+
+/// Whether it is the customer's turn: an order that stands still there holds nobody up.
+pub(crate) const fn waits_for_customer(status: OrderStatus) -> bool {
+    matches!(status, OrderStatus::Initiated | OrderStatus::FileUploaded)
+}
+
+fn entry(name: impl std::fmt::Display, text: &str) -> anyhow::Result<Patience> {
+    patience(text)
+        .with_context(|| format!("{name}: {text:?} is not like \"45 minutes\", \"3 days\" or \"15 working days\""))
 }
 
 fn patience(text: &str) -> Option<Patience> {
@@ -55,6 +93,7 @@ fn patience(text: &str) -> Option<Patience> {
         "minute" | "minutes" => Patience::Time(Duration::minutes(number.into())),
         "hour" | "hours" => Patience::Time(Duration::hours(number.into())),
         "day" | "days" => Patience::Time(Duration::days(number.into())),
+        "week" | "weeks" => Patience::Time(Duration::weeks(number.into())),
         "working day" | "working days" => Patience::WorkingDays(number),
         _ => return None,
     })
@@ -65,11 +104,15 @@ impl Patience {
         match self {
             Self::Time(duration) => now - duration,
             Self::WorkingDays(days) => {
-                let mut then = now;
+                // Over the weekend, this clock stands still.
+                let mut then = if is_weekend(now) { now.replace_time(Time::MIDNIGHT) } else { now };
+                if now.weekday() == Weekday::Sunday {
+                    then -= Duration::DAY;
+                }
                 let mut left = days;
                 while left > 0 {
                     then -= Duration::DAY;
-                    if !matches!(then.weekday(), Weekday::Saturday | Weekday::Sunday) {
+                    if !is_weekend(then) {
                         left -= 1;
                     }
                 }
@@ -79,6 +122,10 @@ impl Patience {
     }
 }
 
+fn is_weekend(time: OffsetDateTime) -> bool {
+    matches!(time.weekday(), Weekday::Saturday | Weekday::Sunday)
+}
+
 #[cfg(test)]
 mod tests {
     use time::macros::datetime;
@@ -86,11 +133,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_can_be_read_and_leave_customers_own_statuses_out() {
+    fn the_defaults_know_stuck_abandoned_and_overdue_orders() {
         let defaults = Deadlines::read(DEFAULTS).expect("they are well-formed");
-        assert_eq!(defaults.0[&OrderStatus::Submitted], Patience::Time(Duration::minutes(45)));
-        assert_eq!(defaults.0[&OrderStatus::ManufacturingStarted], Patience::WorkingDays(15));
-        assert!(!defaults.0.contains_key(&OrderStatus::FileUploaded));
+        assert_eq!(defaults.statuses[&OrderStatus::Submitted], Patience::Time(Duration::minutes(45)));
+        assert_eq!(defaults.statuses[&OrderStatus::ManufacturingStarted], Patience::WorkingDays(15));
+        let now = datetime!(2026-11-23 10:00 UTC);
+        let statuses = |deadlines: Vec<Deadline>| deadlines.iter().map(|at| at.status).collect::<Vec<_>>();
+        assert_eq!(statuses(defaults.stuck(now)), OrderStatus::ALL[2..9]);
+        assert_eq!(statuses(defaults.abandoned(now)), OrderStatus::ALL[..2]);
+        assert!(defaults.abandoned(now).iter().all(|at| at.since == datetime!(2026-11-16 10:00 UTC)));
+        assert_eq!(defaults.overdue(now), Some(datetime!(2026-11-02 10:00 UTC)));
     }
 
     #[test]
@@ -101,10 +153,26 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_entry_is_named() {
-        for (text, named) in
-            [("SUBMITTED = \"soon\"", "SUBMITTED"), ("LOST = \"1 day\"", "LOST"), ("CLOSED = \"1 day\"", "CLOSED")]
+    fn no_deadline_of_working_days_ends_on_a_weekend() {
+        let friday = Patience::WorkingDays(1).before(datetime!(2026-11-20 23:59:59 UTC));
+        for weekend in
+            [datetime!(2026-11-21 0:00 UTC), datetime!(2026-11-21 12:00 UTC), datetime!(2026-11-22 23:59 UTC)]
         {
+            let before = Patience::WorkingDays(1).before(weekend);
+            assert_eq!(before, datetime!(2026-11-20 0:00 UTC));
+            assert_eq!(before - friday, Duration::SECOND);
+        }
+        assert_eq!(Patience::WorkingDays(1).before(datetime!(2026-11-23 0:00 UTC)), datetime!(2026-11-20 0:00 UTC));
+    }
+
+    #[test]
+    fn a_wrong_entry_is_named() {
+        for (text, named) in [
+            ("SUBMITTED = \"soon\"", "SUBMITTED"),
+            ("LOST = \"1 day\"", "LOST"),
+            ("CLOSED = \"1 day\"", "CLOSED"),
+            ("WHOLE_ORDER = \"3 months\"", "WHOLE_ORDER"),
+        ] {
             let error = format!("{:#}", Deadlines::read(text).expect_err("it is wrong"));
             assert!(error.contains(named), "{error}");
         }

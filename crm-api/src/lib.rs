@@ -16,7 +16,7 @@ use common::{
     Core,
     auth::Role,
     domain::System,
-    messaging,
+    messaging::{self, MessagingSettings},
     service::{Background, Service},
 };
 use sqlx::migrate::Migrator;
@@ -54,6 +54,10 @@ impl Service for CrmApi {
 
     fn migrations() -> &'static Migrator {
         &shop_orders::MIGRATIONS
+    }
+
+    fn messaging(settings: &Settings) -> Option<&MessagingSettings> {
+        Some(&settings.messaging)
     }
 
     fn start(core: &Core, settings: &Settings, background: &mut Background) -> anyhow::Result<OpenApiRouter> {

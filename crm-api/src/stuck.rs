@@ -1,21 +1,21 @@
-//! Watches for orders that stand still, and says so once per order and status.
+//! Watches for orders that stand still or take too long, and says so once.
 
 use std::{sync::Arc, time::Duration};
 
 use common::{
     Fault,
-    domain::Owner,
+    domain::{OrderStatus, Owner},
     telemetry::{Record, Subject, TraceContext, adopt},
 };
 use elk::{Action, field};
-use shop_orders::store::{self, NewlyStuck};
+use shop_orders::store::{self, Late};
 use sqlx::PgPool;
 use time::OffsetDateTime;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, Level, field::Empty};
 
-use crate::deadlines::Deadlines;
+use crate::deadlines::{Deadlines, waits_for_customer};
 
 /// Reports at most so many orders at a time; the next look takes the others.
 const BATCH: i64 = 500;
@@ -44,25 +44,38 @@ impl Watch {
     }
 
     async fn look(&self) -> Result<(), Fault> {
-        loop {
+        let mut found = true;
+        while found {
             let now = OffsetDateTime::now_utc();
-            let stuck = store::report_stuck(&self.database, &self.deadlines.at(now), BATCH).await?;
-            stuck.iter().for_each(|order| report(order, now));
-            if stuck.is_empty() {
-                return Ok(());
+            let deadlines = [self.deadlines.stuck(now), self.deadlines.abandoned(now)].concat();
+            let standing = store::report_standing(&self.database, &deadlines, BATCH).await?;
+            standing.iter().for_each(|order| report(action(order.status), order, now));
+            found = !standing.is_empty();
+            if let Some(since) = self.deadlines.overdue(now) {
+                let overdue = store::report_overdue(&self.database, since, BATCH).await?;
+                overdue.iter().for_each(|order| report(Action::OrderOverdue, order, now));
+                found |= !overdue.is_empty();
             }
         }
+        Ok(())
     }
 }
 
-fn report(order: &NewlyStuck, now: OffsetDateTime) {
+/// What it is called that an order stands still there.
+const fn action(status: OrderStatus) -> Action {
+    if waits_for_customer(status) { Action::OrderAbandoned } else { Action::OrderStuck }
+}
+
+fn report(action: Action, order: &Late, now: OffsetDateTime) {
     let owner = order.customer.map(Owner::Customer).or(order.partner.map(Owner::Partner));
     let subject = owner.map_or_else(|| Subject::just_order(&order.id), |owner| Subject::order(&order.id, owner));
     let hours = (now - order.since).as_seconds_f64() / 3600.0;
-    Record::success(Action::OrderStuck, subject)
-        .level(Level::WARN)
+    // What a customer left lying is nobody's task.
+    let level = if action == Action::OrderAbandoned { Level::INFO } else { Level::WARN };
+    Record::success(action, subject)
+        .level(level)
         .in_status(order.status)
         .age(hours)
-        .message(format!("order.stuck {} in {} for {hours:.1} hours", order.id, order.status))
+        .message(format!("{action} {} in {} for {hours:.1} hours", order.id, order.status))
         .write();
 }

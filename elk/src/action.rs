@@ -85,6 +85,10 @@ pub enum Action {
     OrderPriceStatusChanged,
     /// An order is in its status for longer than that status allows.
     OrderStuck,
+    /// An order has been on its way for longer than a whole order may take.
+    OrderOverdue,
+    /// A customer has left an order lying that wasn't submitted.
+    OrderAbandoned,
     /// The broker has confirmed a message.
     MessagePublished,
     /// A message has taken effect.
@@ -93,6 +97,8 @@ pub enum Action {
     MessageRetried,
     /// A message can't be handled and went to the dead letters.
     MessageDeadLettered,
+    /// A dead letter was put back into its queue.
+    MessageReplayed,
     /// A login was refused.
     LoginFailed,
     /// A login was refused for the third time in a row, or more often.
@@ -107,17 +113,20 @@ pub enum Action {
 
 impl Action {
     /// Every action, in the dictionary's order.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::OrderCreated,
         Self::OrderStatusChanged,
         Self::OrderModelUploaded,
         Self::OrderOperatorAssigned,
         Self::OrderPriceStatusChanged,
         Self::OrderStuck,
+        Self::OrderOverdue,
+        Self::OrderAbandoned,
         Self::MessagePublished,
         Self::MessageConsumed,
         Self::MessageRetried,
         Self::MessageDeadLettered,
+        Self::MessageReplayed,
         Self::LoginFailed,
         Self::LoginFailedRepeatedly,
         Self::HttpRequest,
@@ -135,10 +144,13 @@ impl Action {
             Self::OrderOperatorAssigned => "order.operator_assigned",
             Self::OrderPriceStatusChanged => "order.price_status_changed",
             Self::OrderStuck => "order.stuck",
+            Self::OrderOverdue => "order.overdue",
+            Self::OrderAbandoned => "order.abandoned",
             Self::MessagePublished => "message.published",
             Self::MessageConsumed => "message.consumed",
             Self::MessageRetried => "message.retried",
             Self::MessageDeadLettered => "message.dead_lettered",
+            Self::MessageReplayed => "message.replayed",
             Self::LoginFailed => "auth.login_failed",
             Self::LoginFailedRepeatedly => "auth.login_failed_repeatedly",
             Self::HttpRequest => "http.request",
@@ -159,10 +171,17 @@ impl Action {
             Self::OrderStuck => {
                 "An order is in its status for longer than that status allows; once per order and status."
             }
+            Self::OrderOverdue => {
+                "An order was submitted longer ago than a whole order may take, and is not closed; once per order."
+            }
+            Self::OrderAbandoned => {
+                "A customer has left an order lying that wasn't submitted; once per order and status."
+            }
             Self::MessagePublished => "The broker has confirmed a message.",
             Self::MessageConsumed => "A message has taken effect.",
             Self::MessageRetried => "A message could not be published or handled yet; it will be tried again.",
             Self::MessageDeadLettered => "A message can't be handled and went to the dead letters.",
+            Self::MessageReplayed => "A dead letter was put back into its queue, because somebody asked for it.",
             Self::LoginFailed => "A login was refused.",
             Self::LoginFailedRepeatedly => {
                 "A login was refused for the third time in a row within 15 minutes, or more often."
@@ -187,10 +206,12 @@ impl Action {
             | Self::ServiceLifecycle
             | Self::ServiceHeartbeat => &[Shop, Crm, Mes],
             Self::OrderOperatorAssigned | Self::OrderPriceStatusChanged => &[Mes],
-            Self::OrderStuck => &[Crm],
-            Self::MessagePublished | Self::MessageConsumed | Self::MessageRetried | Self::MessageDeadLettered => {
-                &[Crm, Mes]
-            }
+            Self::OrderStuck | Self::OrderOverdue | Self::OrderAbandoned => &[Crm],
+            Self::MessagePublished
+            | Self::MessageConsumed
+            | Self::MessageRetried
+            | Self::MessageDeadLettered
+            | Self::MessageReplayed => &[Crm, Mes],
         }
     }
 
@@ -202,13 +223,17 @@ impl Action {
             | Self::OrderStatusChanged
             | Self::OrderModelUploaded
             | Self::OrderOperatorAssigned
+            | Self::OrderAbandoned
             | Self::MessagePublished
             | Self::MessageConsumed
+            | Self::MessageReplayed
             | Self::LoginFailed
             | Self::ServiceHeartbeat => &[Level::Info],
             Self::ServiceLifecycle => &[Level::Info, Level::Warn],
             Self::OrderPriceStatusChanged | Self::HttpRequest => &[Level::Info, Level::Error],
-            Self::OrderStuck | Self::MessageRetried | Self::LoginFailedRepeatedly => &[Level::Warn],
+            Self::OrderStuck | Self::OrderOverdue | Self::MessageRetried | Self::LoginFailedRepeatedly => {
+                &[Level::Warn]
+            }
             Self::MessageDeadLettered => &[Level::Error],
         }
     }
@@ -225,6 +250,7 @@ impl Action {
                 | Self::OrderPriceStatusChanged
                 | Self::MessagePublished
                 | Self::MessageConsumed
+                | Self::MessageReplayed
         )
     }
 
@@ -261,11 +287,15 @@ impl Action {
                 FieldWhenEnded(field::MODEL_TRIANGLES),
                 TRACE,
             ],
-            Self::OrderStuck => &[ORDER, Field(field::ORDER_STATUS), Field(field::ORDER_AGE_HOURS)],
+            Self::OrderStuck | Self::OrderOverdue | Self::OrderAbandoned => {
+                &[ORDER, Field(field::ORDER_STATUS), Field(field::ORDER_AGE_HOURS)]
+            }
             Self::MessagePublished | Self::MessageConsumed => &[MESSAGE, MESSAGE_TYPE, ORDER, TRACE],
             Self::MessageRetried | Self::MessageDeadLettered => {
                 &[MESSAGE, MESSAGE_TYPE, ORDER, Field(field::ERROR_TYPE), Field(field::ERROR_MESSAGE), TRACE]
             }
+            // Whose order it is about may be what can't be read.
+            Self::MessageReplayed => &[MESSAGE_TYPE, TRACE],
             Self::LoginFailed => &[OneOf(ACCOUNT), Field(field::SOURCE_IP), TRACE, REQUEST],
             Self::LoginFailedRepeatedly => {
                 &[OneOf(ACCOUNT), Field(field::SOURCE_IP), Field(field::AUTH_FAILURES), TRACE, REQUEST]

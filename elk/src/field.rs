@@ -73,7 +73,7 @@ dictionary! {
     ORDER_STATUS = "order.status", Keyword, Alexandrite, "The status that the order has now.";
     ORDER_STATUS_FROM = "order.status_from", Keyword, Alexandrite, "The status that the order had before.";
     ORDER_STATUS_FROM_HOURS = "order.status_from_hours", Double, Alexandrite, "How long the order was in the status before, in hours.";
-    ORDER_AGE_HOURS = "order.age_hours", Double, Alexandrite, "How long the order has been in its status, in hours.";
+    ORDER_AGE_HOURS = "order.age_hours", Double, Alexandrite, "How long the order has been waiting, in hours: in its status, or since it was submitted (`order.overdue`).";
     ORDER_PRICE_STATUS = "order.price_status", Keyword, Alexandrite, "How far the price's calculation is: `QUEUED`, `CALCULATING`, `CALCULATED` or `FAILED`.";
     ORDER_PRICE_STATUS_FROM = "order.price_status_from", Keyword, Alexandrite, "How far it was before; `NONE` when a price is asked for the first time.";
     CUSTOMER_ID = "customer.id", Keyword, Alexandrite, "The customer's account.";

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,10 +9,11 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::folders::workspace;
+use crate::logs::LogFlags;
 use crate::parts::Kind;
 use crate::ports::Choice;
 use crate::stop::StopRequests;
-use crate::{demo, doctor, incident, prepare, print, process, reconciliation, trail, up};
+use crate::{demo, doctor, errors, exec, incident, prepare, print, process, reconciliation, stuck, trail, up};
 
 /// The whole system on this machine, without containers: PostgreSQL, RabbitMQ, Elasticsearch, the log shipper and the
 /// three services. Without a command, it starts all of them.
@@ -39,6 +41,21 @@ enum Command {
     Trail {
         /// The order's number, such as A-100042.
         order: String,
+        #[command(flatten)]
+        logs: LogFlags,
+    },
+    /// Shows which errors the logs have: by class, the most frequent first, with the services and when last.
+    Errors(LogFlags),
+    /// Shows which orders are stuck or overdue now, as the logs tell: the longest-waiting first.
+    Stuck(LogFlags),
+    /// Runs a subcommand of a service with the settings that the running system gave it, such as
+    /// `exec mes-api dead-letters list`.
+    Exec {
+        /// shop-api, crm-api or mes-api.
+        service: String,
+        /// The subcommand with its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<OsString>,
     },
     /// Compares both databases with the logs: every change of an order has exactly one record, and the reverse.
     Reconcile {
@@ -202,7 +219,10 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Demo(DemoFlags { incident: Some(name), count, lasting }) => {
             incident::show(&data, &name, count, Duration::from_secs(lasting), &mut requests).await
         }
-        Command::Trail { order } => unless_stopped(&mut requests, trail::trail(&data, &order)).await,
+        Command::Trail { order, logs } => unless_stopped(&mut requests, trail::trail(&data, &order, &logs)).await,
+        Command::Errors(logs) => unless_stopped(&mut requests, errors::errors(&data, &logs)).await,
+        Command::Stuck(logs) => unless_stopped(&mut requests, stuck::stuck(&data, &logs)).await,
+        Command::Exec { service, arguments } => exec::exec(&data, &service, &arguments),
         Command::Reconcile { orders, since } => {
             unless_stopped(&mut requests, reconciliation::reconcile(&data, orders, since)).await
         }

@@ -14,7 +14,7 @@ use crate::print;
 use crate::process::POLL;
 use crate::search::Elasticsearch;
 use crate::system_file::SystemFile;
-use crate::trail;
+use crate::{logs, trail};
 
 const STATUSES: [&str; 10] = [
     "INITIATED",
@@ -39,7 +39,7 @@ pub(crate) async fn demo(data: &Path) -> Result<()> {
     let carrier = file.carrier_key.as_deref().context("the running system has no carrier")?;
     people.deliver(&order, carrier).await?;
     let lived = began.elapsed();
-    let records = whole_trail(&trail::as_support(&file)?, &order).await?;
+    let records = whole_trail(&logs::of_system(&file)?, &order).await?;
     print::out(format_args!("\n{}\n", trail::table(&records)));
     print::out(format_args!(
         "Order {order} went through {} statuses in {:.1} s; its whole trail could be read {:.1} s later.\n\
@@ -124,7 +124,7 @@ impl People {
 async fn whole_trail(elasticsearch: &Elasticsearch, order: &str) -> Result<Vec<Value>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let records = match elasticsearch.records_of(order).await {
+        let records = match elasticsearch.records_of(order, None).await {
             Ok(records) => records,
             Err(error) if Instant::now() > deadline => return Err(error),
             // An index that was created a moment ago may not answer yet.

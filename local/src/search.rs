@@ -5,6 +5,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::accounts::Login;
+use crate::logs::Since;
 
 /// One account at one Elasticsearch.
 #[derive(Clone, Debug)]
@@ -37,7 +38,14 @@ impl Elasticsearch {
     }
 
     /// All records of one order in the order of their time.
-    pub(crate) async fn records_of(&self, order: &str) -> Result<Vec<Value>> {
+    pub(crate) async fn records_of(&self, order: &str, since: Option<&Since>) -> Result<Vec<Value>> {
+        let mut filters = vec![json!({ "term": { elk::field::ORDER_ID: order } })];
+        filters.extend(since.map(Since::filter));
+        self.records(&filters).await
+    }
+
+    /// All records that every one of these filters lets through, in the order of their time.
+    pub(crate) async fn records(&self, filters: &[Value]) -> Result<Vec<Value>> {
         /// Elasticsearch's own limit of one page.
         const PAGE: usize = 10_000;
         let mut records: Vec<Value> = Vec::new();
@@ -45,14 +53,13 @@ impl Elasticsearch {
         loop {
             let mut query = json!({
                 "size": PAGE,
-                "query": { "bool": { "filter": [{ "term": { elk::field::ORDER_ID: order } }] } },
+                "query": { "bool": { "filter": filters } },
                 "sort": [{ "time": { "order": "asc", "unmapped_type": "date_nanos" } }],
             });
             if let Some(after) = after {
                 query["search_after"] = after;
             }
-            let path = format!("{}/_search", elk::INDEX_PATTERN);
-            let mut answer = self.call(Method::POST, &path, Some(&query)).await?;
+            let mut answer = self.search(&query).await?;
             let hits = answer["hits"]["hits"].take();
             let hits = hits.as_array().context("an answer without hits")?;
             records.extend(hits.iter().map(|hit| hit["_source"].clone()));
@@ -61,5 +68,10 @@ impl Elasticsearch {
                 _ => return Ok(records),
             }
         }
+    }
+
+    /// One search over all records.
+    pub(crate) async fn search(&self, query: &Value) -> Result<Value> {
+        self.call(Method::POST, &format!("{}/_search", elk::INDEX_PATTERN), Some(query)).await
     }
 }

@@ -2,34 +2,24 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use comfy_table::Table;
 use elk::field;
 use serde_json::Value;
 
-use crate::print;
-use crate::search::Elasticsearch;
-use crate::system_file::SystemFile;
-use crate::table;
+use crate::logs::LogFlags;
+use crate::{print, table};
 
 const ERROR: u64 = 50;
 
 /// Prints the trail of any order.
-pub(crate) async fn trail(data: &Path, order: &str) -> Result<()> {
-    let file = SystemFile::read(data)?;
-    let records = as_support(&file)?.records_of(order).await?;
+pub(crate) async fn trail(data: &Path, order: &str, flags: &LogFlags) -> Result<()> {
+    let records = flags.open(data)?.records_of(order, flags.since.as_ref()).await?;
     if records.is_empty() {
         bail!("the logs know no order {order} (a new record takes about two seconds to be found)");
     }
     print::out(table(&records));
     Ok(())
-}
-
-/// Elasticsearch as the account that reads the logs.
-pub(crate) fn as_support(file: &SystemFile) -> Result<Elasticsearch> {
-    let address = file.elasticsearch.as_deref().context("the running system has no Elasticsearch")?;
-    let support = file.accounts.support.as_ref().context("the running system has no account for Support")?;
-    Ok(Elasticsearch::new(address, support))
 }
 
 /// The records as a table that fits into 100 columns.

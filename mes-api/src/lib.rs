@@ -11,7 +11,7 @@ use common::{
     Core,
     auth::Role,
     domain::System,
-    messaging,
+    messaging::{self, MessagingSettings},
     service::{Background, Service},
 };
 use sqlx::migrate::Migrator;
@@ -47,6 +47,10 @@ impl Service for MesApi {
 
     fn migrations() -> &'static Migrator {
         &TABLES
+    }
+
+    fn messaging(settings: &MesSettings) -> Option<&MessagingSettings> {
+        Some(&settings.messaging)
     }
 
     fn start(core: &Core, settings: &MesSettings, background: &mut Background) -> anyhow::Result<OpenApiRouter> {

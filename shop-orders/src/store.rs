@@ -27,6 +27,8 @@ pub struct StoredOrder {
     pub price_failure: Option<String>,
     /// Since when it is in its status.
     pub status_since: OffsetDateTime,
+    /// When it was submitted, if it was.
+    pub submitted_at: Option<OffsetDateTime>,
 }
 
 /// A row of `orders`.
@@ -48,6 +50,7 @@ struct Row {
     price_currency: Option<String>,
     price_failure: Option<String>,
     status_since: OffsetDateTime,
+    submitted_at: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
 }
@@ -82,6 +85,7 @@ impl TryFrom<Row> for StoredOrder {
             model_key: row.model_key,
             price_failure: row.price_failure,
             status_since: row.status_since,
+            submitted_at: row.submitted_at,
         })
     }
 }
@@ -94,7 +98,8 @@ macro_rules! select_orders {
             r#"SELECT id AS "id: OrderId", status AS "status: OrderStatus", customer_id, partner_id,
                       material AS "material: Material", quantity, comment, model_filename,
                       model_format AS "model_format: ModelFormat", model_bytes, model_sha256, model_key,
-                      price_amount_minor, price_currency, price_failure, status_since, created_at, updated_at
+                      price_amount_minor, price_currency, price_failure, status_since, submitted_at, created_at,
+                      updated_at
                FROM orders "# + $rest
             $(, $argument)*
         )
@@ -252,8 +257,9 @@ pub async fn advance(
     let updated_at = sqlx::query_scalar!(
         "WITH noted AS (INSERT INTO order_history (order_id, status, at, actor, service, event_id)
                         VALUES ($1, $2, $3, $4, $5, $6))
-         UPDATE orders SET status = $2, status_since = $3, updated_at = greatest(now(), $3) WHERE id = $1
-         RETURNING updated_at",
+         UPDATE orders SET status = $2, status_since = $3, updated_at = greatest(now(), $3),
+                           submitted_at = CASE WHEN $2 = 'SUBMITTED' THEN $3 ELSE submitted_at END
+         WHERE id = $1 RETURNING updated_at",
         order.id.as_str(),
         change.status.name(),
         change.at,
@@ -326,9 +332,9 @@ pub async fn take_over(transaction: &mut PgConnection, facts: &OrderFacts) -> Re
     let submitted = until_submitted().map(|change| change.at).max().unwrap_or(order.created_at);
     let model = order.model.as_ref();
     let inserted = sqlx::query!(
-        "INSERT INTO orders (id, status, status_since, partner_id, material, quantity, comment, model_filename,
+        "INSERT INTO orders (id, status, status_since, submitted_at, partner_id, material, quantity, comment, model_filename,
                              model_format, model_bytes, model_sha256, model_key, created_at, updated_at)
-         VALUES ($1, 'SUBMITTED', $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now())
+         VALUES ($1, 'SUBMITTED', $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now())
          ON CONFLICT (id) DO NOTHING",
         order.id.as_str(),
         submitted,
@@ -392,7 +398,7 @@ pub async fn note_price(
 pub struct Deadline {
     /// The status.
     pub status: OrderStatus,
-    /// Whoever is in it for longer is stuck.
+    /// Whoever is in it for longer stands still.
     pub since: OffsetDateTime,
 }
 
@@ -411,12 +417,15 @@ pub async fn stuck(
 ) -> Result<Vec<StoredOrder>, Fault> {
     let (statuses, since) = arrays(deadlines);
     let (after_time, after_id) = after.map(|cursor| (cursor.at, cursor.id.as_str())).unzip();
+    // The index has those that were reported beside those that weren't: each part is read from its own beginning.
     let rows = select_orders!(
         "WHERE id IN (
              SELECT waiting.id FROM unnest($1::text[], $2::timestamptz[]) AS deadlines (status, since)
+             CROSS JOIN (VALUES (false), (true)) AS parts (reported)
              CROSS JOIN LATERAL (
                  SELECT id FROM orders
                  WHERE status = deadlines.status AND status <> 'CLOSED' AND status_since < deadlines.since
+                   AND coalesce(reported_status = status, false) = parts.reported
                    AND ($3::text IS NULL OR status = $3) AND ($4::uuid IS NULL OR customer_id = $4)
                    AND ($5::timestamptz IS NULL OR (status_since, id) > ($5, $6::text))
                  ORDER BY status_since, id LIMIT $7
@@ -434,14 +443,44 @@ pub async fn stuck(
     rows.into_iter().map(StoredOrder::try_from).collect()
 }
 
-/// An order that is stuck and wasn't reported in this status before.
+/// Open orders that were submitted before `since`, the longest-waiting first, from `after` on (its time is the one when
+/// that order was submitted): one more than `limit`.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn overdue(
+    database: impl PgExecutor<'_>,
+    since: OffsetDateTime,
+    filter: Filter,
+    limit: i64,
+    after: Option<&Cursor>,
+) -> Result<Vec<StoredOrder>, Fault> {
+    let (after_time, after_id) = after.map(|cursor| (cursor.at, cursor.id.as_str())).unzip();
+    let rows = select_orders!(
+        "WHERE status <> 'CLOSED' AND submitted_at < $1
+           AND ($2::text IS NULL OR status = $2) AND ($3::uuid IS NULL OR customer_id = $3)
+           AND ($4::timestamptz IS NULL OR (submitted_at, id) > ($4, $5::text))
+         ORDER BY submitted_at, id LIMIT $6",
+        since,
+        filter.status.map(OrderStatus::name),
+        filter.customer,
+        after_time,
+        after_id,
+        limit + 1,
+    );
+    let rows = rows.fetch_all(database).await.fault("listing overdue orders")?;
+    rows.into_iter().map(StoredOrder::try_from).collect()
+}
+
+/// An order that takes too long and wasn't reported for it before.
 #[derive(Debug)]
-pub struct NewlyStuck {
+pub struct Late {
     /// The order.
     pub id: OrderId,
-    /// Where it is stuck.
+    /// Where it is.
     pub status: OrderStatus,
-    /// Since when it is there.
+    /// Since when it has been waiting.
     pub since: OffsetDateTime,
     /// The customer, if it is a customer's.
     pub customer: Option<Uuid>,
@@ -449,42 +488,67 @@ pub struct NewlyStuck {
     pub partner: Option<Uuid>,
 }
 
-/// Notes stuck orders as reported and gives those that weren't before, however many replicas do so at the same time.
+/// Notes orders that have been in their status for too long as reported, and gives those that weren't before, however
+/// many replicas do so at the same time: at most `limit` of each status.
 ///
 /// # Errors
 ///
 /// If the database fails.
-pub async fn report_stuck(
+pub async fn report_standing(
     database: impl PgExecutor<'_>,
     deadlines: &[Deadline],
     limit: i64,
-) -> Result<Vec<NewlyStuck>, Fault> {
+) -> Result<Vec<Late>, Fault> {
     let (statuses, since) = arrays(deadlines);
     sqlx::query_as!(
-        NewlyStuck,
+        Late,
         r#"WITH waiting AS (
-               SELECT waiting.* FROM unnest($1::text[], $2::timestamptz[]) AS deadlines (status, since)
+               SELECT waiting.id FROM unnest($1::text[], $2::timestamptz[]) AS deadlines (status, since)
                CROSS JOIN LATERAL (
-                   SELECT id, status, status_since, customer_id, partner_id FROM orders
+                   SELECT id FROM orders
                    WHERE status = deadlines.status AND status <> 'CLOSED' AND status_since < deadlines.since
-                     AND NOT EXISTS (SELECT FROM stuck_reports AS reports
-                                     WHERE reports.order_id = orders.id AND reports.status = orders.status)
-                   ORDER BY status_since LIMIT $3
+                     AND coalesce(reported_status = status, false) = false
+                   ORDER BY status_since, id LIMIT $3 FOR UPDATE SKIP LOCKED
                ) AS waiting
-           ), reported AS (
-               INSERT INTO stuck_reports (order_id, status) SELECT id, status FROM waiting
-               ON CONFLICT DO NOTHING RETURNING order_id
            )
-           SELECT id AS "id: OrderId", status AS "status: OrderStatus", status_since AS since,
-                  customer_id AS customer, partner_id AS partner
-           FROM waiting JOIN reported ON order_id = id"#,
+           UPDATE orders SET reported_status = status FROM waiting WHERE orders.id = waiting.id
+           RETURNING orders.id AS "id: OrderId", status AS "status: OrderStatus", status_since AS since,
+                     customer_id AS customer, partner_id AS partner"#,
         &statuses as &[&str],
         &since,
         limit
     )
     .fetch_all(database)
     .await
-    .fault("looking for stuck orders")
+    .fault("looking for orders that stand still")
+}
+
+/// The same for open orders that were submitted before `since`: at most `limit` of them.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn report_overdue(
+    database: impl PgExecutor<'_>,
+    since: OffsetDateTime,
+    limit: i64,
+) -> Result<Vec<Late>, Fault> {
+    sqlx::query_as!(
+        Late,
+        r#"WITH waiting AS (
+               SELECT id FROM orders
+               WHERE status <> 'CLOSED' AND submitted_at < $1 AND overdue_reported_at IS NULL
+               ORDER BY submitted_at, id LIMIT $2 FOR UPDATE SKIP LOCKED
+           )
+           UPDATE orders SET overdue_reported_at = now() FROM waiting WHERE orders.id = waiting.id
+           RETURNING orders.id AS "id: OrderId", status AS "status: OrderStatus", submitted_at AS "since!",
+                     customer_id AS customer, partner_id AS partner"#,
+        since,
+        limit
+    )
+    .fetch_all(database)
+    .await
+    .fault("looking for overdue orders")
 }
 
 fn arrays(deadlines: &[Deadline]) -> (Vec<&'static str>, Vec<OffsetDateTime>) {

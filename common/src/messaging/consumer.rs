@@ -13,7 +13,7 @@ use futures::StreamExt as _;
 use lapin::{
     message::Delivery,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions},
-    types::FieldTable,
+    types::{AMQPValue, FieldTable},
 };
 use opentelemetry::trace::TraceContextExt as _;
 use sqlx::{PgConnection, PgPool};
@@ -22,7 +22,7 @@ use tracing::{Instrument as _, Level, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
-use super::{Backoff, EXCHANGE, MessageType, broker::Broker, inbox, queue};
+use super::{Backoff, EXCHANGE, MessageType, broker::Broker, dead_letters, inbox, queue};
 use crate::{
     crash,
     domain::{OrderFacts, OrderId, System},
@@ -122,6 +122,9 @@ impl<H: Handler> Consumer<H> {
         let (message, content) = Message::read(&delivery);
         let span = self.process_span(&delivery, &message);
         let work = async {
+            if dead_letters::replays(&delivery) > 0 && !delivery.redelivered {
+                message.record(Action::MessageReplayed).write();
+            }
             let done = match content {
                 Ok((message_type, id, facts)) => self.handle(message_type, id, &facts).await,
                 Err(fault) => Err(Some(fault)),
@@ -250,27 +253,30 @@ fn state(state: &'static str) -> Record<'static> {
 }
 
 fn trace_of(delivery: &Delivery) -> TraceContext {
-    let header = |name: &str| {
-        let headers = delivery.properties.headers().as_ref()?;
-        match headers.inner().get(name)? {
-            lapin::types::AMQPValue::LongString(text) => Some(text.to_string()),
-            lapin::types::AMQPValue::ShortString(text) => Some(text.to_string()),
-            _ => None,
-        }
-    };
+    let headers = delivery.properties.headers().as_ref();
+    let header = |name: &str| headers.and_then(|headers| text_of(headers.inner().get(name)?));
     TraceContext { traceparent: header("traceparent"), tracestate: header("tracestate") }
 }
 
+/// A header's text, however long its sender's library takes texts to be.
+pub(super) fn text_of(value: &AMQPValue) -> Option<String> {
+    match value {
+        AMQPValue::LongString(text) => Some(text.to_string()),
+        AMQPValue::ShortString(text) => Some(text.to_string()),
+        _ => None,
+    }
+}
+
 /// What can be said of a delivery, whether or not it is one of ours.
-struct Message<'a> {
-    message_type: &'a str,
-    id: Option<Uuid>,
-    order: Option<OrderId>,
+pub(super) struct Message<'a> {
+    pub(super) message_type: &'a str,
+    pub(super) id: Option<Uuid>,
+    pub(super) order: Option<OrderId>,
 }
 
 impl<'a> Message<'a> {
     /// Reads the delivery. What isn't one of ours can't become one by trying again.
-    fn read(delivery: &'a Delivery) -> (Self, Result<(MessageType, Uuid, OrderFacts), Fault>) {
+    pub(super) fn read(delivery: &'a Delivery) -> (Self, Result<(MessageType, Uuid, OrderFacts), Fault>) {
         let malformed = |context| Fault::bare(ErrorType::MessageMalformed, context);
         let properties = &delivery.properties;
         let name = properties.kind().as_ref().map_or(delivery.routing_key.as_str(), |kind| kind.as_str());

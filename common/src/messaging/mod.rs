@@ -6,6 +6,7 @@
 
 mod broker;
 mod consumer;
+pub mod dead_letters;
 mod inbox;
 mod outbox;
 mod relay;

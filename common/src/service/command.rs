@@ -1,4 +1,4 @@
-//! The subcommands: migrations, the health check of a container, accounts and keys.
+//! The subcommands: migrations, the health check of a container, accounts and keys, dead letters.
 
 use std::{
     io::{Read as _, Write as _},
@@ -7,13 +7,14 @@ use std::{
 };
 
 use anyhow::{Context as _, bail, ensure};
-use clap::Subcommand;
+use clap::{ArgGroup, Subcommand};
 use secrecy::SecretString;
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
+use uuid::Uuid;
 
 use super::{Service, Settings};
 use crate::{
@@ -22,6 +23,7 @@ use crate::{
         accounts::{self, AccountError},
     },
     database,
+    messaging::dead_letters::{self, Selection},
 };
 
 /// What a service's program can do beside serving.
@@ -37,6 +39,25 @@ pub(super) enum Command {
     /// Keys of partners and carriers
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Messages that the service could not handle
+    #[command(subcommand)]
+    DeadLetters(DeadLetterCommand),
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(super) enum DeadLetterCommand {
+    /// Show what lies there, one JSON object per line
+    List,
+    /// Send some back to the service, as they came; shows which, one JSON object per line
+    #[command(group(ArgGroup::new("which").required(true)))]
+    Replay {
+        /// The one of this number
+        #[arg(long, value_name = "ID", group = "which")]
+        message: Option<Uuid>,
+        /// All that are there now
+        #[arg(long, group = "which")]
+        all: bool,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -78,13 +99,15 @@ pub(super) enum KeyCommand {
 }
 
 pub(super) async fn run<S: Service>(command: &Command, settings: &Settings<S>) -> anyhow::Result<()> {
-    if matches!(command, Command::Healthcheck) {
-        return healthcheck(settings.core.listen_addr).await;
+    match command {
+        Command::Healthcheck => return healthcheck(settings.core.listen_addr).await,
+        Command::DeadLetters(command) => return dead_letters::<S>(command, settings).await,
+        _ => {}
     }
     let core = settings.core.open(S::SYSTEM)?;
     database::migrate(&core.database, S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
     let answer = match command {
-        Command::Healthcheck => return Ok(()),
+        Command::Healthcheck | Command::DeadLetters(_) => return Ok(()),
         Command::Migrate => json!({"migrated": true}),
         Command::Account(AccountCommand::Add { role, login, if_missing }) => {
             ensure!(!role.has_keys() && S::ROLES.contains(role), "{} has no accounts for the role {role}", S::SYSTEM);
@@ -105,6 +128,22 @@ pub(super) async fn run<S: Service>(command: &Command, settings: &Settings<S>) -
         }
     };
     writeln!(std::io::stdout(), "{answer}")?;
+    Ok(())
+}
+
+async fn dead_letters<S: Service>(command: &DeadLetterCommand, settings: &Settings<S>) -> anyhow::Result<()> {
+    let messaging = S::messaging(&settings.own);
+    let messaging = messaging.with_context(|| format!("{} has no queue, so it has no dead letters", S::SYSTEM))?;
+    let letters = match command {
+        DeadLetterCommand::List => dead_letters::list(S::SYSTEM, messaging).await?,
+        DeadLetterCommand::Replay { message, .. } => {
+            let selection = message.map_or(Selection::All, Selection::Message);
+            dead_letters::replay(S::SYSTEM, messaging, selection).await?
+        }
+    };
+    for letter in &letters {
+        writeln!(std::io::stdout(), "{}", serde_json::to_string(letter)?)?;
+    }
     Ok(())
 }
 

@@ -137,7 +137,8 @@ impl<S: Service> Settings<S> {
     }
 
     fn described() -> clap::Command {
-        Self::command().name(S::SYSTEM.name()).about(S::ABOUT).mut_args(|argument| match argument.get_id().as_str() {
+        let command = Self::command().mut_subcommand("dead-letters", |command| command.hide(S::AMQP_URL.is_empty()));
+        command.name(S::SYSTEM.name()).about(S::ABOUT).mut_args(|argument| match argument.get_id().as_str() {
             "listen_addr" => argument.default_value(S::LISTEN_ADDR),
             "database_url" => argument.default_value(S::DATABASE_URL),
             "amqp_url" => argument.default_value(S::AMQP_URL),

@@ -168,7 +168,7 @@ impl<'a> Record<'a> {
         Self { status: Some(status), ..self }
     }
 
-    /// How long the order has been in its status, in hours.
+    /// How long the order has been waiting, in hours.
     pub fn age(self, hours: f64) -> Self {
         Self { age_hours: Some(hours), ..self }
     }

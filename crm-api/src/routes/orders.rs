@@ -22,7 +22,7 @@ use serde::Deserialize;
 use shop_orders::{
     OrderDetails,
     desk::{self, Visitor},
-    store::{self, Filter},
+    store::{self, Filter, StoredOrder},
 };
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
@@ -98,9 +98,14 @@ struct OrdersQuery {
     /// Only those that have been in their status for too long, the longest-waiting first.
     #[serde(default)]
     stuck: bool,
+    /// Only those that have been on their way for too long since they were submitted, the longest-waiting first.
+    #[serde(default)]
+    overdue: bool,
 }
 
-/// Orders, newest first; stuck ones the longest-waiting first
+/// Orders, newest first; stuck or overdue ones the longest-waiting first
+///
+/// Which are stuck and which are overdue are two questions: ask one of them at a time.
 #[utoipa::path(
     get, path = "/orders", tag = "orders", params(OrdersQuery, PageQuery),
     responses(
@@ -118,15 +123,40 @@ async fn list_orders(
 ) -> Result<axum::Json<Page<Order>>, ApiError> {
     let (limit, after) = page.read()?;
     let filter = Filter { status: query.status, customer: query.customer_id };
-    if !query.stuck {
-        let orders = store::list(&core.database, filter, limit, after.as_ref()).await?;
-        return Ok(axum::Json(Page::of(orders, limit, Cursor::newest)));
-    }
-    let deadlines = deadlines.at(OffsetDateTime::now_utc());
-    let stuck = store::stuck(&core.database, &deadlines, filter, limit, after.as_ref()).await?;
-    let Page { items, next } =
-        Page::of(stuck, limit, |last| Cursor { at: last.status_since, id: last.order.id.clone() });
-    Ok(axum::Json(Page { items: items.into_iter().map(|stuck| stuck.order).collect(), next }))
+    let now = OffsetDateTime::now_utc();
+    let page = match (query.stuck, query.overdue) {
+        (false, false) => {
+            let orders = store::list(&core.database, filter, limit, after.as_ref()).await?;
+            Page::of(orders, limit, Cursor::newest)
+        }
+        (true, false) => {
+            let stuck = store::stuck(&core.database, &deadlines.stuck(now), filter, limit, after.as_ref()).await?;
+            waiting(stuck, limit, |order| Some(order.status_since))
+        }
+        (false, true) => match deadlines.overdue(now) {
+            Some(since) => {
+                let overdue = store::overdue(&core.database, since, filter, limit, after.as_ref()).await?;
+                waiting(overdue, limit, |order| order.submitted_at)
+            }
+            None => Page { items: Vec::new(), next: None },
+        },
+        (true, true) => {
+            return Err(Rejection::invalid("`stuck` and `overdue` can't be asked for together.".to_owned()).into());
+        }
+    };
+    Ok(axum::Json(page))
+}
+
+/// A page of orders by how long each has been waiting: since when, `since` says.
+fn waiting(
+    orders: Vec<StoredOrder>,
+    limit: i64,
+    since: impl Fn(&StoredOrder) -> Option<OffsetDateTime>,
+) -> Page<Order> {
+    let cursor =
+        |last: &StoredOrder| Cursor { at: since(last).unwrap_or(last.status_since), id: last.order.id.clone() };
+    let Page { items, next } = Page::of(orders, limit, cursor);
+    Page { items: items.into_iter().map(|waiting| waiting.order).collect(), next }
 }
 
 /// An order, with its history

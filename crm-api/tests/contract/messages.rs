@@ -58,7 +58,7 @@ pub(crate) async fn priced_order(crm: &RunningService, seller: &Client) -> Strin
 }
 
 /// A partner's order as it was placed in the MES.
-fn placed_by_partner(number: u32) -> OrderFacts {
+pub(crate) fn placed_by_partner(number: u32) -> OrderFacts {
     let created_at = OffsetDateTime::from_unix_timestamp(1_770_000_000).expect("a time");
     let partner = Uuid::now_v7();
     let change = |(step, status): (i64, &OrderStatus)| Change {

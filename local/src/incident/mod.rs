@@ -106,7 +106,7 @@ impl Incident {
         match self {
             Self::MesStopped => Signs {
                 events: &["order.status_changed"],
-                alerts: &["service-silent"],
+                alerts: &["service-silent-mes-api"],
                 dashboard: "Orders",
                 runbook: "service-silent",
             },
@@ -118,7 +118,7 @@ impl Incident {
             },
             Self::BadModels => Signs {
                 events: &["order.price_status_changed"],
-                alerts: &["prices-failing", "service-errors"],
+                alerts: &["prices-failing"],
                 dashboard: "Price calculation",
                 runbook: "prices-failing",
             },

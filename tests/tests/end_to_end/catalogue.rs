@@ -10,6 +10,7 @@ use elk::{
 };
 
 use crate::{
+    dead_letters,
     scenario::{broken_broker, broken_database, broken_store, ordinary},
     shipping::shipped,
     support::log::{level, text},
@@ -41,10 +42,17 @@ fn rows() -> BTreeSet<(&'static str, &'static str, u64)> {
     for action in Action::ALL {
         for service in action.written_by() {
             let levels = action.levels().iter().copied();
-            // Two report a failure themselves, that they fail would be another action's failure; and a heart that fails
-            // to beat says nothing.
-            let reports =
-                matches!(action, Action::MessageRetried | Action::LoginFailedRepeatedly | Action::ServiceHeartbeat);
+            // That these fail would be another action's failure (a look for late orders is `order.stuck`'s), and a heart
+            // that fails to beat says nothing.
+            let reports = matches!(
+                action,
+                Action::MessageRetried
+                    | Action::MessageReplayed
+                    | Action::LoginFailedRepeatedly
+                    | Action::ServiceHeartbeat
+                    | Action::OrderOverdue
+                    | Action::OrderAbandoned
+            );
             let failure = (!reports).then_some(Level::Error);
             rows.extend(levels.chain(failure).map(|level| (action.name(), service.name(), level.number())));
         }
@@ -57,7 +65,8 @@ fn rows() -> BTreeSet<(&'static str, &'static str, u64)> {
 #[tokio::test]
 async fn every_row_of_the_catalogue_is_seen_with_all_its_fields() {
     let days = [ordinary::logs().await, broken_database::logs().await, broken_store::logs().await];
-    let logs: Vec<&PathBuf> = days.into_iter().flatten().chain(broken_broker::logs().await).collect();
+    let more = [broken_broker::logs().await, dead_letters::logs().await];
+    let logs: Vec<&PathBuf> = days.into_iter().chain(more).flatten().collect();
     let mut seen = BTreeSet::new();
     for log in logs {
         for document in shipped(log).await {

@@ -30,6 +30,7 @@ mod access;
 mod catalogue;
 mod crashes;
 mod dashboards;
+mod dead_letters;
 mod hostile;
 mod kills;
 mod life;

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf};
 
 use common::{
     auth::Role,
-    domain::OrderStatus::{Closed, PriceCalculated, Shipped, Submitted},
+    domain::OrderStatus::{self, Closed, FileUploaded, PriceCalculated, Shipped, Submitted},
 };
 use e2e::Client;
 use elk::{Action, field};
@@ -32,7 +32,8 @@ pub(crate) async fn logs() -> &'static [PathBuf] {
 
 async fn live() -> Vec<PathBuf> {
     let deadlines = system::system().await.data().join("deadlines.toml");
-    fs::write(&deadlines, "INITIATED = \"2 hours\"\nSUBMITTED = \"1 day\"\n").expect("a settings file");
+    fs::write(&deadlines, "FILE_UPLOADED = \"2 hours\"\nSUBMITTED = \"2 hours\"\nWHOLE_ORDER = \"3 weeks\"\n")
+        .expect("a settings file");
     let settings = [("DEADLINES_FILE", deadlines.display().to_string()), ("STUCK_CHECK_SECONDS", "1".to_owned())];
     let mut world = World::start(&settings).await;
     tokio::join!(orders(&world), refused_logins(&world), impatient_clients(&world), standing_orders(&world));
@@ -144,27 +145,47 @@ async fn impatient_clients(world: &World) {
     }
 }
 
-/// An order that nobody goes on with is reported once in each status.
+/// An order that nobody goes on with is reported once in each status, and once when it takes too long as a whole.
 async fn standing_orders(world: &World) {
     let ada = world.site.customer().await;
+    let set_back = async |order: &str, columns: &str, ago: &str| {
+        let columns = columns.split(' ').map(|column| format!("{column} = now() - interval '{ago}'"));
+        let change = format!("UPDATE orders SET {} WHERE id = $1", columns.collect::<Vec<_>>().join(", "));
+        let set = sqlx::query(sqlx::AssertSqlSafe(change)).bind(order).execute(&world.shop_tables);
+        assert_eq!(set.await.expect("the database answers").rows_affected(), 1);
+    };
+    let reported = async |order: &str, action: Action, status: OrderStatus, level: u64| {
+        let found = world.crm.found(1, &[(field::ORDER_ID, order), (field::EVENT_ACTION, action.name())]).await;
+        assert_eq!((log::level(&found[0]), text(&found[0], field::ORDER_STATUS)), (level, status.name()));
+        found[0][field::ORDER_AGE_HOURS].as_f64().expect("a number")
+    };
+    // Its model can't be priced, so it stays.
     let order = ada.create().await;
-    let set_back = sqlx::query("UPDATE orders SET status_since = now() - interval '150 minutes' WHERE id = $1");
-    set_back.bind(&order).execute(&world.shop_tables).await.expect("the order is there");
-
-    let stuck = [(field::ORDER_ID, &*order), (field::EVENT_ACTION, "order.stuck")];
-    let found = world.crm.found(1, &stuck).await;
-    assert_eq!((level(&found[0]), text(&found[0], field::ORDER_STATUS)), (40, "INITIATED"));
-    let hours = found[0][field::ORDER_AGE_HOURS].as_f64().expect("a number");
-    assert!((2.49..2.6).contains(&hours), "{found:?}");
-    let listed = world.site.seller().await.get("/orders?stuck=true").await.expect(200);
-    assert!(listed["items"].as_array().is_some_and(|items| items.iter().any(|item| item["id"] == *order)), "{listed}");
+    ada.upload(&order, "garbage.obj", b"v 1 2 3\nf 1 2 77\n".to_vec()).await;
+    set_back(&order, "status_since", "150 minutes").await;
+    let hours = reported(&order, Action::OrderAbandoned, FileUploaded, 30).await;
+    assert!((2.49..2.6).contains(&hours), "{hours}");
+    ada.advance(&order, Submitted).await;
+    set_back(&order, "status_since submitted_at", "600 hours").await;
+    let hours = reported(&order, Action::OrderStuck, Submitted, 40).await;
+    assert!((599.9..600.1).contains(&hours), "{hours}");
+    reported(&order, Action::OrderOverdue, Submitted, 40).await;
+    let seller = world.site.seller().await;
+    for list in ["stuck", "overdue"] {
+        let listed = seller.get(&format!("/orders?{list}=true")).await.expect(200);
+        let items = listed["items"].as_array().expect("a list");
+        assert!(items.iter().any(|item| item["id"] == *order), "{listed}");
+    }
 
     // The next order that gets stuck shows that the CRM has looked again meanwhile.
-    let next = ada.create().await;
-    let set_back = sqlx::query("UPDATE orders SET status_since = now() - interval '3 hours' WHERE id = $1");
-    set_back.bind(&next).execute(&world.shop_tables).await.expect("the order is there");
-    world.crm.found(1, &[(field::ORDER_ID, &next), (field::EVENT_ACTION, "order.stuck")]).await;
-    assert_eq!(world.crm.records().iter().filter(|record| log::has(record, &stuck)).count(), 1);
+    let next = ada.create_with_model().await;
+    set_back(&next, "status_since", "3 hours").await;
+    reported(&next, Action::OrderAbandoned, FileUploaded, 30).await;
+    for action in [Action::OrderAbandoned, Action::OrderStuck, Action::OrderOverdue] {
+        let of_order = [(field::ORDER_ID, &*order), (field::EVENT_ACTION, action.name())];
+        let count = world.crm.records().iter().filter(|record| log::has(record, &of_order)).count();
+        assert_eq!(count, 1, "{action}");
+    }
 }
 
 /// Each service with a port that is taken.

@@ -3,6 +3,7 @@
 use std::{
     fs,
     path::PathBuf,
+    process::{Command, Output},
     sync::atomic::{AtomicI64, Ordering},
 };
 
@@ -166,6 +167,17 @@ impl World {
             mes: self.databases[1].url().to_owned(),
             log: reconcile::Log::new(address, &support.login, &support.password),
         }
+    }
+
+    /// Runs a subcommand of the CRM or the MES, with that service's settings.
+    pub(crate) async fn run(&self, system: System, arguments: &'static [&'static str]) -> Output {
+        let variables = if system == System::CrmApi { &self.crm_variables } else { &self.mes_variables };
+        let file = system::file().await;
+        let mut command = Command::new(&file.binaries[system.name()]);
+        command.args(arguments).env_clear().envs(&file.environments[system.name()]);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        let run = tokio::task::spawn_blocking(move || command.output());
+        run.await.expect("the program ends").expect("the program starts")
     }
 
     /// A further seller or operator.
