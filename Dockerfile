@@ -63,19 +63,19 @@ FROM service AS shop-api
 LABEL org.opencontainers.image.title="shop-api" \
       org.opencontainers.image.description="Customers create and follow their orders"
 COPY --from=build /programs/shop-api /bin/
-HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --start-interval=1s CMD ["shop-api", "healthcheck"]
+HEALTHCHECK --interval=30s --timeout=6s --start-period=60s --start-interval=1s CMD ["shop-api", "healthcheck"]
 CMD ["shop-api"]
 
 FROM service AS crm-api
 LABEL org.opencontainers.image.title="crm-api" \
       org.opencontainers.image.description="Sellers approve and close orders"
 COPY --from=build /programs/crm-api /bin/
-HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --start-interval=1s CMD ["crm-api", "healthcheck"]
+HEALTHCHECK --interval=30s --timeout=6s --start-period=60s --start-interval=1s CMD ["crm-api", "healthcheck"]
 CMD ["crm-api"]
 
 FROM service AS mes-api
 LABEL org.opencontainers.image.title="mes-api" \
       org.opencontainers.image.description="Prices are calculated, operators manufacture, partners order"
 COPY --from=build /programs/mes-api /bin/
-HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --start-interval=1s CMD ["mes-api", "healthcheck"]
+HEALTHCHECK --interval=30s --timeout=6s --start-period=60s --start-interval=1s CMD ["mes-api", "healthcheck"]
 CMD ["mes-api"]
