@@ -74,7 +74,7 @@ pub struct CoreSettings {
           value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub client_connections: u32,
     /// A connection on which no request comes for so many seconds ends
-    #[arg(long, env = "HEADER_SECONDS", value_name = "HEADER_SECONDS", default_value_t = 30,
+    #[arg(long, env = "HEADER_SECONDS", value_name = "HEADER_SECONDS", default_value_t = 15,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub header_seconds: u64,
     /// A request or answer that makes no progress for so many seconds is given up

@@ -2,7 +2,6 @@
 
 use common::auth::{Role, accounts};
 use e2e::{Answer, Client};
-use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -111,18 +110,4 @@ async fn a_repeated_request_gets_the_first_answer_and_another_one_is_refused() {
     let for_another = ring_for(crm.customer_account().await);
     create(&seller, "key", &for_another).await.expect_problem(422, "idempotency_key_reused");
     assert_eq!(seller.get("/orders").await.expect(200)["items"], json!([first]));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn fifty_equal_requests_at_once_make_one_order() {
-    let crm = crm().await;
-    let (seller, customer) = (crm.seller().await, crm.customer_account().await);
-    let order = ring_for(customer);
-    let answers = join_all((0..50).map(|_| create(&seller, "key", &order))).await;
-    assert!(answers.iter().any(|answer| answer.status == 201));
-    for answer in answers.into_iter().filter(|answer| answer.status != 201) {
-        answer.expect_problem(409, "request_in_progress");
-    }
-    let orders = seller.get("/orders").await.expect(200);
-    assert_eq!(orders["items"].as_array().map(Vec::len), Some(1));
 }

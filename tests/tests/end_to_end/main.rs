@@ -27,6 +27,7 @@ mod scenario {
 }
 
 mod access;
+mod accounts;
 mod catalogue;
 mod crashes;
 mod dashboards;
