@@ -67,6 +67,7 @@ pub fn routes() -> OpenApiRouter<Core> {
         JsonBody, Unexpected,
         (status = 201, description = "The session is open", body = Session),
         (status = 401, description = "No enabled account has this login and password", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A field is missing, unknown, or no text", body = Problem, content_type = "application/problem+json"),
         (status = 429, description = "Too many attempts; `Retry-After` says how many seconds to wait", body = Problem, content_type = "application/problem+json"),
     )
 )]

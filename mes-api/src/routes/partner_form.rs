@@ -16,7 +16,7 @@ use common::{
     model_store::StoredModel,
 };
 use serde::{
-    Deserialize as _,
+    Deserialize,
     de::{IntoDeserializer as _, value::Error as ValueError},
 };
 use utoipa::ToSchema;
@@ -32,7 +32,8 @@ pub(super) const fn longest(upload_limit: u64) -> u64 {
 }
 
 /// Model and fields of a new order
-#[derive(ToSchema)]
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[expect(dead_code, reason = "only its schema is used")]
 pub(super) struct Schema {
     /// What the jewel is made of.

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers fail the test that uses them")]
 
 mod documentation;
+mod hostile_models;
 mod messages;
 mod operators;
 mod partners;
