@@ -65,6 +65,15 @@ fn too_many_triangles_are_refused_in_every_format() {
 }
 
 #[test]
+fn ten_million_triangles_are_refused_in_words_that_say_what_to_do() {
+    let text = [b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2".as_slice(), &b" 3".repeat(10_000_000)].concat();
+    let error = error(Format::Obj, &text);
+    assert_eq!(error, MeshError::TooManyTriangles { limit: 5_000_000 });
+    let told = error.for_customer();
+    assert!(told.contains("more than 5000000 triangles") && told.contains("coarser resolution"), "{told}");
+}
+
+#[test]
 fn too_many_vertices_are_refused() {
     let limits = Limits { max_vertices: 7, ..Limits::default() };
     for format in [Format::Obj, Format::ThreeMf] {

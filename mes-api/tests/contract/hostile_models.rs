@@ -40,7 +40,8 @@ fn obj_of_ten_million() -> Vec<u8> {
 
 /// Unpacks to 600 MiB.
 fn bomb() -> Vec<u8> {
-    let model = "<model><resources/><build/></model>".to_owned() + &"\n<!-- -->".repeat(67 << 20);
+    let nothing = format!("<!-- -->{}", " ".repeat(500_000));
+    let model = format!("<model><resources/><build/></model>{}", nothing.repeat(1_260));
     package_3mf(&[("3D/3dmodel.model", &model)])
 }
 
