@@ -14,25 +14,44 @@ use crate::fault::{Fault, FaultContext as _};
 /// The tables that every service's database has.
 static SHARED: Migrator = sqlx::migrate!();
 
-/// A request that gets no connection for this long is told to come back.
-const ACQUIRE_PATIENCE: Duration = Duration::from_secs(5);
 /// A connection that was used within this time is taken without asking whether it is still there.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
-/// No statement of ours takes this long unless something is wrong; no wait for a lock does either.
-const LIMITS: [(&str, &str); 3] =
-    [("statement_timeout", "15s"), ("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "60s")];
+/// How long the database is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// A request that gets no connection for this long is told to come back.
+    pub connection: Duration,
+    /// No statement takes this long unless something is wrong.
+    pub statement: Duration,
+    /// No wait for a lock does either.
+    pub lock: Duration,
+}
+
+/// A transaction in which nothing happens for so long belongs to nobody any more: the server ends it.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(60);
 
 /// A pool of at most `connections` connections. Connects when the first one is needed.
 ///
 /// # Errors
 ///
 /// If the URL can't be read.
-pub fn pool(url: &SecretString, connections: u32, application: &str) -> Result<PgPool, sqlx::Error> {
+pub fn pool(
+    url: &SecretString,
+    connections: u32,
+    patience: Patience,
+    application: &str,
+) -> Result<PgPool, sqlx::Error> {
     let options: PgConnectOptions = url.expose_secret().parse()?;
-    let options = options.application_name(application).options(LIMITS);
+    let limits = [
+        ("statement_timeout", patience.statement),
+        ("lock_timeout", patience.lock),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION),
+    ];
+    let limits = limits.map(|(name, limit)| (name, format!("{}ms", limit.as_millis())));
+    let options = options.application_name(application).options(limits);
     Ok(PgPoolOptions::new()
         .max_connections(connections)
-        .acquire_timeout(ACQUIRE_PATIENCE)
+        .acquire_timeout(patience.connection)
         // A ping before every use would double the round trips; a connection that was just used is alive.
         .test_before_acquire(false)
         .before_acquire(|connection, state| {

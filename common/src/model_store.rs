@@ -39,12 +39,8 @@ const LISTED_AT_ONCE: usize = 500;
 const HEAD: usize = 1024;
 /// How long S3 may take to let us connect.
 const CONNECT_PATIENCE: &str = "3 s";
-/// How long S3 may be silent, also while it takes a part in.
-const READ_PATIENCE: &str = "10 s";
 /// A whole answer may take as long as its slowest reader, which is a client of ours.
 const ANSWER_PATIENCE: &str = "1 h";
-/// No request to S3 is tried once more after so long: what a silent S3 lets wait has failed after 10 s.
-const RETRY_PATIENCE: Duration = Duration::from_secs(8);
 /// Retries of a request that S3 refused for the moment, or that didn't reach it.
 const RETRIES: usize = 3;
 /// How long a failed upload's parts are tried to be removed. Those that stay are for the bucket's own rules.
@@ -93,12 +89,13 @@ impl From<Fault> for PutError {
 }
 
 impl ModelStore {
-    /// Opens the store at `file:///folder` or `s3://bucket/prefix` for a service; for S3 the usual `AWS_*` variables hold.
+    /// Opens the store at `file:///folder` or `s3://bucket/prefix` for a service; for S3 the usual `AWS_*` variables hold,
+    /// and it may be silent for as long as `patience`.
     ///
     /// # Errors
     ///
     /// If the URL is neither, or the folder can't be made.
-    pub fn open(url: &str, owner: System) -> anyhow::Result<Self> {
+    pub fn open(url: &str, owner: System, patience: Duration) -> anyhow::Result<Self> {
         let folder = url.strip_prefix("file://").map(PathBuf::from);
         let store: Arc<dyn ObjectStore> = if let Some(folder) = url.strip_prefix("file://") {
             ensure!(folder.starts_with('/'), "`file://` needs an absolute path, such as file:///var/lib/models");
@@ -107,7 +104,7 @@ impl ModelStore {
         } else if let Some(rest) = url.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             ensure!(!bucket.is_empty(), "`s3://` needs a bucket, such as s3://models");
-            Arc::new(PrefixStore::new(s3(bucket)?.build()?, prefix))
+            Arc::new(PrefixStore::new(s3(bucket, patience)?.build()?, prefix))
         } else {
             anyhow::bail!("it must begin with file:/// or s3://");
         };
@@ -222,11 +219,13 @@ impl ModelStore {
 }
 
 /// A bucket with the usual `AWS_*` variables, and bounds for all that may be waited for.
-fn s3(bucket: &str) -> anyhow::Result<AmazonS3Builder> {
-    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: RETRY_PATIENCE, ..RetryConfig::default() };
+fn s3(bucket: &str, patience: Duration) -> anyhow::Result<AmazonS3Builder> {
+    // What a silent S3 has let wait for the whole patience isn't tried once more.
+    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: patience * 4 / 5, ..RetryConfig::default() };
+    let silence = format!("{} ms", patience.as_millis());
     let bounds = [
         (ClientConfigKey::ConnectTimeout, CONNECT_PATIENCE),
-        (ClientConfigKey::ReadTimeout, READ_PATIENCE),
+        (ClientConfigKey::ReadTimeout, silence.as_str()),
         (ClientConfigKey::Timeout, ANSWER_PATIENCE),
     ];
     let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
@@ -341,7 +340,7 @@ mod tests {
         for (url, reason) in
             [("models", "must begin with"), ("s3:///prefix", "needs a bucket"), ("file://models", "absolute path")]
         {
-            let error = ModelStore::open(url, System::Shop).expect_err(url).to_string();
+            let error = ModelStore::open(url, System::Shop, Duration::from_secs(1)).expect_err(url).to_string();
             assert!(error.contains(reason), "{error}");
         }
     }

@@ -260,14 +260,17 @@ impl Action {
         use Requirement::{Field, FieldWhenEnded, OneOf, OneOfFrom};
         const OWNER: &[&str] = &[field::CUSTOMER_ID, field::PARTNER_ID];
         const ACCOUNT: &[&str] = &[field::USER_ID, field::USER_HASH];
+        /// Changes have a number of their own.
+        const EVENT: Requirement = Field(field::EVENT_ID);
         const TRACE: Requirement = Field(field::TRACE_ID);
         const REQUEST: Requirement = Field(field::HTTP_REQUEST_ID);
         const ORDER: Requirement = Field(field::ORDER_ID);
         const MESSAGE: Requirement = Field(field::MESSAGING_MESSAGE_ID);
         const MESSAGE_TYPE: Requirement = Field(field::MESSAGING_MESSAGE_TYPE);
         match self {
-            Self::OrderCreated => &[ORDER, Field(field::ORDER_STATUS), OneOf(OWNER), TRACE],
+            Self::OrderCreated => &[EVENT, ORDER, Field(field::ORDER_STATUS), OneOf(OWNER), TRACE],
             Self::OrderStatusChanged => &[
+                EVENT,
                 ORDER,
                 Field(field::ORDER_STATUS),
                 Field(field::ORDER_STATUS_FROM),
@@ -276,10 +279,11 @@ impl Action {
                 TRACE,
             ],
             Self::OrderModelUploaded => {
-                &[ORDER, OneOf(OWNER), Field(field::FILE_SIZE), Field(field::FILE_EXTENSION), TRACE, REQUEST]
+                &[EVENT, ORDER, OneOf(OWNER), Field(field::FILE_SIZE), Field(field::FILE_EXTENSION), TRACE, REQUEST]
             }
-            Self::OrderOperatorAssigned => &[ORDER, Field(field::OPERATOR_ID), TRACE, REQUEST],
+            Self::OrderOperatorAssigned => &[EVENT, ORDER, Field(field::OPERATOR_ID), TRACE, REQUEST],
             Self::OrderPriceStatusChanged => &[
+                EVENT,
                 ORDER,
                 Field(field::ORDER_PRICE_STATUS),
                 Field(field::ORDER_PRICE_STATUS_FROM),
@@ -290,7 +294,7 @@ impl Action {
             Self::OrderStuck | Self::OrderOverdue | Self::OrderAbandoned => {
                 &[ORDER, Field(field::ORDER_STATUS), Field(field::ORDER_AGE_HOURS)]
             }
-            Self::MessagePublished | Self::MessageConsumed => &[MESSAGE, MESSAGE_TYPE, ORDER, TRACE],
+            Self::MessagePublished | Self::MessageConsumed => &[EVENT, MESSAGE, MESSAGE_TYPE, ORDER, TRACE],
             Self::MessageRetried | Self::MessageDeadLettered => {
                 &[MESSAGE, MESSAGE_TYPE, ORDER, Field(field::ERROR_TYPE), Field(field::ERROR_MESSAGE), TRACE]
             }

@@ -44,6 +44,7 @@ error_types! {
     ModelTooLarge = "model_too_large", "The 3D model exceeds a limit of the price calculation.";
     MessageMalformed = "message_malformed", "A message can't be read: its body or a required property is wrong.";
     MessageUnexpected = "message_unexpected", "A message can be read but doesn't fit: its type or its order is not known here.";
+    MessageTooNew = "message_too_new", "A message was written by a newer version of the sender, and this reader has to be replaced first.";
     Timeout = "timeout", "Something that is not waited for any longer took too long.";
     Panic = "panic", "The code broke off at a bug.";
     ConfigurationInvalid = "configuration_invalid", "A setting has a value that the service can't start with.";

@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_record_as_promised_has_no_fault() {
         let taken = json!({
-            "order.id": "A-1", "operator.id": "b", "http.request.id": "c", "event.outcome": "success",
+            "event.id": "e", "order.id": "A-1", "operator.id": "b", "http.request.id": "c", "event.outcome": "success",
         });
         assert_eq!(faults(&record(Action::OrderOperatorAssigned, Level::Info, taken)), [""; 0]);
     }
@@ -154,7 +154,7 @@ mod tests {
     #[test]
     fn a_missing_field_an_unknown_one_and_a_wrong_type_are_faults() {
         let taken = json!({
-            "order.id": 1, "http.request.id": "c", "event.outcome": "success", "order.colour": "red",
+            "event.id": "e", "order.id": 1, "http.request.id": "c", "event.outcome": "success", "order.colour": "red",
         });
         let faults = faults(&record(Action::OrderOperatorAssigned, Level::Info, taken));
         for part in ["operator.id", "order.colour is not in the dictionary", "order.id is not a Keyword"] {
@@ -177,7 +177,7 @@ mod tests {
     fn a_failed_price_needs_the_whole_row_though_it_is_an_error() {
         let failed = json!({
             "event.outcome": "failure", "error.type": "model_not_closed", "error.message": "holes",
-            "order.id": "A-1", "order.price_status": "FAILED", "order.price_status_from": "CALCULATING",
+            "event.id": "e", "order.id": "A-1", "order.price_status": "FAILED", "order.price_status_from": "CALCULATING",
         });
         let faults = faults(&record(Action::OrderPriceStatusChanged, Level::Error, failed));
         assert_eq!(faults.len(), 2, "duration and triangles: {faults:?}");

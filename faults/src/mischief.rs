@@ -131,6 +131,8 @@ impl Mischief {
     async fn make_one(&mut self, fault: Fault) -> Result<bool> {
         match fault {
             Fault::Kill(part) => return self.end(part, Signal::SIGKILL),
+            // PostgreSQL takes SIGTERM as «when everybody has gone».
+            Fault::Stop("postgres") => return self.end("postgres", Signal::SIGINT),
             Fault::Stop(part) => return self.end(part, Signal::SIGTERM),
             Fault::Freeze(service) => {
                 let pid = Pid::from_raw(self.system.pid(service)?);

@@ -13,7 +13,7 @@ use crate::logs::LogFlags;
 use crate::parts::Kind;
 use crate::ports::Choice;
 use crate::stop::StopRequests;
-use crate::{demo, doctor, errors, exec, incident, prepare, print, process, reconciliation, stuck, trail, up};
+use crate::{backup, demo, doctor, errors, exec, incident, prepare, print, process, reconciliation, stuck, trail, up};
 
 /// The whole system on this machine, without containers: PostgreSQL, RabbitMQ, Elasticsearch, the log shipper and the
 /// three services. Without a command, it starts all of them.
@@ -64,6 +64,16 @@ enum Command {
         /// Only changes from this moment on, such as 2026-11-23T00:00:00Z, or so long ago, such as 90m or 24h.
         #[arg(long, value_name = "TIME")]
         since: Option<reconciliation::Since>,
+    },
+    /// Writes both databases and the models into a new folder, while the system runs.
+    Backup {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// Puts a backup in the place of what the databases have; only while no service runs (`up --only postgres`).
+    Restore {
+        /// The backup's folder.
+        folder: PathBuf,
     },
     /// Says what the system needs from this machine, what is there, and how to get the rest.
     Doctor,
@@ -226,6 +236,8 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Reconcile { orders, since } => {
             unless_stopped(&mut requests, reconciliation::reconcile(&data, orders, since)).await
         }
+        Command::Backup { folder } => unless_stopped(&mut requests, backup::backup(&data, &folder)).await,
+        Command::Restore { folder } => unless_stopped(&mut requests, backup::restore(&data, &folder)).await,
         Command::Doctor => doctor::doctor(&data).await,
     }
 }

@@ -2,6 +2,7 @@
 //! and for tests [`System`], which does so through that program.
 
 mod accounts;
+mod backup;
 mod caller;
 pub mod cli;
 mod demo;

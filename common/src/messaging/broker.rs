@@ -18,14 +18,14 @@ use crate::{
 
 /// A peer that says nothing for two of these is gone, in seconds.
 const HEARTBEAT: u16 = 10;
-/// Connecting and declaring take no longer than this, or the broker counts as away.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How to reach RabbitMQ.
 #[derive(Clone)]
 pub(super) struct Broker {
     system: System,
     uri: AMQPUri,
+    /// Connecting and declaring take no longer than this, or the broker counts as away.
+    patience: Duration,
 }
 
 /// A channel, and the connection that lives as long as it.
@@ -35,13 +35,13 @@ pub(super) struct Line {
 }
 
 impl Broker {
-    pub(super) fn new(system: System, url: &SecretString) -> anyhow::Result<Self> {
+    pub(super) fn new(system: System, url: &SecretString, patience: Duration) -> anyhow::Result<Self> {
         // The error would repeat the URL with its password.
         let mut uri: AMQPUri =
             url.expose_secret().parse().map_err(|_| anyhow::anyhow!("AMQP_URL: this is no amqp:// or amqps:// URL"))?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         uri.query.connection_timeout.get_or_insert(5_000);
-        Ok(Self { system, uri })
+        Ok(Self { system, uri, patience })
     }
 
     /// A new connection with one channel, on which exchange and queues exist. Recovery is ours: a connection that
@@ -55,7 +55,7 @@ impl Broker {
             declare(&channel, self.system).await?;
             Ok::<_, lapin::Error>(Line { channel, connection })
         };
-        tokio::time::timeout(PATIENCE, connect)
+        tokio::time::timeout(self.patience, connect)
             .await
             .fault("connecting to the broker")?
             .fault("connecting to the broker")

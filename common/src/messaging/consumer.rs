@@ -22,7 +22,7 @@ use tracing::{Instrument as _, Level, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
-use super::{Backoff, EXCHANGE, MessageType, broker::Broker, dead_letters, inbox, queue};
+use super::{Backoff, EXCHANGE, MessageType, broker::Broker, dead_letters, inbox, queue, schema};
 use crate::{
     crash,
     domain::{OrderFacts, OrderId, System},
@@ -281,20 +281,13 @@ impl<'a> Message<'a> {
         let properties = &delivery.properties;
         let name = properties.kind().as_ref().map_or(delivery.routing_key.as_str(), |kind| kind.as_str());
         let id = properties.message_id().as_ref().and_then(|id| id.as_str().parse::<Uuid>().ok());
-        let facts = serde_json::from_slice::<OrderFacts>(&delivery.data);
+        let facts = schema::read(&delivery.data);
         let message = Self { message_type: name, id, order: facts.as_ref().ok().map(|facts| facts.order.id.clone()) };
-        let content = facts
-            // Only where: the error's own words quote what stands there, which may be a customer's comment.
-            .map_err(|error| {
-                let place = format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column());
-                Fault::new(ErrorType::MessageMalformed, "reading a message", place)
-            })
-            .and_then(|facts| {
-                let message_type =
-                    MessageType::of_name(name).ok_or_else(|| malformed("a message of an unknown type"))?;
-                let id = id.ok_or_else(|| malformed("a message without an id"))?;
-                Ok((message_type, id, facts))
-            });
+        let content = facts.and_then(|facts| {
+            let message_type = MessageType::of_name(name).ok_or_else(|| malformed("a message of an unknown type"))?;
+            let id = id.ok_or_else(|| malformed("a message without an id"))?;
+            Ok((message_type, id, facts))
+        });
         (message, content)
     }
 

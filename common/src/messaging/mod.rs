@@ -10,6 +10,7 @@ pub mod dead_letters;
 mod inbox;
 mod outbox;
 mod relay;
+mod schema;
 
 use std::{sync::Arc, time::Duration};
 
@@ -118,6 +119,10 @@ pub struct MessagingSettings {
     #[arg(long, env = "RELAY_POLL_MS", value_name = "RELAY_POLL_MS", default_value_t = 250,
           value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub relay_poll_ms: u64,
+    /// Seconds that the broker may take to let us in, and to take and confirm a batch
+    #[arg(long, env = "BROKER_SECONDS", value_name = "BROKER_SECONDS", default_value_t = 15,
+          value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub broker_seconds: u64,
 }
 
 /// Starts the relay and the consumer. Both go on for ever: a broker that is away is waited for.
@@ -131,7 +136,8 @@ pub fn start(
     handler: impl Handler,
     background: &mut Background,
 ) -> anyhow::Result<()> {
-    let broker = broker::Broker::new(core.system, &settings.amqp_url)?;
+    let patience = Duration::from_secs(settings.broker_seconds);
+    let broker = broker::Broker::new(core.system, &settings.amqp_url, patience)?;
     let relay = relay::Relay {
         broker: broker.clone(),
         database: core.database.clone(),
@@ -139,6 +145,7 @@ pub fn start(
         journal: core.journal.clone(),
         batch: i64::from(settings.relay_batch),
         poll: Duration::from_millis(settings.relay_poll_ms),
+        patience,
         stopping: background.stopping(),
     };
     background.spawn("relay", relay.run());

@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::MessageType;
+use super::{MessageType, schema};
 use crate::{
     domain::OrderFacts,
     fault::{Fault, FaultContext as _},
@@ -24,7 +24,7 @@ pub async fn write(transaction: &mut PgConnection, message_type: MessageType, fa
         Uuid::now_v7(),
         message_type.name(),
         facts.order.id.as_str(),
-        serde_json::to_value(facts).fault("writing a message down")?,
+        schema::write(facts)?,
         trace.traceparent,
         trace.tracestate
     )

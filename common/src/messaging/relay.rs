@@ -26,8 +26,6 @@ use crate::{
     telemetry::{Record, Subject, TraceContext, adopt, identify},
 };
 
-/// A broker that neither takes nor confirms a batch for this long (blocked by an alarm, or cut off) is left and tried anew.
-const PATIENCE: Duration = Duration::from_secs(15);
 const PERSISTENT: u8 = 2;
 
 pub(super) struct Relay {
@@ -37,6 +35,9 @@ pub(super) struct Relay {
     pub(super) journal: Journal,
     pub(super) batch: i64,
     pub(super) poll: Duration,
+    /// A broker that neither takes nor confirms a batch for this long (blocked by an alarm, or cut off) is left and tried
+    /// anew.
+    pub(super) patience: Duration,
     pub(super) stopping: CancellationToken,
 }
 
@@ -76,7 +77,7 @@ impl Relay {
         }
         let spans: Vec<_> = waiting.iter().map(publish_span).collect();
         let publish = publish(line, &waiting, &spans);
-        let failed = tokio::time::timeout(PATIENCE, publish).await.fault("publishing messages")??;
+        let failed = tokio::time::timeout(self.patience, publish).await.fault("publishing messages")??;
 
         let done = |message: &&Waiting| !failed.contains(&message.message_id.to_string());
         crash::point("relay.confirmed");

@@ -53,6 +53,18 @@ pub struct CoreSettings {
     #[arg(long, env = "DATABASE_CONNECTIONS", value_name = "DATABASE_CONNECTIONS", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub database_connections: u32,
+    /// Seconds that a request waits for a database connection
+    #[arg(long, env = "DATABASE_WAIT_SECONDS", value_name = "DATABASE_WAIT_SECONDS", default_value_t = 5,
+          value_parser = clap::value_parser!(u64).range(1..=60))]
+    pub database_wait_seconds: u64,
+    /// Seconds that a statement may take
+    #[arg(long, env = "DATABASE_STATEMENT_SECONDS", value_name = "DATABASE_STATEMENT_SECONDS", default_value_t = 15,
+          value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub database_statement_seconds: u64,
+    /// Seconds that a statement may wait for a lock
+    #[arg(long, env = "DATABASE_LOCK_SECONDS", value_name = "DATABASE_LOCK_SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub database_lock_seconds: u64,
     /// Where 3D models lie: `file:///folder` or `s3://bucket/prefix` (with the usual `AWS_*` variables)
     #[arg(
         long,
@@ -61,6 +73,10 @@ pub struct CoreSettings {
         default_value = "file:///tmp/alexandrite-models"
     )]
     pub model_store_url: String,
+    /// Seconds that S3 may be silent, also while it takes a part of a model in
+    #[arg(long, env = "MODEL_STORE_SECONDS", value_name = "MODEL_STORE_SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(1..=600))]
+    pub model_store_seconds: u64,
     /// The largest model, in bytes
     #[arg(long, env = "UPLOAD_LIMIT_BYTES", value_name = "UPLOAD_LIMIT_BYTES", default_value_t = 64 * 1024 * 1024,
           value_parser = clap::value_parser!(u64).range(1..=1024 * 1024 * 1024))]
@@ -183,7 +199,12 @@ impl CoreSettings {
 
     /// Opens what the settings name. The database is connected to when it is first needed.
     pub(super) fn open(&self, system: System) -> anyhow::Result<Core> {
-        let database = database::pool(&self.database_url, self.database_connections, system.name())
+        let patience = database::Patience {
+            connection: Duration::from_secs(self.database_wait_seconds),
+            statement: Duration::from_secs(self.database_statement_seconds),
+            lock: Duration::from_secs(self.database_lock_seconds),
+        };
+        let database = database::pool(&self.database_url, self.database_connections, patience, system.name())
             .map_err(|_| anyhow::anyhow!("DATABASE_URL: this is no postgres:// URL"))?;
         let login_hash_key = match &self.login_hash_key {
             Some(key) => key.expose_secret().as_bytes().into(),
@@ -196,7 +217,8 @@ impl CoreSettings {
         Ok(Core {
             system,
             database,
-            models: ModelStore::open(&self.model_store_url, system).context("MODEL_STORE_URL")?,
+            models: ModelStore::open(&self.model_store_url, system, Duration::from_secs(self.model_store_seconds))
+                .context("MODEL_STORE_URL")?,
             hasher: Hasher::new()?,
             session_limits: SessionLimits {
                 idle: Duration::from_secs(self.session_idle_minutes * 60),

@@ -163,10 +163,9 @@ impl Elasticsearch {
         for (name, template) in elk::component_templates() {
             client.call(Method::PUT, &format!("_component_template/{name}"), Some(&template)).await?;
         }
-        for (name, template) in [
-            (elk::INDEX_TEMPLATE_NAME, elk::index_template()),
-            (elk::ALERTS_TEMPLATE_NAME, elk::alerts_template()),
-        ] {
+        for (name, template) in
+            [(elk::INDEX_TEMPLATE_NAME, elk::index_template()), (elk::ALERTS_TEMPLATE_NAME, elk::alerts_template())]
+        {
             client.call(Method::PUT, &format!("_index_template/{name}"), Some(&template)).await?;
         }
         Ok(())

@@ -62,9 +62,13 @@ async fn a_crm_that_dies_anywhere_loses_no_message_and_no_record() {
         "consumer.recorded",
     ] {
         world.replace(System::CrmApi, &[("CRASH_AT", place.to_owned())]).await;
-        orders.push(world.site.customer().await.submit_new().await);
+        let ada = world.site.customer().await;
+        let order = ada.submit_new().await;
         world.crm.crashed().await;
         world.replace(System::CrmApi, &[]).await;
+        // So that nothing of it reaches the next place.
+        ada.wait_for(&order, PriceCalculated).await;
+        orders.push(order);
     }
     all_end_well(&world, &orders).await;
 }
@@ -84,9 +88,13 @@ async fn a_mes_that_dies_anywhere_loses_no_message_no_price_and_no_record() {
         "relay.marked",
     ] {
         world.replace(System::MesApi, &[("CRASH_AT", place.to_owned())]).await;
-        orders.push(world.site.customer().await.submit_new().await);
+        let ada = world.site.customer().await;
+        let order = ada.submit_new().await;
         world.mes.crashed().await;
         world.replace(System::MesApi, &[]).await;
+        // So that nothing of it reaches the next place.
+        ada.wait_for(&order, PriceCalculated).await;
+        orders.push(order);
     }
     all_end_well(&world, &orders).await;
 }

@@ -1,0 +1,101 @@
+//! A backup is taken, the system goes on, and the backup is restored: what it has is there again, and the comparison says
+//! exactly what the log knows more.
+
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use common::domain::OrderStatus;
+use e2e::{Client, eventually, solids};
+use local::{Kind, Options, System};
+use reconcile::{Log, Scope, Sources};
+use serde_json::json;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn start(data: &Path, only: &[Kind]) -> System {
+    let options = Options { data: Some(data.to_owned()), only: only.to_vec(), ..Options::default() };
+    System::start(&options).expect("the system starts")
+}
+
+fn run(data: &Path, arguments: &[&str], folder: &Path) {
+    let test = std::env::current_exe().expect("this program has a path");
+    let runner = test.ancestors().nth(2).expect("a profile's folder").join("alexandrite");
+    let done = Command::new(runner).args(arguments).arg(folder).arg("--data").arg(data).output().expect("it starts");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+async fn submit(ada: &Client) -> String {
+    let order = ada.post_json("/orders", json!({"material": "silver_925", "quantity": 1})).await.expect(201);
+    let path = format!("/orders/{}", order["id"].as_str().expect("a number"));
+    ada.put_bytes(&format!("{path}/model?filename=cube.stl"), solids::cube(10.0).to_binary_stl()).await.expect(200);
+    ada.post_json(&format!("{path}/status"), json!({"status": "SUBMITTED"})).await.expect(200);
+    eventually("a price", async || {
+        let found = ada.get(&path).await.expect(200);
+        if found["status"] == json!(OrderStatus::PriceCalculated) { Ok(()) } else { Err(found) }
+    })
+    .await;
+    path.trim_start_matches("/orders/").to_owned()
+}
+
+async fn compare(system: &System) -> Vec<reconcile::Finding> {
+    let file = system.file();
+    let databases = file.databases.as_ref().expect("PostgreSQL runs");
+    let support = file.accounts.support.as_ref().expect("there is a support account");
+    let sources = Sources {
+        shop: databases.shop.clone(),
+        mes: databases.mes.clone(),
+        log: Log::new(file.elasticsearch.as_deref().expect("it runs"), &support.login, &support.password),
+    };
+    reconcile::reconcile(&sources, &Scope::default(), PATIENCE).await.expect("a comparison").findings
+}
+
+#[tokio::test]
+async fn what_was_backed_up_is_there_again_and_the_comparison_says_what_is_newer() {
+    let folder = Folder::new();
+    let (data, backup) = (folder.0.join("data"), folder.0.join("backup"));
+    let system = start(&data, &Kind::ALL);
+    let shop = Client::new(system.file().shop_api.as_deref().expect("the shop runs"));
+    let ada = shop.register("ada", "a ring to find them").await;
+    let kept = submit(&ada).await;
+    assert_eq!(compare(&system).await, []);
+    run(&data, &["backup"], &backup);
+    let newer = submit(&ada).await;
+    system.stop().expect("an orderly stop");
+
+    let databases = start(&data, &[Kind::Postgres]);
+    run(&data, &["restore"], &backup);
+    databases.stop().expect("an orderly stop");
+
+    let system = start(&data, &Kind::ALL);
+    let shop = Client::new(system.file().shop_api.as_deref().expect("the shop runs"));
+    let ada = shop.log_in("ada", "a ring to find them").await;
+    assert_eq!(ada.get(&format!("/orders/{kept}")).await.expect(200)["status"], "PRICE_CALCULATED");
+    assert_eq!(ada.get(&format!("/orders/{newer}")).await.status, 404);
+    let findings = compare(&system).await;
+    assert!(findings.iter().all(|finding| finding.order == newer), "{findings:?}");
+    assert!(findings.iter().all(|finding| finding.kind == reconcile::Kind::Contradicting), "{findings:?}");
+    // Three statuses in the shop, and the price in both systems.
+    assert_eq!(findings.len(), 5, "{findings:?}");
+    system.stop().expect("an orderly stop");
+}
+
+/// A folder that goes when the test is over.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new() -> Self {
+        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
+        let folder = workspace.join(format!("target/test-systems/backup-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        Self(folder)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
