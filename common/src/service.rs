@@ -48,7 +48,7 @@ pub trait Service: Send + Sync + 'static {
     type Settings: clap::Args + Clone + Send + Sync;
 
     /// The tables that only this service's database has.
-    fn migrations() -> &'static Migrator;
+    fn migrations() -> Migrator;
 
     /// How it talks to RabbitMQ, if it does.
     fn messaging(_settings: &Self::Settings) -> Option<&MessagingSettings> {

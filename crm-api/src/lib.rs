@@ -52,8 +52,8 @@ impl Service for CrmApi {
     const ROLES: &'static [Role] = &[Role::Seller, Role::Carrier];
     type Settings = Settings;
 
-    fn migrations() -> &'static Migrator {
-        &shop_orders::MIGRATIONS
+    fn migrations() -> Migrator {
+        shop_orders::migrations()
     }
 
     fn messaging(settings: &Settings) -> Option<&MessagingSettings> {

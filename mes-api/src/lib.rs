@@ -21,9 +21,6 @@ pub use settings::MesSettings;
 
 use pricing::{PriceList, PriceQueue};
 
-/// The tables that only this database has.
-static TABLES: Migrator = sqlx::migrate!();
-
 /// The service.
 pub struct MesApi;
 
@@ -40,13 +37,13 @@ impl Service for MesApi {
     const SYSTEM: System = System::MesApi;
     const ABOUT: &str = env!("CARGO_PKG_DESCRIPTION");
     const LISTEN_ADDR: &'static str = "127.0.0.1:8083";
-    const DATABASE_URL: &'static str = "postgres://mes:mes@localhost:5432/mes";
+    const DATABASE_URL: &'static str = "postgres://mes:mes@127.0.0.1:5432/mes";
     const AMQP_URL: &'static str = "amqp://mes:mes-local-only@127.0.0.1:5672/%2f";
     const ROLES: &'static [Role] = &[Role::Operator, Role::Partner];
     type Settings = MesSettings;
 
-    fn migrations() -> &'static Migrator {
-        &TABLES
+    fn migrations() -> Migrator {
+        sqlx::migrate!()
     }
 
     fn messaging(settings: &MesSettings) -> Option<&MessagingSettings> {

@@ -29,8 +29,8 @@ impl Service for ShopApi {
     const ROLES: &'static [Role] = &[];
     type Settings = Settings;
 
-    fn migrations() -> &'static Migrator {
-        &shop_orders::MIGRATIONS
+    fn migrations() -> Migrator {
+        shop_orders::migrations()
     }
 
     fn start(core: &Core, _: &Settings, _: &mut Background) -> anyhow::Result<OpenApiRouter> {

@@ -12,7 +12,10 @@ use sqlx::migrate::Migrator;
 use utoipa::ToSchema;
 
 /// The shop's tables, beside those that every database has.
-pub static MIGRATIONS: Migrator = sqlx::migrate!();
+#[must_use]
+pub fn migrations() -> Migrator {
+    sqlx::migrate!()
+}
 
 /// An order with all that is known about it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

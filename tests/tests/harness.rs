@@ -1,8 +1,11 @@
 //! The harness of the contract tests, with the smallest service there is.
 
+use std::time::Duration;
+
 use common::{
     Core,
     auth::Role,
+    database::{self, Patience},
     domain::System,
     service::{Background, Service},
 };
@@ -10,12 +13,13 @@ use e2e::{
     contract::{self, records_of},
     eventually,
 };
-use sqlx::{Connection as _, PgConnection, migrate::Migrator};
+use sqlx::{
+    Connection as _, PgConnection, SqlStr,
+    migrate::{Migration, MigrationType, Migrator},
+};
 use utoipa_axum::router::OpenApiRouter;
 
 struct Smallest;
-
-static NO_TABLES: Migrator = Migrator::DEFAULT;
 
 #[derive(Clone, Debug, clap::Args)]
 struct NoSettings {}
@@ -28,8 +32,8 @@ impl Service for Smallest {
     const ROLES: &'static [Role] = &[];
     type Settings = NoSettings;
 
-    fn migrations() -> &'static Migrator {
-        &NO_TABLES
+    fn migrations() -> Migrator {
+        Migrator::DEFAULT
     }
 
     fn start(_: &Core, _: &NoSettings, _: &mut Background) -> anyhow::Result<OpenApiRouter> {
@@ -67,4 +71,19 @@ async fn every_service_has_its_own_database_and_it_goes_with_the_service() {
         Ok(_) => Err("it is there".to_owned()),
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_migration_may_take_longer_than_a_request_and_an_older_version_runs_beside_the_newer_tables() {
+    let service = contract::start::<Smallest>(&[]).await;
+    let moment = Duration::from_millis(100);
+    let patience = Patience { connection: Duration::from_secs(30), statement: moment, lock: moment };
+    let pool = database::pool(&service.database_url().into(), 1, patience, "test").expect("a database's URL");
+    let long = "SELECT pg_sleep(0.3)";
+    let refused = sqlx::query(long).execute(&pool).await.expect_err("requests have a limit").to_string();
+    assert!(refused.contains("statement timeout"), "{refused}");
+
+    let slow = Migration::new(1, "slow".into(), MigrationType::Simple, SqlStr::from_static(long), false);
+    database::migrate(&pool, Migrator::with_migrations(vec![slow])).await.expect("no limit for migrations");
+    database::migrate(&pool, Migrator::DEFAULT).await.expect("what is newer doesn't matter");
 }
