@@ -27,7 +27,8 @@ async fn output(mut command: Command) -> Output {
 /// What the runner says about the shared system.
 async fn run(arguments: &[&str]) -> Output {
     let data = system::system().await.data().to_string_lossy();
-    output(runner(&[&["--data", &*data], arguments].concat())).await
+    let (command, more) = arguments.split_first().expect("a command");
+    output(runner(&[&[command, "--data", &*data], more].concat())).await
 }
 
 /// What it prints, if it succeeds.
