@@ -1,0 +1,156 @@
+//! ElastAlert as a process, and what it notes in Elasticsearch, as Support reads it.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::SystemTime,
+};
+
+use e2e::eventually;
+use local::{Login, SystemFile};
+use reqwest::{Method, StatusCode};
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::python;
+
+/// A running ElastAlert.
+pub(crate) struct ElastAlert(Child);
+
+impl ElastAlert {
+    /// Starts it with the rules as they are. Its output goes to `log`.
+    pub(crate) fn start(system: &SystemFile, mail_port: u16, log: &Path) -> Self {
+        let open = || File::options().create(true).append(true).open(log).expect("a log");
+        let mut command = Command::new("/usr/bin/setpriv");
+        command.args(["--pdeathsig", "KILL"]).arg(python::programs().join("elastalert"));
+        command.args(["--config", "config.yaml", "--verbose"]).current_dir(python::alerts());
+        command.envs(environment(system, mail_port));
+        command.stdin(Stdio::null()).stdout(open()).stderr(open());
+        Self(command.spawn().expect("ElastAlert starts"))
+    }
+}
+
+impl Drop for ElastAlert {
+    fn drop(&mut self) {
+        // It may be gone already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The variables that `config.yaml` needs.
+fn environment(system: &SystemFile, mail_port: u16) -> BTreeMap<&'static str, String> {
+    let address = system.elasticsearch.as_deref().expect("Elasticsearch runs");
+    let (host, port) = address.trim_start_matches("http://").rsplit_once(':').expect("a host and a port");
+    let Login { login, password } = system.accounts.elastalert.clone().expect("ElastAlert has an account");
+    BTreeMap::from([
+        ("ES_HOST", host.to_owned()),
+        ("ES_PORT", port.to_owned()),
+        ("ES_USERNAME", login),
+        ("ES_PASSWORD", password),
+        ("SMTP_HOST", "127.0.0.1".to_owned()),
+        ("SMTP_PORT", mail_port.to_string()),
+        ("ALERT_MAIL_FROM", "alexandrite@example.org".to_owned()),
+        ("ALERT_MAIL_TO", "support@example.org".to_owned()),
+        ("KIBANA_URL", "http://kibana.example.org".to_owned()),
+        ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+    ])
+}
+
+/// An alert as ElastAlert noted it.
+#[derive(Debug)]
+pub(crate) struct Alert {
+    pub(crate) rule: String,
+    /// The time of the record that set it off; of the look, where records are only counted.
+    pub(crate) matched: SystemTime,
+    /// When it was sent, or should have been.
+    pub(crate) time: SystemTime,
+    pub(crate) sent: bool,
+}
+
+/// ElastAlert's notes and the records, as Support reads them.
+pub(crate) struct Notes {
+    http: reqwest::Client,
+    address: String,
+    support: Login,
+}
+
+impl Notes {
+    pub(crate) fn of(system: &SystemFile) -> Self {
+        let address = system.elasticsearch.clone().expect("Elasticsearch runs");
+        let support = system.accounts.support.clone().expect("there is a support account");
+        Self { http: reqwest::Client::new(), address, support }
+    }
+
+    /// Every alert so far.
+    pub(crate) async fn alerts(&self) -> Vec<Alert> {
+        let found = self.search("elastalert_status", &json!({"size": 1000})).await;
+        let alert = |hit: &Value| {
+            let note = &hit["_source"];
+            Alert {
+                rule: note["rule_name"].as_str().unwrap_or_default().to_owned(),
+                matched: time(&note["match_time"]),
+                time: time(&note["alert_time"]),
+                sent: note["alert_sent"].as_bool().unwrap_or_default(),
+            }
+        };
+        found["hits"]["hits"].as_array().into_iter().flatten().map(alert).collect()
+    }
+
+    /// Per rule from when to when it has looked so far.
+    pub(crate) async fn looks(&self) -> BTreeMap<String, (SystemTime, SystemTime)> {
+        let query = json!({"size": 0, "aggs": {"rules": {"terms": {"field": "rule_name", "size": 100}, "aggs": {
+            "first": {"min": {"field": "endtime"}}, "last": {"max": {"field": "endtime"}},
+        }}}});
+        let found = self.search("elastalert_status_status", &query).await;
+        let look = |rule: &Value| {
+            let name = rule["key"].as_str().unwrap_or_default().to_owned();
+            (name, (time(&rule["first"]["value_as_string"]), time(&rule["last"]["value_as_string"])))
+        };
+        found["aggregations"]["rules"]["buckets"].as_array().into_iter().flatten().map(look).collect()
+    }
+
+    /// What ElastAlert could not do, apart from looking into its own indices before it made them.
+    pub(crate) async fn failures(&self) -> Vec<String> {
+        let found = self.search("elastalert_status_error", &json!({"size": 100})).await;
+        let hits = found["hits"]["hits"].as_array().into_iter().flatten();
+        let messages = hits.map(|hit| hit["_source"]["message"].as_str().unwrap_or_default().to_owned());
+        messages.filter(|message| !message.contains("index_not_found_exception")).collect()
+    }
+
+    /// All that the records say about who people are.
+    pub(crate) async fn people(&self) -> Vec<String> {
+        use elk::field::{CUSTOMER_ID, OPERATOR_ID, PARTNER_ID, SOURCE_IP, USER_HASH, USER_ID};
+        let fields = [CUSTOMER_ID, OPERATOR_ID, PARTNER_ID, USER_HASH, USER_ID, SOURCE_IP];
+        let groups = fields.map(|field| (field.to_owned(), json!({"terms": {"field": field, "size": 10_000}})));
+        let groups: serde_json::Map<String, Value> = groups.into_iter().collect();
+        let found = self.search(elk::INDEX_PATTERN, &json!({"size": 0, "aggs": groups})).await;
+        let buckets = fields.iter().flat_map(|field| found["aggregations"][field]["buckets"].as_array());
+        buckets.flatten().filter_map(|bucket| Some(bucket["key"].as_str()?.to_owned())).collect()
+    }
+
+    async fn search(&self, index: &str, query: &Value) -> Value {
+        let address = format!("{}/{index}/_search?ignore_unavailable=true", self.address);
+        eventually("Elasticsearch to answer", async || {
+            let request = self.http.request(Method::POST, &address).json(query);
+            let request = request.basic_auth(&self.support.login, Some(&self.support.password));
+            let answer = request.send().await.expect("Elasticsearch answers");
+            let (status, body) = (answer.status(), answer.json::<Value>().await.expect("JSON"));
+            // A new index takes a moment to be opened.
+            if status == StatusCode::SERVICE_UNAVAILABLE {
+                return Err(body);
+            }
+            assert!(status.is_success(), "{status}: {body}");
+            Ok(body)
+        })
+        .await
+    }
+}
+
+fn time(text: &Value) -> SystemTime {
+    OffsetDateTime::parse(text.as_str().unwrap_or_default(), &Rfc3339)
+        .unwrap_or_else(|_| panic!("a time: {text}"))
+        .into()
+}

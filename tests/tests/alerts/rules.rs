@@ -1,0 +1,151 @@
+//! What every rule has to have, as ElastAlert itself reads the files.
+
+use std::{collections::BTreeSet, fs, path::Path, process::Command};
+
+use elk::{Action, field};
+use local::incident::Incident;
+use serde_json::{Map, Value};
+
+use super::python;
+
+/// Prints all rules as JSON, with what they import.
+const PRINT: &str = "
+import json, types
+from elastalert.config import load_conf
+flags = dict(verbose=False, debug=False, es_debug=False, es_debug_trace=None)
+conf = load_conf(types.SimpleNamespace(config='config.yaml', **flags))
+loader = conf['rules_loader']
+print(json.dumps([loader.load_yaml(path) for path in loader.get_names(conf)]))
+";
+/// What Kibana's dashboards are called in their addresses.
+const DASHBOARDS: [&str; 5] =
+    ["alexandrite-orders", "alexandrite-errors", "alexandrite-one-order", "alexandrite-prices", "alexandrite-access"];
+/// What ElastAlert or a rule itself adds to a record.
+const ADDED: [&str; 3] = ["service", "spike_count", "reference_count"];
+/// What says who people are, or what they or an error said.
+const PERSONAL: [&str; 8] = [
+    field::CUSTOMER_ID,
+    field::PARTNER_ID,
+    field::OPERATOR_ID,
+    field::USER_ID,
+    field::USER_HASH,
+    field::SOURCE_IP,
+    field::ERROR_MESSAGE,
+    field::MESSAGE,
+];
+
+type Rule = Map<String, Value>;
+
+fn rules() -> Vec<Rule> {
+    let mut python = Command::new(python::programs().join("python"));
+    python.args(["-c", PRINT]).current_dir(python::alerts());
+    python.envs([("ES_HOST", "127.0.0.1"), ("ES_PORT", "9200"), ("PYTHONDONTWRITEBYTECODE", "1")]);
+    let output = python.output().expect("Python runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let rules: Vec<Rule> = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(rules.len() > 10, "{rules:#?}");
+    rules
+}
+
+fn text<'a>(rule: &'a Rule, key: &str) -> &'a str {
+    rule.get(key).and_then(Value::as_str).unwrap_or_default()
+}
+
+fn texts<'a>(rule: &'a Rule, key: &str) -> impl Iterator<Item = &'a str> {
+    rule.get(key).and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// Every field that a filter asks for, with the values that it asks for.
+fn asked(filter: &Value, found: &mut Vec<(String, Vec<Value>)>) {
+    match filter {
+        Value::Array(parts) => parts.iter().for_each(|part| asked(part, found)),
+        Value::Object(parts) => {
+            for (kind, part) in parts {
+                match (kind.as_str(), part) {
+                    ("term" | "terms", Value::Object(fields)) => {
+                        let values = |value: &Value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
+                        found.extend(fields.iter().map(|(field, value)| (field.clone(), values(value))));
+                    }
+                    ("range", Value::Object(fields)) => {
+                        found.extend(fields.keys().map(|field| (field.clone(), Vec::new())));
+                    }
+                    _ => asked(part, found),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_rule_says_what_it_means_when_it_fires_and_what_to_do() {
+    for rule in rules() {
+        for key in ["name", "alert_subject", "meaning", "limit", "what_to_do", "runbook", "dashboard"] {
+            assert!(!text(&rule, key).is_empty(), "{} has no {key}", text(&rule, "name"));
+        }
+        let name = text(&rule, "name");
+        assert!(text(&rule, "rule_file").ends_with(&format!("/{name}.yaml")) || name.is_empty(), "{rule:#?}");
+        assert!(rule.contains_key("realert"), "{name} sends a mail at every look");
+    }
+}
+
+#[test]
+fn every_rule_gives_its_reason_at_its_head() {
+    for file in fs::read_dir(python::alerts().join("rules")).expect("rules").flatten() {
+        let path = file.path();
+        if path.extension().is_some_and(|end| end == "yaml" || end == "part") {
+            let content = fs::read_to_string(&path).expect("a rule");
+            assert!(content.starts_with("# ") || content.contains("\nimport: "), "{}", path.display());
+        }
+    }
+}
+
+#[test]
+fn every_rule_looks_at_records_alone_and_only_at_what_the_dictionary_has() {
+    for rule in rules() {
+        let name = text(&rule, "name");
+        assert_eq!(text(&rule, "index"), elk::INDEX_PATTERN, "{name}");
+        let mut fields = Vec::new();
+        asked(&rule["filter"], &mut fields);
+        assert!(!fields.is_empty(), "{name} asks for nothing");
+        for (_, actions) in fields.iter().filter(|(field, _)| field == field::EVENT_ACTION) {
+            for action in actions {
+                assert!(Action::ALL.into_iter().any(|known| action == known.name()), "{name} asks for {action}");
+            }
+        }
+        let others = ["include", "facts", "top_count_keys"].into_iter().flat_map(|key| texts(&rule, key));
+        for asked in fields.iter().map(|(field, _)| field.as_str()).chain(others) {
+            let known = field::ALL.iter().any(|field| field.name == asked) || ADDED.contains(&asked);
+            assert!(known, "{name} names {asked}");
+        }
+    }
+}
+
+#[test]
+fn no_rule_reads_who_people_are() {
+    for rule in rules() {
+        assert_ne!(texts(&rule, "include").count() == 0, rule["type"] != "spike", "{}", text(&rule, "name"));
+        for key in ["include", "facts", "top_count_keys"] {
+            assert!(texts(&rule, key).all(|field| !PERSONAL.contains(&field)), "{}: {key}", text(&rule, "name"));
+        }
+    }
+}
+
+#[test]
+fn every_rule_and_every_incident_has_its_section_in_the_runbook_and_every_rule_its_dashboard() {
+    let runbook = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/runbook.md");
+    let runbook = fs::read_to_string(runbook).expect("the runbook");
+    let sections: BTreeSet<_> = runbook.lines().filter_map(|line| line.strip_prefix("### ")).collect();
+    let rules = rules();
+    for rule in &rules {
+        assert!(sections.contains(text(rule, "runbook")), "{} has no section {}", text(rule, "name"), rule["runbook"]);
+        assert!(DASHBOARDS.contains(&text(rule, "dashboard")), "there is no dashboard {}", rule["dashboard"]);
+    }
+    for incident in Incident::ALL {
+        assert!(sections.contains(incident.name()), "{} has no section", incident.name());
+        assert!(sections.contains(incident.signs().runbook), "{} has no section", incident.signs().runbook);
+        for alert in incident.signs().alerts {
+            assert!(rules.iter().any(|rule| text(rule, "name") == *alert), "there is no rule {alert}");
+        }
+    }
+}
