@@ -340,7 +340,7 @@ mod tests {
         for (url, reason) in
             [("models", "must begin with"), ("s3:///prefix", "needs a bucket"), ("file://models", "absolute path")]
         {
-            let error = ModelStore::open(url, System::Shop, Duration::from_secs(1)).expect_err(url).to_string();
+            let error = ModelStore::open(url, System::ShopApi, Duration::from_secs(1)).expect_err(url).to_string();
             assert!(error.contains(reason), "{error}");
         }
     }

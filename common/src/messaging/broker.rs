@@ -8,9 +8,9 @@ use lapin::{
     types::{AMQPValue, FieldTable, LongString},
     uri::AMQPUri,
 };
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 
-use super::{EXCHANGE, MessageType, dead_letter_queue, queue};
+use super::{EXCHANGE, MessageType, MessagingSettings, dead_letter_queue, queue};
 use crate::{
     domain::System,
     fault::{Fault, FaultContext as _},
@@ -35,13 +35,14 @@ pub(super) struct Line {
 }
 
 impl Broker {
-    pub(super) fn new(system: System, url: &SecretString, patience: Duration) -> anyhow::Result<Self> {
+    pub(super) fn new(system: System, settings: &MessagingSettings) -> anyhow::Result<Self> {
         // The error would repeat the URL with its password.
+        let url = settings.amqp_url.expose_secret();
         let mut uri: AMQPUri =
-            url.expose_secret().parse().map_err(|_| anyhow::anyhow!("AMQP_URL: this is no amqp:// or amqps:// URL"))?;
+            url.parse().map_err(|_| anyhow::anyhow!("AMQP_URL: this is no amqp:// or amqps:// URL"))?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         uri.query.connection_timeout.get_or_insert(5_000);
-        Ok(Self { system, uri, patience })
+        Ok(Self { system, uri, patience: settings.patience() })
     }
 
     /// A new connection with one channel, on which exchange and queues exist. Recovery is ours: a connection that

@@ -67,7 +67,7 @@ pub enum Selection {
 ///
 /// The broker can't be reached.
 pub async fn list(system: System, settings: &MessagingSettings) -> anyhow::Result<Vec<DeadLetter>> {
-    let line = Broker::new(system, &settings.amqp_url)?.connect("dead letters").await?;
+    let line = Broker::new(system, settings)?.connect("dead letters").await?;
     let mut letters = Vec::new();
     for_each(&line.channel, system, async |letter| {
         letters.push(letter.describe());
@@ -90,7 +90,7 @@ pub async fn replay(
     settings: &MessagingSettings,
     selection: Selection,
 ) -> anyhow::Result<Vec<DeadLetter>> {
-    let line = Broker::new(system, &settings.amqp_url)?.connect("dead letters").await?;
+    let line = Broker::new(system, settings)?.connect("dead letters").await?;
     line.channel.confirm_select(ConfirmSelectOptions::default()).await?;
     // All are taken in hand before the first is sent, so that one that comes back at once isn't met again.
     let mut chosen = Vec::new();

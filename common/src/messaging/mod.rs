@@ -125,6 +125,12 @@ pub struct MessagingSettings {
     pub broker_seconds: u64,
 }
 
+impl MessagingSettings {
+    const fn patience(&self) -> Duration {
+        Duration::from_secs(self.broker_seconds)
+    }
+}
+
 /// Starts the relay and the consumer. Both go on for ever: a broker that is away is waited for.
 ///
 /// # Errors
@@ -136,8 +142,7 @@ pub fn start(
     handler: impl Handler,
     background: &mut Background,
 ) -> anyhow::Result<()> {
-    let patience = Duration::from_secs(settings.broker_seconds);
-    let broker = broker::Broker::new(core.system, &settings.amqp_url, patience)?;
+    let broker = broker::Broker::new(core.system, settings)?;
     let relay = relay::Relay {
         broker: broker.clone(),
         database: core.database.clone(),
@@ -145,7 +150,7 @@ pub fn start(
         journal: core.journal.clone(),
         batch: i64::from(settings.relay_batch),
         poll: Duration::from_millis(settings.relay_poll_ms),
-        patience,
+        patience: settings.patience(),
         stopping: background.stopping(),
     };
     background.spawn("relay", relay.run());
