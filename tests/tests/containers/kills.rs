@@ -12,6 +12,7 @@ use e2e::{
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 use crate::compose::{Running, compose, containers, docker, healthy};
@@ -27,9 +28,10 @@ const CUSTOMERS: usize = 4;
 async fn killing_any_one_container_loses_no_order_and_no_record() {
     let running = Running::new().await;
     for part in ["shop-api", "crm-api", "mes-api", "gateway", "rabbitmq", "postgres", "rsyslog", "elasticsearch"] {
+        let since = OffsetDateTime::now_utc().format(&Rfc3339).expect("a time can be written");
         let orders = while_killed(&running, part).await;
         println!("{part} was killed while {} orders came in", orders.len());
-        every_line_is_one_document(&running.search()).await;
+        every_line_is_one_document(&running.search(), &since).await;
         for order in &orders {
             every_change_is_recorded_once(&running.search(), order, part).await;
         }
@@ -108,23 +110,27 @@ async fn until_acknowledged(what: &str, request: impl Fn() -> reqwest::RequestBu
     .await
 }
 
-/// What the services have written so far: every line of every log, how often it is there.
-async fn lines() -> BTreeMap<String, usize> {
+/// What the services have written since then: every line of every log, how often it is there.
+async fn lines(since: &str) -> BTreeMap<String, usize> {
     let logs = compose(&["exec", "-T", "rsyslog", "sh", "-c", "cat /logs/*.log"]).await;
     let mut lines = BTreeMap::new();
     for line in logs.lines() {
         let record = log::parse(line).unwrap_or_else(|error| panic!("{error} in {line}"));
-        *lines.entry(json!(record).to_string()).or_default() += 1;
+        if text(&record, "time") >= since {
+            *lines.entry(json!(record).to_string()).or_default() += 1;
+        }
     }
     lines
 }
 
-/// Waits until each line that was written by now is a document, and asserts that none is there twice.
-async fn every_line_is_one_document(support: &Search) {
-    let written = lines().await;
+/// Waits until each line that was written since then is a document, and asserts that none is there twice.
+async fn every_line_is_one_document(support: &Search, since: &str) {
+    let written = lines(since).await;
+    assert!(!written.is_empty(), "nothing was written since {since}");
+    let since = [json!({"range": {"time": {"gte": since}}})];
     eventually_within(PATIENCE, "every line to be a document", async || {
         let mut missing = written.clone();
-        for document in support.documents(&[]).await {
+        for document in support.documents(&since).await {
             assert!(!document.index.starts_with("alexandrite-unknown"), "{document:?}");
             let mut record = document.record;
             record.remove("@timestamp");
