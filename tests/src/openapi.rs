@@ -22,7 +22,6 @@ impl Operation {
     /// # Panics
     ///
     /// If the document's method is none.
-    #[must_use]
     pub fn request(&self, client: &Client, order: &str) -> RequestBuilder {
         let method = self.method.to_uppercase().parse::<Method>().expect("a method");
         client.request(method, &self.path.replace("{id}", order))
