@@ -23,18 +23,36 @@ const OUTAGE: Duration = Duration::from_secs(3);
 const PATIENCE: Duration = Duration::from_secs(240);
 const CUSTOMERS: usize = 4;
 
-#[tokio::test]
-#[ignore = "needs a running system: containers/test"]
-async fn killing_any_one_container_loses_no_order_and_no_record() {
-    let running = Running::new().await;
-    for part in ["shop-api", "crm-api", "mes-api", "gateway", "rabbitmq", "postgres", "rsyslog", "elasticsearch"] {
-        let since = OffsetDateTime::now_utc().format(&Rfc3339).expect("a time can be written");
-        let orders = while_killed(&running, part).await;
-        println!("{part} was killed while {} orders came in", orders.len());
-        every_line_is_one_document(&running.search(), &since).await;
-        for order in &orders {
-            every_change_is_recorded_once(&running.search(), order, part).await;
+/// A test for each part, so that each can be run alone.
+macro_rules! killing {
+    ($($name:ident: $part:literal,)*) => {$(
+        #[tokio::test]
+        #[ignore = "needs a running system: containers/test"]
+        async fn $name() {
+            loses_nothing_when_killed($part).await;
         }
+    )*};
+}
+
+killing! {
+    killing_the_shop_loses_no_order_and_no_record: "shop-api",
+    killing_the_crm_loses_no_order_and_no_record: "crm-api",
+    killing_the_mes_loses_no_order_and_no_record: "mes-api",
+    killing_the_gateway_loses_no_order_and_no_record: "gateway",
+    killing_the_broker_loses_no_order_and_no_record: "rabbitmq",
+    killing_the_database_loses_no_order_and_no_record: "postgres",
+    killing_the_shipper_loses_no_order_and_no_record: "rsyslog",
+    killing_elasticsearch_loses_no_order_and_no_record: "elasticsearch",
+}
+
+async fn loses_nothing_when_killed(part: &str) {
+    let running = Running::new().await;
+    let since = OffsetDateTime::now_utc().format(&Rfc3339).expect("a time can be written");
+    let orders = while_killed(&running, part).await;
+    println!("{part} was killed while {} orders came in", orders.len());
+    every_line_is_one_document(&running.search(), &since).await;
+    for order in &orders {
+        every_change_is_recorded_once(&running.search(), order, part).await;
     }
 }
 
