@@ -1,11 +1,17 @@
 //! Passwords: Argon2id on blocking threads, as many at once as there are cores, so that a flood of logins costs the
 //! other requests nothing but their share of the processor.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use argon2::{
-    Argon2,
-    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::{
+        self,
+        phc::{Output, ParamsString, PasswordHash, Salt},
+    },
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
@@ -20,9 +26,15 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Hasher {
     turns: Arc<Semaphore>,
+    /// What earlier turns have worked in.
+    memories: Arc<Mutex<Vec<Memory>>>,
     /// Verified against where there is no account, so that it takes as long as if there were one.
     decoy: Arc<str>,
 }
+
+/// The memory of one hash at a time, 19 MiB. It is kept for the next one: taken anew by whichever thread has the turn, it
+/// would end up in an allocator's arena per thread, none of which gives it back.
+type Memory = Vec<Block>;
 
 /// What was asked for could not be done.
 #[derive(Debug)]
@@ -68,7 +80,9 @@ impl Hasher {
     /// If the operating system has no randomness for a salt.
     pub fn new() -> Result<Self, Fault> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        Ok(Self { turns: Arc::new(Semaphore::new(cores)), decoy: hash(b"nobody's password")?.into() })
+        let mut memory = Memory::new();
+        let decoy = hash(b"nobody's password", &mut memory)?.into();
+        Ok(Self { turns: Arc::new(Semaphore::new(cores)), memories: Arc::new(Mutex::new(vec![memory])), decoy })
     }
 
     /// Hashes a new password into a PHC string, unless it is weak.
@@ -77,10 +91,10 @@ impl Hasher {
     ///
     /// If no turn came in time, or hashing failed.
     pub async fn hash(&self, password: SecretString) -> Result<Result<String, WeakPassword>, HasherError> {
-        self.in_turn(move || {
+        self.in_turn(move |memory| {
             let password = password.expose_secret();
             match WeakPassword::check(password) {
-                Ok(()) => hash(password.as_bytes()).map(Ok),
+                Ok(()) => hash(password.as_bytes(), memory).map(Ok),
                 Err(weak) => Ok(Err(weak)),
             }
         })
@@ -94,36 +108,76 @@ impl Hasher {
     /// If no turn came in time, or the hash can't be read.
     pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, HasherError> {
         let decoy = Arc::clone(&self.decoy);
-        self.in_turn(move || {
+        self.in_turn(move |memory| {
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(&decoy);
-            let hash = PasswordHash::new(hash)
+            let fits = fits(password.expose_secret().as_bytes(), hash, memory)
                 .map_err(|error| Fault::new(ErrorType::Internal, "reading a password's hash", error))?;
-            Ok(Argon2::default().verify_password(password.expose_secret().as_bytes(), &hash).is_ok() && known)
+            Ok(fits && known)
         })
         .await
     }
 
     async fn in_turn<T: Send + 'static>(
         &self,
-        work: impl FnOnce() -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, HasherError> {
         let turn = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.turns).acquire_owned());
         let Ok(Ok(turn)) = turn.await else {
             return Err(HasherError::Busy);
         };
+        let memories = Arc::clone(&self.memories);
         let done = tokio::task::spawn_blocking(move || {
             // Held until the work ends, even if the client has gone.
             let _turn = turn;
-            work()
+            let memories = || memories.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut memory = memories().pop().unwrap_or_default();
+            let result = work(&mut memory);
+            memories().push(memory);
+            result
         });
         done.await.fault("hashing a password").flatten().map_err(HasherError::Fault)
     }
 }
 
-fn hash(password: &[u8]) -> Result<String, Fault> {
-    let hash = Argon2::default().hash_password(password);
-    hash.map(|hash| hash.to_string()).map_err(|error| Fault::new(ErrorType::Internal, "hashing a password", error))
+fn hash(password: &[u8], memory: &mut Memory) -> Result<String, Fault> {
+    phc(password, memory).map_err(|error| Fault::new(ErrorType::Internal, "hashing a password", error))
+}
+
+/// A new hash with a salt of its own, as a PHC string.
+fn phc(password: &[u8], memory: &mut Memory) -> password_hash::Result<String> {
+    let (argon2, salt) = (Argon2::default(), Salt::generate());
+    let output = derive(&argon2, password, &salt, memory)?;
+    let hash = PasswordHash {
+        algorithm: Algorithm::default().ident(),
+        version: Some(Version::default().into()),
+        params: ParamsString::try_from(argon2.params())?,
+        salt: Some(salt),
+        hash: Some(output),
+    };
+    Ok(hash.to_string())
+}
+
+/// Whether the password belongs to this PHC string. The comparison takes the same time whatever differs.
+fn fits(password: &[u8], hash: &str, memory: &mut Memory) -> password_hash::Result<bool> {
+    let hash = PasswordHash::new(hash)?;
+    let (Some(salt), Some(expected)) = (hash.salt, hash.hash) else {
+        return Err(password_hash::Error::PasswordInvalid);
+    };
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
+    let version = hash.version.map(Version::try_from).transpose()?.unwrap_or_default();
+    let argon2 = Argon2::new(algorithm, version, Params::try_from(&hash)?);
+    Ok(derive(&argon2, password, &salt, memory)? == expected)
+}
+
+fn derive(argon2: &Argon2<'_>, password: &[u8], salt: &[u8], memory: &mut Memory) -> password_hash::Result<Output> {
+    let blocks = argon2.params().block_count();
+    if memory.len() < blocks {
+        memory.resize(blocks, Block::default());
+    }
+    let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
+    argon2.hash_password_into_with_memory(password, salt, &mut output, memory)?;
+    Ok(Output::new(&output)?)
 }
 
 #[cfg(test)]
@@ -138,6 +192,23 @@ mod tests {
         assert!(matches!(hasher.verify("correct horse".into(), Some(hash.clone())).await, Ok(true)));
         assert!(matches!(hasher.verify("wrong horse".into(), Some(hash)).await, Ok(false)));
         assert!(matches!(hasher.verify("nobody's password".into(), None).await, Ok(false)));
+    }
+
+    #[tokio::test]
+    async fn many_logins_take_no_more_memory_than_run_at_once() {
+        let hasher = Hasher::new().unwrap();
+        let logins = (0..20).map(|_| hasher.verify("wrong horse".into(), None));
+        assert!(futures::future::join_all(logins).await.into_iter().all(|fits| matches!(fits, Ok(false))));
+        let memories = hasher.memories.lock().unwrap();
+        assert!((1..=hasher.turns.available_permits()).contains(&memories.len()), "{}", memories.len());
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_the_library_made_by_itself_is_verified() {
+        let made = password_hash::PasswordHasher::hash_password(&Argon2::default(), b"correct horse").unwrap();
+        let hasher = Hasher::new().unwrap();
+        assert!(matches!(hasher.verify("correct horse".into(), Some(made.to_string())).await, Ok(true)));
+        assert!(hasher.verify("correct horse".into(), Some("$argon2id$v=19$m=19456".to_owned())).await.is_err());
     }
 
     #[test]
