@@ -47,7 +47,7 @@ impl Deadlines {
         let entries: Entries = toml::from_str(text).context("it must map statuses to times")?;
         let read = |(status, text): (OrderStatus, String)| {
             ensure!(status != OrderStatus::Closed, "{status}: a closed order waits for nothing");
-            Ok((status, entry(&status, &text)?))
+            Ok((status, entry(status, &text)?))
         };
         Ok(Self {
             statuses: entries.statuses.into_iter().map(read).collect::<anyhow::Result<_>>()?,

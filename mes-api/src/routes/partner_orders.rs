@@ -132,7 +132,7 @@ async fn place(mes: &Mes, partner: &Caller, headers: &HeaderMap, form: &Form) ->
 
 enum Placed {
     /// As soon as the transaction is committed.
-    Now(Transaction<'static, Postgres>, PartnerOrder, [Entry; 5]),
+    Now(Transaction<'static, Postgres>, PartnerOrder, Vec<Entry>),
     /// By an earlier request with the same key.
     Before(PartnerOrder),
 }
@@ -187,7 +187,7 @@ async fn store(
     if let Some(attempt) = &attempt {
         attempt.keep(&mut transaction, &order).await?;
     }
-    Ok(Placed::Now(transaction, order, entries))
+    Ok(Placed::Now(transaction, order, entries.into()))
 }
 
 /// A partner's order comes with its model and is placed at once.

@@ -8,7 +8,11 @@ use std::{
 };
 
 use common::domain::OrderStatus;
-use e2e::{eventually_within, solids};
+use e2e::{
+    eventually_within,
+    people::{Site, WithOrders as _, ring},
+    secrets, solids,
+};
 use local::{
     Options, System, SystemFile,
     incident::{Incident, Ongoing},
@@ -19,8 +23,7 @@ use sqlx::{Connection as _, PgConnection};
 use super::{
     elastalert::{Alert, ElastAlert, Notes},
     mail::{Mail, MailServer},
-    people::{Site, WithOrders as _, ring},
-    python, secrets,
+    python,
 };
 
 /// Longer than the longest time that a rule looks at, on a busy machine.

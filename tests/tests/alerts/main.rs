@@ -9,14 +9,6 @@ mod mail;
 mod python;
 mod rules;
 
-// What the end-to-end tests are written with, as far as it is needed here.
-#[path = "../end_to_end/support/people.rs"]
-#[expect(dead_code, reason = "the end-to-end tests need more of it")]
-mod people;
-#[path = "../end_to_end/support/secrets.rs"]
-#[expect(dead_code, reason = "the end-to-end tests need more of it")]
-mod secrets;
-
 use std::time::Duration;
 
 use day::day;
