@@ -124,7 +124,7 @@ async fn place(mes: &Mes, partner: &Caller, headers: &HeaderMap, form: &Form) ->
     let committed = transaction.commit().await.fault("storing a partner's order");
     committed.map_err(|fault| ApiError::from(fault).during(Action::OrderCreated, subject))?;
 
-    mes.core.journal.write(*entries);
+    mes.core.journal.write(entries);
     mes.core.outbox_written.notify_one();
     mes.prices.wake();
     Ok(order)
