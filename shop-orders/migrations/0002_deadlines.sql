@@ -1,10 +1,10 @@
 -- Orders that stand still are found without reading those that were reported before.
 
 -- The status that the order was last reported in as standing still: once per order and status, whichever replica looks.
+-- `stuck_reports`, which this replaces, goes when no version that uses it runs any more.
 ALTER TABLE orders ADD COLUMN reported_status text;
 UPDATE orders SET reported_status = orders.status
 FROM stuck_reports AS reports WHERE reports.order_id = orders.id AND reports.status = orders.status;
-DROP TABLE stuck_reports;
 
 -- When it was submitted: from then on the customer waits for the whole of it.
 ALTER TABLE orders ADD COLUMN submitted_at timestamptz;
