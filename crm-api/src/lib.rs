@@ -65,6 +65,7 @@ impl Service for CrmApi {
         messaging::start(core, &settings.messaging, Inbound, background)?;
         let watch = stuck::Watch {
             database: core.database.clone(),
+            journal: core.journal.clone(),
             deadlines: Arc::clone(&deadlines),
             period: settings.stuck_check_period(),
             stopping: background.stopping(),

@@ -3,8 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use common::{
-    Fault,
+    Fault, FaultContext as _,
     domain::{OrderStatus, Owner},
+    journal::{self, Entry, Journal},
     telemetry::{Record, Subject, TraceContext, adopt},
 };
 use elk::{Action, field};
@@ -22,6 +23,7 @@ const BATCH: i64 = 500;
 
 pub(crate) struct Watch {
     pub(crate) database: PgPool,
+    pub(crate) journal: Journal,
     pub(crate) deadlines: Arc<Deadlines>,
     pub(crate) period: Duration,
     pub(crate) stopping: CancellationToken,
@@ -44,20 +46,26 @@ impl Watch {
     }
 
     async fn look(&self) -> Result<(), Fault> {
-        let mut found = true;
-        while found {
-            let now = OffsetDateTime::now_utc();
-            let deadlines = [self.deadlines.stuck(now), self.deadlines.abandoned(now)].concat();
-            let standing = store::report_standing(&self.database, &deadlines, BATCH).await?;
-            standing.iter().for_each(|order| report(action(order.status), order, now));
-            found = !standing.is_empty();
-            if let Some(since) = self.deadlines.overdue(now) {
-                let overdue = store::report_overdue(&self.database, since, BATCH).await?;
-                overdue.iter().for_each(|order| report(Action::OrderOverdue, order, now));
-                found |= !overdue.is_empty();
-            }
-        }
+        while self.report_some().await? {}
         Ok(())
+    }
+
+    /// Gives whether there may be more.
+    async fn report_some(&self) -> Result<bool, Fault> {
+        let now = OffsetDateTime::now_utc();
+        let mut transaction = self.database.begin().await.fault("looking for late orders")?;
+        let deadlines = [self.deadlines.stuck(now), self.deadlines.abandoned(now)].concat();
+        let standing = store::report_standing(&mut *transaction, &deadlines, BATCH).await?;
+        let mut records: Vec<_> = standing.iter().map(|order| record(action(order.status), order, now)).collect();
+        if let Some(since) = self.deadlines.overdue(now) {
+            let overdue = store::report_overdue(&mut *transaction, since, BATCH).await?;
+            records.extend(overdue.iter().map(|order| record(Action::OrderOverdue, order, now)));
+        }
+        journal::keep(&mut transaction, &records).await?;
+        transaction.commit().await.fault("reporting late orders")?;
+        let found = !records.is_empty();
+        self.journal.write(records);
+        Ok(found)
     }
 }
 
@@ -66,7 +74,7 @@ const fn action(status: OrderStatus) -> Action {
     if waits_for_customer(status) { Action::OrderAbandoned } else { Action::OrderStuck }
 }
 
-fn report(action: Action, order: &Late, now: OffsetDateTime) {
+fn record(action: Action, order: &Late, now: OffsetDateTime) -> Entry {
     let owner = order.customer.map(Owner::Customer).or(order.partner.map(Owner::Partner));
     let subject = owner.map_or_else(|| Subject::just_order(&order.id), |owner| Subject::order(&order.id, owner));
     let hours = (now - order.since).as_seconds_f64() / 3600.0;
@@ -77,5 +85,5 @@ fn report(action: Action, order: &Late, now: OffsetDateTime) {
         .in_status(order.status)
         .age(hours)
         .message(format!("{action} {} in {} for {hours:.1} hours", order.id, order.status))
-        .write();
+        .of_change()
 }

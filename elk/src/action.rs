@@ -292,7 +292,7 @@ impl Action {
                 TRACE,
             ],
             Self::OrderStuck | Self::OrderOverdue | Self::OrderAbandoned => {
-                &[ORDER, Field(field::ORDER_STATUS), Field(field::ORDER_AGE_HOURS)]
+                &[EVENT, ORDER, Field(field::ORDER_STATUS), Field(field::ORDER_AGE_HOURS)]
             }
             Self::MessagePublished | Self::MessageConsumed => &[EVENT, MESSAGE, MESSAGE_TYPE, ORDER, TRACE],
             Self::MessageRetried | Self::MessageDeadLettered => {

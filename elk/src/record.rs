@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn an_action_of_another_service_is_a_fault() {
-        let stuck = json!({ "order.id": "A-1", "order.status": "SUBMITTED", "order.age_hours": 30.5 });
+        let stuck = json!({ "event.id": "e", "order.id": "A-1", "order.status": "SUBMITTED", "order.age_hours": 30.5 });
         let faults = faults(&record(Action::OrderStuck, Level::Warn, stuck));
         assert_eq!(faults.len(), 1, "{faults:?}");
     }
