@@ -235,6 +235,8 @@ impl Workers {
         let wanted = end(&mut transaction, &calculation.job).await?;
         let mut entries = Vec::new();
         if wanted {
+            // Before the records, so that a slow database is part of the duration.
+            orders::set_price(&mut transaction, id, PriceStatus::Calculated, Some(&calculated.price), None).await?;
             let subject = calculation.order.subject();
             let priced = changed(subject.clone(), PriceStatus::Calculating.name(), PriceStatus::Calculated)
                 .duration(calculation.started.elapsed())
@@ -242,7 +244,6 @@ impl Workers {
                 .of_change();
             let advanced = Record::success(Action::OrderStatusChanged, subject);
             let advanced = advanced.status(calculation.order.status(), PRICED).of_change();
-            orders::set_price(&mut transaction, id, PriceStatus::Calculated, Some(&calculated.price), None).await?;
             orders::advance(&mut transaction, id, PRICED, Actor::Service(System::MesApi), advanced.id()).await?;
             orders::tell(&mut transaction, MessageType::OrderPriced, id).await?;
             entries.extend([priced, advanced]);

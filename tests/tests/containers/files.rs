@@ -214,6 +214,18 @@ fn versions_agree_with_those_without_containers() {
     assert!(dockerfile.contains(&format!("ARG RUST_VERSION={channel}\n")), "the images are built by another Rust");
 }
 
+#[test]
+fn the_build_gets_every_crate() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("there is a Cargo.toml");
+    let manifest: toml::Table = manifest.parse().expect("Cargo.toml is TOML");
+    let members = manifest["workspace"]["members"].as_array().expect("the workspace has crates");
+    let ignored = fs::read_to_string(root().join(".dockerignore")).expect("there is a .dockerignore");
+    for member in members.iter().filter_map(toml::Value::as_str) {
+        let comes = |line: &str| line == format!("!{member}") || line == format!("!{member}/Cargo.toml");
+        assert!(ignored.lines().any(comes), "{member} is kept from the build by .dockerignore");
+    }
+}
+
 /// The other tests read the files by rules of their own; this is the real reader, where there is one.
 #[test]
 fn docker_compose_reads_the_files_where_it_is_installed() {
