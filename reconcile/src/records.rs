@@ -1,9 +1,11 @@
 //! The records of changes as Elasticsearch has them.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, Result, anyhow};
 use elk::{Action, field};
 use futures::{Stream, TryStreamExt as _, stream};
-use reqwest::Method;
+use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::scope::Scope;
@@ -12,6 +14,9 @@ use crate::scope::Scope;
 const PAGE: usize = 5_000;
 /// How long Elasticsearch keeps the view on its documents between two pages.
 const KEPT: &str = "2m";
+/// How long an Elasticsearch that isn't ready is asked again, and how often.
+const PATIENCE: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(250);
 
 /// Elasticsearch, as an account that may read the records.
 #[derive(Clone, Debug)]
@@ -53,20 +58,35 @@ impl Log {
         Ok(Search { log: self, view })
     }
 
+    /// Asks again for some seconds while an index is new, or its server: then it can't be read yet.
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.ask(method.clone(), path, body).await?;
+            if answer.status() != StatusCode::SERVICE_UNAVAILABLE || Instant::now() > give_up {
+                return read_answer(answer).await;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response> {
         let mut request = self.http.request(method, format!("{}/{path}", self.address));
         request = request.basic_auth(&self.login, Some(&self.password));
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.context("Elasticsearch")?;
-        let status = answer.status();
-        let body: Value = answer.json().await.with_context(|| format!("Elasticsearch: {status}"))?;
-        if status.is_success() {
-            return Ok(body);
-        }
-        Err(anyhow!("Elasticsearch: {status}: {}", body["error"]["reason"].as_str().unwrap_or("no reason given")))
+        request.send().await.context("Elasticsearch")
     }
+}
+
+async fn read_answer(answer: Response) -> Result<Value> {
+    let status = answer.status();
+    let body: Value = answer.json().await.with_context(|| format!("Elasticsearch: {status}"))?;
+    if status.is_success() {
+        return Ok(body);
+    }
+    Err(anyhow!("Elasticsearch: {status}: {}", body["error"]["reason"].as_str().unwrap_or("no reason given")))
 }
 
 impl Search<'_> {

@@ -171,8 +171,13 @@ async fn no_input_forges_splits_or_loses_a_record() {
         assert!(!text(&document.record, "msg").contains("forged"), "{document:?}");
         *found.entry(text(&document.record, "event.action").to_owned()).or_default() += 1;
     }
+    // As many as the test takes time.
+    let heartbeats = found.remove("service.heartbeat").unwrap_or_default();
     let counts: BTreeMap<String, usize> = counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect();
     assert_eq!(found, counts);
-    assert_eq!(log::lines(shop.log()).len(), counts.values().sum::<usize>());
+    assert!(heartbeats > 0, "the service says that it is there");
+    let lines = log::lines(shop.log());
+    let counted = lines.iter().filter(|line| !line.contains(r#""event.action":"service.heartbeat""#)).count();
+    assert_eq!(counted, counts.values().sum::<usize>());
     println!("{sent} requests, {} records", counts.values().sum::<usize>());
 }
