@@ -1,5 +1,5 @@
-//! What the accounts of the containers' machine users may do. The local system has none of these accounts, so these
-//! tests add them to its Elasticsearch.
+//! What the accounts of the containers' machine users may do. The local system has not all of these accounts; the tests
+//! add the others to its Elasticsearch.
 
 use std::{fs, io::Write as _};
 
@@ -69,7 +69,8 @@ async fn logstash_appends_once_and_reads_nothing() {
 
 #[tokio::test]
 async fn elastalert_reads_records_and_keeps_only_its_own_notes_which_support_reads() {
-    let (elastalert, support) = (machine("elastalert").await, Search::as_support().await);
+    let elastalert = system::file().await.accounts.elastalert.clone().expect("there is an account for the alerts");
+    let (elastalert, support) = (Search::with(&elastalert).await, Search::as_support().await);
     let alert = || Some(json!({"@timestamp": "2001-01-01T00:00:00Z", "rule_name": "a rule"}));
     assert_answers(
         &elastalert,
