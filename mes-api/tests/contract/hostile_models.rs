@@ -103,7 +103,7 @@ async fn a_file_that_is_made_to_break_its_reader_is_refused_or_fails_for_a_reaso
                 let told = order["price_failure"].as_str().unwrap();
                 assert!(told.contains(reason), "{filename}: {told}");
             }
-            Priced | Refused(..) => assert_eq!(order["price"]["amount_minor"], 13_680, "{filename}: {order}"),
+            Priced | Refused(..) => assert_eq!(order["price"]["amount_minor"], 4_560, "{filename}: {order}"),
         }
     }
     // What was refused has left nothing.
