@@ -19,5 +19,19 @@ pub use elasticsearch::{
 };
 pub use error_type::ErrorType;
 
+/// Where an order can stand, one after the other: the values of [`field::ORDER_STATUS`].
+pub const ORDER_STATUSES: [&str; 10] = [
+    "INITIATED",
+    "FILE_UPLOADED",
+    "SUBMITTED",
+    "PRICE_CALCULATED",
+    "MANUFACTURING_APPROVED",
+    "MANUFACTURING_STARTED",
+    "MANUFACTURING_COMPLETED",
+    "PACKAGING",
+    "SHIPPED",
+    "CLOSED",
+];
+
 /// rsyslog's configuration for shipping records to Elasticsearch; its head names the environment variables it reads.
 pub const SHIPPER_CONFIGURATION: &str = include_str!("../rsyslog/rsyslog.conf");

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use elk::field;
+use elk::{ORDER_STATUSES, field};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -15,19 +15,6 @@ use crate::process::POLL;
 use crate::search::Elasticsearch;
 use crate::system_file::SystemFile;
 use crate::{logs, trail};
-
-const STATUSES: [&str; 10] = [
-    "INITIATED",
-    "FILE_UPLOADED",
-    "SUBMITTED",
-    "PRICE_CALCULATED",
-    "MANUFACTURING_APPROVED",
-    "MANUFACTURING_STARTED",
-    "MANUFACTURING_COMPLETED",
-    "PACKAGING",
-    "SHIPPED",
-    "CLOSED",
-];
 
 /// Runs the demonstration against the system that runs with this data folder.
 pub(crate) async fn demo(data: &Path) -> Result<()> {
@@ -44,7 +31,7 @@ pub(crate) async fn demo(data: &Path) -> Result<()> {
     print::out(format_args!(
         "Order {order} went through {} statuses in {:.1} s; its whole trail could be read {:.1} s later.\n\
          The traces' ids are shortened to 8 of 32 digits.",
-        STATUSES.len(),
+        ORDER_STATUSES.len(),
         lived.as_secs_f64(),
         (began.elapsed() - lived).as_secs_f64()
     ));
@@ -131,7 +118,7 @@ async fn whole_trail(elasticsearch: &Elasticsearch, order: &str) -> Result<Vec<V
             Err(_) => Vec::new(),
         };
         let seen: BTreeSet<&str> = records.iter().filter_map(|record| record[field::ORDER_STATUS].as_str()).collect();
-        let missing: Vec<&str> = STATUSES.into_iter().filter(|status| !seen.contains(status)).collect();
+        let missing: Vec<&str> = ORDER_STATUSES.into_iter().filter(|status| !seen.contains(status)).collect();
         if missing.is_empty() {
             return Ok(records);
         }

@@ -263,4 +263,9 @@ mod tests {
             assert_eq!(serde_json::to_value(status).unwrap(), status.name());
         }
     }
+
+    #[test]
+    fn everybody_who_reads_the_log_knows_the_same_statuses() {
+        assert_eq!(OrderStatus::ALL.map(OrderStatus::name), elk::ORDER_STATUSES);
+    }
 }

@@ -4,21 +4,7 @@ use super::{
     Dashboard, ERRORS, Search, TRAIL,
     lens::{Bucket, Chart, Formula, Metric, Panel, View},
 };
-use crate::{action::Action, field};
-
-/// Where an order can stand, in the order's order.
-const STATUSES: [&str; 10] = [
-    "INITIATED",
-    "FILE_UPLOADED",
-    "SUBMITTED",
-    "PRICE_CALCULATED",
-    "MANUFACTURING_APPROVED",
-    "MANUFACTURING_STARTED",
-    "MANUFACTURING_COMPLETED",
-    "PACKAGING",
-    "SHIPPED",
-    "CLOSED",
-];
+use crate::{ORDER_STATUSES, action::Action, field};
 
 /// Kibana's whole width, and parts of it.
 const WHOLE: u32 = 48;
@@ -46,7 +32,7 @@ fn orders() -> Dashboard {
                 every_change_once(),
                 Chart::Table,
                 vec![],
-                STATUSES.map(in_status).into(),
+                ORDER_STATUSES.map(in_status).into(),
             )
             .sized(WHOLE, 6),
             chart(
