@@ -27,10 +27,12 @@ fn logstash_lets_exactly_the_services_name_an_index() {
 }
 
 #[test]
-fn both_ways_take_the_same_times() {
-    let of_rsyslog = elk::SHIPPER_CONFIGURATION.split_once("re_match($.record!time, '").unwrap().1;
-    let of_rsyslog = of_rsyslog.split_once('\'').unwrap().0;
-    assert!(RECORDS.contains(&format!("[time] =~ /{of_rsyslog}/")), "{of_rsyslog}");
+fn both_ways_take_the_same_times_and_numbers() {
+    for (name, in_logstash) in [("time", "[time]"), (field::EVENT_ID, "[event.id]")] {
+        let of_rsyslog = elk::SHIPPER_CONFIGURATION.split_once(&format!("re_match($.record!{name}, '")).unwrap().1;
+        let of_rsyslog = of_rsyslog.split_once('\'').unwrap().0;
+        assert!(RECORDS.contains(&format!("{in_logstash} =~ /{of_rsyslog}/")), "{of_rsyslog}");
+    }
 }
 
 #[test]
