@@ -4,9 +4,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use e2e::eventually;
+use e2e::{eventually, eventually_within};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -23,13 +24,16 @@ use crate::{
     },
 };
 
+/// Another test may just have killed what ships or takes the lines, and all of them come once more.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// Waits until every line that a log has by now is a document, and nothing is there twice or from elsewhere.
 pub(crate) async fn shipped(path: &Path) -> Vec<Document> {
     let before: BTreeSet<String> = log::records(path).iter().map(as_text).collect();
     let Some(first) = log::records(path).into_iter().next() else { return Vec::new() };
     let of_process = [json!({"term": {"pid": first["pid"]}}), json!({"term": {"hostname": first["hostname"]}})];
     let support = Search::as_support().await;
-    let documents = eventually(&format!("{} to be shipped", path.display()), async || {
+    let documents = eventually_within(PATIENCE, &format!("{} to be shipped", path.display()), async || {
         let documents = support.documents(&of_process).await;
         let there: BTreeSet<String> = documents.iter().map(|document| as_text(&as_written(document))).collect();
         let missing: Vec<_> = before.difference(&there).collect();
