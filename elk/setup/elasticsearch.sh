@@ -46,8 +46,8 @@ templates() {
     left_out+=("retention: this Elasticsearch has no index lifecycle management, so no log is deleted after 180 days")
   fi
   put _index_template/alexandrite "$folder/index-template.json"
-  # What ElastAlert notes, where there are alerts.
-  [[ ! -e $folder/alerts-template.json ]] || put _index_template/alexandrite-alerts "$folder/alerts-template.json"
+  # What ElastAlert notes.
+  put _index_template/alexandrite-alerts "$folder/alerts-template.json"
 }
 
 accounts_by_api() {
