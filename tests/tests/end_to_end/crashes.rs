@@ -68,6 +68,7 @@ async fn a_crm_that_dies_anywhere_loses_no_message_and_no_record() {
         world.replace(System::CrmApi, &[]).await;
         // So that nothing of it reaches the next place.
         ada.wait_for(&order, PriceCalculated).await;
+        nothing_waits(&world).await;
         orders.push(order);
     }
     all_end_well(&world, &orders).await;
@@ -94,6 +95,7 @@ async fn a_mes_that_dies_anywhere_loses_no_message_no_price_and_no_record() {
         world.replace(System::MesApi, &[]).await;
         // So that nothing of it reaches the next place.
         ada.wait_for(&order, PriceCalculated).await;
+        nothing_waits(&world).await;
         orders.push(order);
     }
     all_end_well(&world, &orders).await;
@@ -156,6 +158,12 @@ async fn all_end_well(world: &World, orders: &[String]) {
             assert_eq!(found.len(), times, "{order}: {action} {more:?}: {found:?}");
         }
     }
+    nothing_waits(world).await;
+}
+
+/// Waits until every message is sent and every line is written. A message may be heard before its sender has noted that it
+/// is sent, and a process that is killed in between sends it again.
+async fn nothing_waits(world: &World) {
     for (tables, place) in [(&world.shop_tables, "shop"), (&world.mes_tables, "mes")] {
         eventually(&format!("nothing to wait in {place}"), async || {
             let waiting = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM journal)";
