@@ -13,6 +13,7 @@ use tower_http::{
     set_header::SetResponseHeaderLayer,
     timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer},
 };
+use tower::ServiceBuilder;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{docs, health, request};
@@ -45,22 +46,21 @@ pub fn router(core: &Core, own: OpenApiRouter) -> Router {
         OpenApiRouter::with_openapi(docs::base(core.system)).merge(own).merge(shared).split_for_parts();
     docs::say_who_may(&mut document, core.system);
     let limits = &core.request_limits;
-    let mut routes = routes
-        .merge(docs::routes(document))
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(RequestBodyTimeoutLayer::new(limits.stalled))
-        .layer(RequestBodyDeadlineLayer::new(limits.body));
-    if !limits.cors_origins.is_empty() {
-        routes = routes.layer(cors(limits.cors_origins.clone()));
-    }
-    routes
-        .layer(middleware::from_fn_with_state(limits.trusted_proxies.clone().into(), request::observe))
+    let cors = (!limits.cors_origins.is_empty()).then(|| cors(limits.cors_origins.clone()));
+    // One stack for all routes, the outermost first: layer by layer, each would be boxed and cloned for every request.
+    let around = ServiceBuilder::new()
         .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(always(header::CACHE_CONTROL, "no-store"))
         .layer(always(header::CONTENT_SECURITY_POLICY, NOTHING_ACTIVE))
         .layer(always(header::X_FRAME_OPTIONS, "DENY"))
         .layer(always(header::REFERRER_POLICY, "no-referrer"))
         .layer(always(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
+        .layer(middleware::from_fn_with_state(limits.trusted_proxies.clone().into(), request::observe))
+        .option_layer(cors)
+        .layer(RequestBodyDeadlineLayer::new(limits.body))
+        .layer(RequestBodyTimeoutLayer::new(limits.stalled))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY));
+    routes.merge(docs::routes(document)).layer(around)
 }
 
 /// Sets a header on every answer that has none of this name.

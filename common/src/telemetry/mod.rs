@@ -10,9 +10,13 @@ use opentelemetry_sdk::{
     propagation::TraceContextPropagator,
     trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider},
 };
+use tracing::{Event, Subscriber};
 use tracing_bunyan_formatter::{BunyanFormattingLayer, JsonStorageLayer};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, filter::Targets, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+    EnvFilter, Layer,
+    filter::Targets,
+    layer::{Context, SubscriberExt as _},
+    util::SubscriberInitExt as _,
 };
 
 pub use context::{TraceContext, adopt, identify, trace_id};
@@ -93,10 +97,19 @@ impl Telemetry {
 ///
 /// Never: the fields that it leaves out are none of bunyan's own.
 #[must_use]
-pub fn records(service: &str) -> BunyanFormattingLayer<Output> {
-    BunyanFormattingLayer::new(service.to_owned(), Output)
-        .skip_fields(NOT_FOR_THE_LOG.into_iter())
-        .expect("fields that may be left out")
+pub fn records(service: &str) -> EventsOnly<BunyanFormattingLayer<Output>> {
+    let formatter = BunyanFormattingLayer::new(service.to_owned(), Output);
+    EventsOnly(formatter.skip_fields(NOT_FOR_THE_LOG.into_iter()).expect("fields that may be left out"))
+}
+
+/// Keeps spans from a formatter: it would make a line when each begins and ends, which are no records.
+#[derive(Debug)]
+pub struct EventsOnly<L>(L);
+
+impl<S: Subscriber, L: Layer<S>> Layer<S> for EventsOnly<L> {
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        self.0.on_event(event, context);
+    }
 }
 
 fn tracer_provider(service: &'static str) -> anyhow::Result<SdkTracerProvider> {

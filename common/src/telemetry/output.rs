@@ -12,7 +12,6 @@ use std::{
     },
 };
 
-use tracing::Metadata;
 use tracing_subscriber::fmt::MakeWriter;
 
 /// Takes one line, its end included.
@@ -103,30 +102,16 @@ pub(super) fn held(write: impl FnOnce()) -> Option<Vec<u8>> {
 #[derive(Clone, Copy, Debug)]
 pub struct Output;
 
-/// What it writes one record to.
-#[derive(Debug)]
-pub struct Line {
-    is_event: bool,
-}
+impl MakeWriter<'_> for Output {
+    type Writer = Self;
 
-impl<'a> MakeWriter<'a> for Output {
-    type Writer = Line;
-
-    fn make_writer(&'a self) -> Line {
-        Line { is_event: true }
-    }
-
-    fn make_writer_for(&'a self, metadata: &Metadata<'_>) -> Line {
-        // Spans' start and end are no records.
-        Line { is_event: metadata.is_event() }
+    fn make_writer(&self) -> Self {
+        *self
     }
 }
 
-impl Write for Line {
+impl Write for Output {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if !self.is_event {
-            return Ok(line.len());
-        }
         let is_held = HELD.with_borrow_mut(|held| held.as_mut().map(|held| held.extend_from_slice(line)).is_some());
         if !is_held {
             emit(line)?;
