@@ -34,6 +34,6 @@ mod table;
 mod trail;
 mod up;
 
-pub use parts::Kind;
+pub use parts::{Kind, postgres::programs as postgres_programs};
 pub use system::{Options, System};
 pub use system_file::{AccountList, Databases, Login, SystemFile};

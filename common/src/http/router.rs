@@ -8,12 +8,12 @@ use axum::{
     http::{HeaderName, HeaderValue, Method, header},
     middleware,
 };
+use tower::ServiceBuilder;
 use tower_http::{
     cors::CorsLayer,
     set_header::SetResponseHeaderLayer,
     timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer},
 };
-use tower::ServiceBuilder;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{docs, health, request};

@@ -181,6 +181,12 @@ impl Postgres {
     }
 }
 
+/// The folder of the newest PostgreSQL's programs on this machine, such as `psql` and `pgbench`.
+#[must_use]
+pub fn programs() -> Option<PathBuf> {
+    installed().map(|(folder, _)| folder)
+}
+
 /// The folder and the major version of the newest PostgreSQL server on this machine.
 pub(crate) fn installed() -> Option<(PathBuf, String)> {
     let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

@@ -1,0 +1,73 @@
+//! The lines of the table, by topic.
+
+mod build;
+mod lists;
+mod messages;
+pub(crate) mod models;
+mod orders;
+mod shipping;
+mod sizes;
+mod starts;
+mod uploads;
+
+use std::fmt;
+
+use anyhow::Result;
+use clap::ValueEnum;
+
+use crate::table::Row;
+
+/// What is measured together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Topic {
+    /// Orders over HTTP: against the database alone, against no telemetry, and what they cost
+    Orders,
+    /// From a submitted order to the MES, against the broker alone
+    Messages,
+    /// Reading and measuring models, against trimesh
+    Models,
+    /// The lists that people reload all day, with many orders against few
+    Lists,
+    /// Uploading a model, against a plain file server
+    Uploads,
+    /// From a line on standard output to a record that a search finds
+    Shipping,
+    /// From `cargo run` to ready
+    Starts,
+    /// Programs and container images
+    Sizes,
+}
+
+impl Topic {
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Orders,
+        Self::Messages,
+        Self::Models,
+        Self::Lists,
+        Self::Uploads,
+        Self::Shipping,
+        Self::Starts,
+        Self::Sizes,
+    ];
+
+    /// Measures it in so many rounds.
+    pub(crate) async fn measure(self, rounds: usize) -> Result<Vec<Row>> {
+        match self {
+            Self::Orders => orders::measure(rounds).await,
+            Self::Messages => messages::measure(rounds).await,
+            Self::Models => models::measure(rounds).await,
+            Self::Lists => lists::measure(rounds).await,
+            Self::Uploads => uploads::measure(rounds).await,
+            Self::Shipping => shipping::measure(rounds).await,
+            Self::Starts => starts::measure(rounds).await,
+            Self::Sizes => sizes::measure().await,
+        }
+    }
+}
+
+impl fmt::Display for Topic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
