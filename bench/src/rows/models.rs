@@ -145,7 +145,10 @@ fn models(folder: &Path) -> Result<Vec<Model>> {
     let model = |(what, name, write, times, goal): (_, &str, Writer, _, _)| {
         let path = folder.join(name);
         if !path.exists() {
-            fs::write(&path, write(&made))?;
+            // Half a file, of a run that was cut off, isn't taken for a whole one.
+            let draft = path.with_extension("draft");
+            fs::write(&draft, write(&made))?;
+            fs::rename(&draft, &path)?;
         }
         let mebibytes = fs::metadata(&path)?.len() as f64 / f64::from(1 << 20);
         Ok(Model { what, path, mebibytes, times, goal })
