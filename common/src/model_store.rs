@@ -156,18 +156,13 @@ impl ModelStore {
     /// # Errors
     ///
     /// If it isn't there, the store fails, or it is larger than `limit` bytes.
-    pub async fn read(&self, key: &str, limit: u64) -> Result<Vec<u8>, Fault> {
+    pub async fn read(&self, key: &str, limit: u64) -> Result<Bytes, Fault> {
         let model = self.store.get(&Path::from(key)).await.or_fault("opening a model")?;
-        let size = model.meta.size;
-        let capacity = usize::try_from(size).ok().filter(|_| size <= limit);
-        let capacity =
-            capacity.ok_or(Fault::bare(ErrorType::ModelTooLarge, "the stored model is larger than allowed"))?;
-        let mut bytes = Vec::with_capacity(capacity);
-        let mut stream = model.into_stream();
-        while let Some(chunk) = stream.try_next().await.or_fault("reading a model")? {
-            bytes.extend_from_slice(&chunk);
+        if model.meta.size > limit {
+            return Err(Fault::bare(ErrorType::ModelTooLarge, "the stored model is larger than allowed"));
         }
-        Ok(bytes)
+        // At once: as a stream, a file comes in pieces of 8 KiB, each from another thread.
+        model.bytes().await.or_fault("reading a model")
     }
 
     /// Removes a model that nobody needs any more.

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use axum::body::Bytes;
 use common::{
     Core, Fault, FaultContext as _, crash,
     domain::{Actor, OrderStatus, Price, System, Trigger},
@@ -213,7 +214,7 @@ impl Workers {
     }
 
     /// Reads the model; a store that fails gets a few more tries.
-    async fn read_model(&self, order: &StoredOrder) -> Result<Vec<u8>, Fault> {
+    async fn read_model(&self, order: &StoredOrder) -> Result<Bytes, Fault> {
         let mut pauses = PAUSES.iter();
         loop {
             let fault = match self.core.models.read(&order.model_key, self.core.upload_limit).await {
@@ -309,7 +310,7 @@ impl Failed {
 }
 
 /// Measures a model on a blocking thread; a panic there is an error like any other.
-async fn measure(format: mesh::Format, bytes: Vec<u8>) -> Result<Measures, Failed> {
+async fn measure(format: mesh::Format, bytes: Bytes) -> Result<Measures, Failed> {
     let measured = tokio::task::spawn_blocking(move || mesh::measure(format, &bytes, &Limits::default()));
     let measured = measured.await.fault("measuring a model").map_err(Failed::by_us)?;
     measured.map_err(Failed::by_model)
