@@ -1,11 +1,10 @@
 //! A service of ours as a process of its own, with further settings, beside those of the stage.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::OpenOptions,
     net::{SocketAddr, TcpListener},
-    os::unix::fs::MetadataExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,7 +12,7 @@ use e2e::eventually;
 use local::SystemFile;
 use nix::{
     sys::signal::{Signal, kill},
-    unistd::{Pid, geteuid},
+    unistd::Pid,
 };
 
 /// A running service; killed when this is dropped.
@@ -38,15 +37,7 @@ impl Service {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = logs.join(format!("{service}-{}.log", address.port()));
         let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
-        // Should this program be killed, so is the service.
-        let mut command = Command::new("/usr/bin/setpriv");
-        if geteuid().is_root() {
-            // As the user of the others, with whom it shares the folder of models.
-            let owner = fs::metadata(program)?;
-            let (user, group) = (owner.uid().to_string(), owner.gid().to_string());
-            command.args(["--clear-groups", "--reuid", &user, "--regid", &group]);
-        }
-        command.args(["--pdeathsig", "KILL"]).arg(program);
+        let mut command = local::beside(program)?;
         command.env_clear().envs(file.environments.get(service).context("the services run")?);
         command.envs(settings.iter().copied()).env("LISTEN_ADDR", address.to_string());
         command.stdin(Stdio::null()).stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);

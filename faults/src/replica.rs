@@ -2,11 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, OpenOptions},
+    fs::OpenOptions,
     net::TcpListener,
-    os::unix::fs::MetadataExt as _,
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 use anyhow::{Context as _, Result};
@@ -54,15 +53,8 @@ impl Replica {
 
     pub(crate) fn start(&mut self) -> Result<()> {
         let open = |path: PathBuf| OpenOptions::new().create(true).append(true).open(path);
-        // Should this program be killed, so is the replica.
-        let mut command = Command::new("/usr/bin/setpriv");
-        // As the user of the others, with whom it shares the folder of models.
-        let owner = fs::metadata(&self.program)?;
-        if nix::unistd::geteuid().is_root() {
-            let (user, group) = (owner.uid().to_string(), owner.gid().to_string());
-            command.args(["--clear-groups", "--reuid", &user, "--regid", &group]);
-        }
-        command.args(["--pdeathsig", "KILL"]).arg(&self.program).env_clear().envs(&self.environment);
+        let mut command = local::beside(&self.program)?;
+        command.env_clear().envs(&self.environment);
         command
             .stdin(Stdio::null())
             .stdout(open(self.log.clone())?)

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod backup;
+mod beside;
 mod caller;
 pub mod cli;
 mod demo;
@@ -34,6 +35,7 @@ mod table;
 mod trail;
 mod up;
 
+pub use beside::beside;
 pub use parts::{Kind, postgres::programs as postgres_programs};
 pub use system::{Options, System};
 pub use system_file::{AccountList, Databases, Login, SystemFile};
