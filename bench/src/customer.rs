@@ -29,7 +29,12 @@ impl Customer {
 
     /// The request for a new order.
     pub(crate) fn new_order(&self) -> Vec<u8> {
-        let order = r#"{"material":"gold_585","quantity":1,"comment":"For her birthday, please."}"#;
-        load::request("POST", "/orders", &self.token, order)
+        new_order(&self.token)
     }
+}
+
+/// The request for a new order of whoever holds this token.
+pub(crate) fn new_order(token: &str) -> Vec<u8> {
+    let order = r#"{"material":"gold_585","quantity":1,"comment":"For her birthday, please."}"#;
+    load::request("POST", "/orders", token, order)
 }

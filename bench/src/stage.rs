@@ -8,7 +8,6 @@ use local::{Kind, Options, System, SystemFile};
 /// A running system whose data is on the disk as that of any other: a commit is on the disk before it is answered.
 pub(crate) struct Stage {
     system: Arc<System>,
-    data: PathBuf,
 }
 
 impl Stage {
@@ -24,9 +23,9 @@ impl Stage {
         // All clients come from one address.
         let unlimited = ["LOGIN_BURST", "LOGINS_PER_SECOND"].map(|name| (name, "1000000"));
         let settings = unlimited.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let options = Options { only: only.to_vec(), data: Some(data.clone()), settings: settings.collect() };
+        let options = Options { only: only.to_vec(), data: Some(data), settings: settings.collect() };
         let system = tokio::task::spawn_blocking(move || System::start(&options)).await??;
-        Ok(Self { system: Arc::new(system), data })
+        Ok(Self { system: Arc::new(system) })
     }
 
     /// Where everything is.
@@ -51,7 +50,7 @@ impl Stage {
 
     /// A folder for what is written while measuring, outside of what the shipper reads.
     pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
-        let folder = self.data.join(name);
+        let folder = self.system.data().join(name);
         fs::create_dir_all(&folder)?;
         Ok(folder)
     }
@@ -59,7 +58,18 @@ impl Stage {
     /// Stops the system and removes its data.
     pub(crate) async fn stop(self) -> Result<()> {
         let system = self.system;
-        tokio::task::spawn_blocking(move || system.stop()).await??;
-        fs::remove_dir_all(&self.data).context("removing the measured system's data")
+        let stopping = Arc::clone(&system);
+        tokio::task::spawn_blocking(move || stopping.stop()).await??;
+        remove_data(&system)
     }
+}
+
+/// Removes what a stopped system leaves: its data folder, and where its parts' user can't get to that, the parts' own.
+pub(crate) fn remove_data(system: &System) -> Result<()> {
+    let parts = system.file().logs.parent().filter(|parts| *parts != system.data());
+    parts
+        .into_iter()
+        .chain([system.data()])
+        .try_for_each(fs::remove_dir_all)
+        .context("removing the measured system's data")
 }

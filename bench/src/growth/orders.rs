@@ -11,6 +11,7 @@ use super::{
     plot::{Across, Curve, Panel, Plot},
 };
 use crate::{
+    customer,
     filled::{CONNECTIONS, Filled, LISTS, Tables},
     load, say,
     stage::Stage,
@@ -67,5 +68,5 @@ pub(super) async fn measure() -> Result<Plot> {
 /// A new customer's request.
 async fn new_order(shop: SocketAddr) -> Vec<u8> {
     let customer = Client::new(&format!("http://{shop}")).register("growth", "one ring more and one more").await;
-    load::request("POST", "/orders", customer.token(), r#"{"material":"gold_585","quantity":1}"#)
+    customer::new_order(customer.token())
 }

@@ -12,6 +12,7 @@ use local::{Options, System};
 use super::build;
 use crate::{
     say,
+    stage::remove_data,
     table::{Row, Spread},
 };
 
@@ -63,9 +64,7 @@ fn start(data: PathBuf) -> Result<Start> {
     let parts = said.lines().filter_map(part).collect();
     say(format_args!("  ready in {seconds:.1} s"));
     system.stop()?;
-    // The parts' data lies elsewhere where their user can't get to this folder.
-    let elsewhere = system.file().logs.parent().filter(|parts| *parts != data);
-    elsewhere.into_iter().chain([data.as_path()]).try_for_each(fs::remove_dir_all)?;
+    remove_data(&system)?;
     Ok(Start { seconds, parts })
 }
 
