@@ -4,12 +4,14 @@ use common::{
     Fault,
     domain::{OrderFacts, Owner, news},
     fault::ErrorType,
-    messaging::{Handled, Handler},
+    journal::Entry,
+    messaging::{Handler, Told},
     telemetry::{Record, Subject},
 };
 use elk::Action;
 use shop_orders::store;
 use sqlx::PgConnection;
+use tracing::Instrument as _;
 
 /// Applies the MES's messages. Each tells all that the MES knows of the order, so it doesn't matter which one it is, nor
 /// in which order they come.
@@ -17,32 +19,40 @@ use sqlx::PgConnection;
 pub struct Inbound;
 
 impl Handler for Inbound {
-    async fn apply(&self, transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Handled, Fault> {
-        let told = &facts.order;
-        if matches!(told.owner, Owner::Partner(_)) {
-            store::take_over(transaction, facts).await?;
+    async fn apply(&self, transaction: &mut PgConnection, messages: &[&Told]) -> Result<Vec<Entry>, Fault> {
+        let mut entries = Vec::with_capacity(messages.len());
+        for message in messages {
+            entries.extend(apply(transaction, &message.facts).instrument(message.span.clone()).await?);
         }
-        let known = store::lock(transaction, &told.id).await?;
-        let known = known.ok_or(Fault::bare(ErrorType::MessageUnexpected, "a message about an unknown order"))?;
-        let (mut order, mut since) = (known.order, known.status_since);
-
-        let price = told.price.as_ref().filter(|_| order.price.is_none());
-        if price.is_some() || facts.price_failure.is_some() {
-            store::note_price(transaction, &told.id, price, facts.price_failure.as_deref()).await?;
-        }
-        let news = news(order.status, &facts.history)
-            .map_err(|gap| Fault::new(ErrorType::MessageUnexpected, "applying a message", gap))?;
-        let subject = Subject::order(&order.id, order.owner);
-        let mut entries = Vec::with_capacity(news.len());
-        for change in news {
-            let changed = Record::success(Action::OrderStatusChanged, subject.clone());
-            let entry = changed.status(order.status, change.status).stayed(change.at - since).of_change();
-            store::advance(transaction, &mut order, change, entry.id()).await?;
-            entries.push(entry);
-            since = change.at;
-        }
-        Ok(Handled(entries))
+        Ok(entries)
     }
 
     fn committed(&self) {}
+}
+
+async fn apply(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Vec<Entry>, Fault> {
+    let told = &facts.order;
+    if matches!(told.owner, Owner::Partner(_)) {
+        store::take_over(transaction, facts).await?;
+    }
+    let known = store::lock(transaction, &told.id).await?;
+    let known = known.ok_or(Fault::bare(ErrorType::MessageUnexpected, "a message about an unknown order"))?;
+    let (mut order, mut since) = (known.order, known.status_since);
+
+    let price = told.price.as_ref().filter(|_| order.price.is_none());
+    if price.is_some() || facts.price_failure.is_some() {
+        store::note_price(transaction, &told.id, price, facts.price_failure.as_deref()).await?;
+    }
+    let news = news(order.status, &facts.history)
+        .map_err(|gap| Fault::new(ErrorType::MessageUnexpected, "applying a message", gap))?;
+    let subject = Subject::order(&order.id, order.owner);
+    let mut entries = Vec::with_capacity(news.len());
+    for change in news {
+        let changed = Record::success(Action::OrderStatusChanged, subject.clone());
+        let entry = changed.status(order.status, change.status).stayed(change.at - since).of_change();
+        store::advance(transaction, &mut order, change, entry.id()).await?;
+        entries.push(entry);
+        since = change.at;
+    }
+    Ok(entries)
 }

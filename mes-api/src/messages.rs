@@ -1,26 +1,29 @@
 //! What the CRM tells: new orders, and those that a seller has approved. Both tell all that the CRM knows, so whichever
 //! comes first does for both.
 
+use std::collections::HashSet;
+
 use common::{
     Fault,
-    domain::{Change, Model, OrderFacts, OrderStatus, news},
+    domain::{Change, OrderFacts, OrderId, OrderStatus, news},
     fault::ErrorType,
     journal::Entry,
-    messaging::{Handled, Handler},
-    telemetry::{Record, Subject},
+    messaging::{Handler, Told},
+    telemetry::{Record, Subject, TraceContext},
 };
 use elk::Action;
 use sqlx::PgConnection;
+use tracing::Instrument as _;
 
 use crate::{
     Mes,
-    orders::{self, StoredOrder},
+    orders::{self, Arrival, NewChange, StoredOrder},
     pricing::{self, PriceStatus},
 };
 
 impl Handler for Mes {
-    async fn apply(&self, transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Handled, Fault> {
-        apply(transaction, facts).await
+    async fn apply(&self, transaction: &mut PgConnection, messages: &[&Told]) -> Result<Vec<Entry>, Fault> {
+        apply(transaction, messages).await
     }
 
     fn committed(&self) {
@@ -29,54 +32,59 @@ impl Handler for Mes {
     }
 }
 
-/// Applies a message in the given transaction; gives the records of what it changes.
+/// Applies messages in the given transaction; gives the records of what they change.
 ///
 /// # Errors
 ///
-/// If the message doesn't fit, or the database fails.
-pub async fn apply(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Handled, Fault> {
-    if let Some(known) = orders::lock(transaction, &facts.order.id).await? {
-        return catch_up(transaction, &known, facts).await;
+/// If a message doesn't fit, or the database fails.
+pub async fn apply(transaction: &mut PgConnection, messages: &[&Told]) -> Result<Vec<Entry>, Fault> {
+    messages.iter().try_for_each(|message| check(&message.facts))?;
+    let mut taken_on = take_on(transaction, messages).await?;
+    let mut entries = Vec::with_capacity(messages.len());
+    for Told { facts, span } in messages {
+        if !taken_on.remove(&facts.order.id) {
+            entries.extend(catch_up(transaction, facts).instrument(span.clone()).await?);
+        } else if facts.order.price.is_none() {
+            let queued = pricing::changed(subject(facts), PriceStatus::NONE, PriceStatus::Queued);
+            entries.push(span.in_scope(|| queued.of_change()));
+        }
     }
-    if let Some(handled) = take_on(transaction, facts).await? {
-        return Ok(handled);
-    }
-    // Another message of the same order came first, and was committed meanwhile.
-    let known = orders::lock(transaction, &facts.order.id).await?;
-    let known = known.ok_or(Fault::bare(ErrorType::Internal, "an order is there and is not"))?;
-    catch_up(transaction, &known, facts).await
+    Ok(entries)
 }
 
-/// Stores an order that wasn't known and queues its price. Nothing if it is known now.
-async fn take_on(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Option<Handled>, Fault> {
-    let order = &facts.order;
-    let model = check(facts)?;
-    let price_status = match order.price {
-        Some(_) => PriceStatus::Calculated,
-        None => PriceStatus::Queued,
-    };
-    // The system that made these changes has their records.
-    let history: Vec<_> = facts.history.iter().map(|change| (change.clone(), None)).collect();
-    if !orders::insert(transaction, order, model, &facts.model_key, price_status, &history).await? {
-        return Ok(None);
-    }
-    if price_status == PriceStatus::Calculated {
-        return Ok(Some(Handled::default()));
-    }
-    pricing::queue(transaction, &order.id).await?;
-    let subject = Subject::order(&order.id, order.owner);
-    let queued = pricing::changed(subject, PriceStatus::NONE, PriceStatus::Queued);
-    Ok(Some(Handled(vec![queued.of_change()])))
+/// Stores the orders that weren't known, all at once and each as its first message tells it, and queues their prices.
+async fn take_on(transaction: &mut PgConnection, messages: &[&Told]) -> Result<HashSet<OrderId>, Fault> {
+    let mut seen = HashSet::new();
+    let first: Vec<_> = messages.iter().filter(|message| seen.insert(&message.facts.order.id)).collect();
+    let orders = first.iter().map(|message| Arrival {
+        order: &message.facts.order,
+        model_key: &message.facts.model_key,
+        price_status: match message.facts.order.price {
+            Some(_) => PriceStatus::Calculated,
+            None => PriceStatus::Queued,
+        },
+        // The system that made these changes has their records.
+        history: message.facts.history.iter().map(|change| NewChange { change, event_id: None }).collect(),
+    });
+    let stored = orders::insert(transaction, &orders.collect::<Vec<_>>()).await?;
+    let unpriced = first
+        .iter()
+        .filter(|message| message.facts.order.price.is_none() && stored.contains(&message.facts.order.id))
+        .map(|message| (&message.facts.order.id, TraceContext::of(&message.span)));
+    pricing::queue(transaction, unpriced).await?;
+    Ok(stored)
 }
 
 /// Applies what a message brings beyond what is known of the order.
-async fn catch_up(transaction: &mut PgConnection, known: &StoredOrder, facts: &OrderFacts) -> Result<Handled, Fault> {
+async fn catch_up(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Vec<Entry>, Fault> {
     let id = &facts.order.id;
+    let known = orders::lock(transaction, id).await?;
+    let known = known.ok_or(Fault::bare(ErrorType::Internal, "an order is there and is not"))?;
     let news = news(known.status(), &facts.history)
         .map_err(|gap| Fault::new(ErrorType::MessageUnexpected, "reading an order's history", gap))?;
-    let entries = changes_made(known, news);
-    let changes: Vec<_> = news.iter().cloned().zip(entries.iter().map(|entry| Some(entry.id()))).collect();
-    orders::copy_changes(transaction, id, &changes).await?;
+    let entries = changes_made(&known, news);
+    let changes = news.iter().zip(&entries).map(|(change, entry)| NewChange { change, event_id: Some(entry.id()) });
+    orders::copy_changes(transaction, id, &changes.collect::<Vec<_>>()).await?;
     // Only after data was lost here: the price was calculated and told, and isn't known any more. A job that still
     // stands finds nothing to do.
     if known.order.order.price.is_none()
@@ -85,7 +93,7 @@ async fn catch_up(transaction: &mut PgConnection, known: &StoredOrder, facts: &O
     {
         orders::set_price(transaction, id, PriceStatus::Calculated, Some(price), None).await?;
     }
-    Ok(Handled(entries))
+    Ok(entries)
 }
 
 fn changes_made(known: &StoredOrder, news: &[Change]) -> Vec<Entry> {
@@ -100,13 +108,18 @@ fn changes_made(known: &StoredOrder, news: &[Change]) -> Vec<Entry> {
 
 /// Whether a message tells of an order as orders are: submitted at least, with a model, its whole history, and a price
 /// exactly if it was calculated. No sender of ours writes another one.
-fn check(facts: &OrderFacts) -> Result<&Model, Fault> {
+fn check(facts: &OrderFacts) -> Result<(), Fault> {
     let order = &facts.order;
     let statuses = facts.history.iter().map(|change| change.status);
     let whole = OrderStatus::ALL.into_iter().take_while(|status| *status <= order.status);
     let fits = order.status >= OrderStatus::Submitted
         && (order.status >= OrderStatus::PriceCalculated) == order.price.is_some()
+        && order.model.is_some()
         && statuses.eq(whole);
-    let model = order.model.as_ref().filter(|_| fits);
-    model.ok_or(Fault::bare(ErrorType::MessageUnexpected, "a message tells of an order that can't be like this"))
+    let unfit = Fault::bare(ErrorType::MessageUnexpected, "a message tells of an order that can't be like this");
+    if fits { Ok(()) } else { Err(unfit) }
+}
+
+fn subject(facts: &OrderFacts) -> Subject {
+    Subject::order(&facts.order.id, facts.order.owner)
 }

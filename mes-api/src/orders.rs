@@ -2,6 +2,8 @@
 //!
 //! Who changes an order locks its row first ([`lock`]), so that a decision about it holds until it is committed.
 
+use std::collections::HashSet;
+
 use common::{
     Fault, FaultContext as _,
     domain::{
@@ -13,7 +15,7 @@ use common::{
     telemetry::Subject,
 };
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, types::Json};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -222,63 +224,71 @@ pub async fn number_partner_order(transaction: &mut PgConnection) -> Result<(Ord
     Ok((id, row.now))
 }
 
-/// Stores an order that the MES doesn't have yet, with all its history and the numbers of those changes' records that are
-/// the MES's own. False if somebody else was quicker.
+/// A change of an order's status, with the number of its record if the MES wrote one.
+#[derive(Debug, Serialize)]
+pub struct NewChange<'a> {
+    /// The change.
+    #[serde(flatten)]
+    pub change: &'a Change,
+    /// The number of its record.
+    pub event_id: Option<Uuid>,
+}
+
+/// An order that the MES doesn't have yet.
+#[derive(Debug, Serialize)]
+pub struct Arrival<'a> {
+    /// What is told of it; it has a model.
+    #[serde(flatten)]
+    pub order: &'a Order,
+    /// Where its 3D model lies in the model store.
+    pub model_key: &'a str,
+    /// How far the calculation of its price is.
+    pub price_status: PriceStatus,
+    /// Everything that happened to it.
+    pub history: Vec<NewChange<'a>>,
+}
+
+/// Stores those of these orders that the MES doesn't have yet; gives their numbers. No two of them may have the same one.
 ///
 /// # Errors
 ///
 /// If the database fails.
-pub async fn insert(
-    transaction: &mut PgConnection,
-    order: &Order,
-    model: &Model,
-    model_key: &str,
-    price_status: PriceStatus,
-    history: &[(Change, Option<Uuid>)],
-) -> Result<bool, Fault> {
-    let price = order.price.as_ref();
-    let inserted = sqlx::query!(
-        "INSERT INTO orders (id, status, customer_id, partner_id, material, quantity, comment, model_filename,
-             model_format, model_bytes, model_sha256, model_key, price_amount_minor, price_currency, price_status,
-             created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
-         ON CONFLICT (id) DO NOTHING",
-        order.id.as_str(),
-        order.status.name(),
-        order.owner.customer(),
-        order.owner.partner(),
-        order.material as Material,
-        order.quantity,
-        order.comment,
-        model.filename,
-        model.format as ModelFormat,
-        model.bytes,
-        model.sha256,
-        model_key,
-        price.map(|price| price.amount_minor),
-        price.map(|price| price.currency.as_str()),
-        price_status.name(),
-        order.created_at,
-        order.updated_at
+pub async fn insert(transaction: &mut PgConnection, orders: &[Arrival<'_>]) -> Result<HashSet<OrderId>, Fault> {
+    // As one document: the database's work for a statement, its constraints read anew each time, is done once for all.
+    let inserted = sqlx::query_scalar!(
+        r#"WITH new AS MATERIALIZED (
+               SELECT * FROM jsonb_to_recordset($1) AS new (
+                   id text, status text, customer_id uuid, partner_id uuid, material text, quantity integer, comment text,
+                   model jsonb, model_key text, price jsonb, price_status text, created_at timestamptz,
+                   updated_at timestamptz, history jsonb)
+           ), stored AS (
+               INSERT INTO orders (id, status, customer_id, partner_id, material, quantity, comment, model_filename,
+                   model_format, model_bytes, model_sha256, model_key, price_amount_minor, price_currency, price_status,
+                   created_at, updated_at)
+               SELECT id, status, customer_id, partner_id, material, quantity, comment, model->>'filename',
+                   model->>'format', (model->>'bytes')::bigint, model->>'sha256', model_key,
+                   (price->>'amount_minor')::bigint, price->>'currency', price_status, created_at, updated_at
+               FROM new
+               ON CONFLICT (id) DO NOTHING
+               RETURNING id
+           ), noted AS (
+               INSERT INTO order_history (order_id, status, at, actor, service, event_id)
+               SELECT id, change.status, at, actor, service, event_id
+               FROM stored JOIN new USING (id) CROSS JOIN jsonb_to_recordset(history) AS change (
+                   status text, at timestamptz, actor text, service text, event_id uuid)
+           )
+           SELECT id AS "id: OrderId" FROM stored"#,
+        Json(orders) as _
     );
-    let inserted = inserted.execute(&mut *transaction).await.fault("storing an order")?;
-    if inserted.rows_affected() == 0 {
-        return Ok(false);
-    }
-    add_history(transaction, &order.id, history).await?;
-    Ok(true)
+    Ok(inserted.fetch_all(transaction).await.fault("storing orders")?.into_iter().collect())
 }
 
-async fn add_history(
-    transaction: &mut PgConnection,
-    id: &OrderId,
-    changes: &[(Change, Option<Uuid>)],
-) -> Result<(), Fault> {
+async fn add_history(transaction: &mut PgConnection, id: &OrderId, changes: &[NewChange<'_>]) -> Result<(), Fault> {
     let (statuses, times): (Vec<_>, Vec<_>) =
-        changes.iter().map(|(change, _)| (change.status.name(), change.at)).unzip();
+        changes.iter().map(|new| (new.change.status.name(), new.change.at)).unzip();
     let (actors, services): (Vec<_>, Vec<_>) =
-        changes.iter().map(|(change, _)| (change.actor.as_str(), change.service.name())).unzip();
-    let event_ids: Vec<_> = changes.iter().map(|(_, event_id)| *event_id).collect();
+        changes.iter().map(|new| (new.change.actor.as_str(), new.change.service.name())).unzip();
+    let event_ids: Vec<_> = changes.iter().map(|new| new.event_id).collect();
     let inserted = sqlx::query!(
         "INSERT INTO order_history (order_id, status, at, actor, service, event_id)
          SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::uuid[])",
@@ -302,9 +312,9 @@ async fn add_history(
 pub async fn copy_changes(
     transaction: &mut PgConnection,
     id: &OrderId,
-    changes: &[(Change, Option<Uuid>)],
+    changes: &[NewChange<'_>],
 ) -> Result<(), Fault> {
-    let Some((last, _)) = changes.last() else {
+    let Some(NewChange { change: last, .. }) = changes.last() else {
         return Ok(());
     };
     sqlx::query!(

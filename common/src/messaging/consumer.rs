@@ -1,4 +1,7 @@
-//! The consumer: applies messages, each in one transaction with the note that it was applied.
+//! The consumer: applies messages, in one transaction with the note that they were applied.
+//!
+//! Messages that come together are applied together: a commit and most ways to the database and back cost the same for one
+//! message as for many. If that fails, each is applied alone, so that one which can't be applied holds nobody up.
 
 use std::{
     future::Future,
@@ -33,21 +36,27 @@ use crate::{
 
 /// What a service does with messages.
 pub trait Handler: Clone + Send + Sync + 'static {
-    /// Applies a message in the given transaction. It may have been applied before under another number, may be late or
-    /// early; the outcome must be the same.
+    /// Applies messages in the given transaction, each after the one before it; gives the records of what they change,
+    /// which are kept with the changes and written after the commit. A message may have been applied before under another
+    /// number, may be late or early; the outcome must be the same. If one can't be applied, none is.
     fn apply(
         &self,
         transaction: &mut PgConnection,
-        facts: &OrderFacts,
-    ) -> impl Future<Output = Result<Handled, Fault>> + Send;
+        messages: &[&Told],
+    ) -> impl Future<Output = Result<Vec<Entry>, Fault>> + Send;
 
     /// Called after the commit, to wake whoever has work now.
     fn committed(&self);
 }
 
-/// What a message has changed: records that are kept with the change and written after the commit.
-#[derive(Debug, Default)]
-pub struct Handled(pub Vec<Entry>);
+/// What a message tells.
+#[derive(Debug)]
+pub struct Told {
+    /// The order, as its sender knows it.
+    pub facts: OrderFacts,
+    /// The span that applying it, and the records of that, belong to.
+    pub span: Span,
+}
 
 pub(super) struct Consumer<H> {
     pub(super) broker: Broker,
@@ -62,6 +71,8 @@ pub(super) struct Consumer<H> {
 
 /// A message that fails in a way that waiting doesn't mend is tried this often.
 const ATTEMPTS: u32 = 5;
+/// So many messages are applied in one transaction at most.
+const BATCH: u16 = 64;
 
 impl<H: Handler> Consumer<H> {
     pub(super) async fn run(self) {
@@ -82,8 +93,8 @@ impl<H: Handler> Consumer<H> {
             return Ok(());
         };
         let line = line?;
-        // As many on the way as are handled and as many again, so that nobody waits for the network.
-        let prefetch = self.concurrency.saturating_mul(2);
+        // Whoever is done finds the next batch here already and doesn't wait for the network.
+        let prefetch = self.concurrency.saturating_mul(BATCH);
         line.channel.basic_qos(prefetch, BasicQosOptions::default()).await.fault("limiting deliveries")?;
         let deliveries = line
             .channel
@@ -107,7 +118,8 @@ impl<H: Handler> Consumer<H> {
             .take_while(|delivery| std::future::ready(delivery.is_ok()))
             .take_until(self.stopping.cancelled())
             .filter_map(|delivery| std::future::ready(delivery.ok()))
-            .for_each_concurrent(usize::from(self.concurrency), |delivery| self.receive(delivery))
+            .ready_chunks(usize::from(BATCH))
+            .for_each_concurrent(usize::from(self.concurrency), |batch| self.receive(batch))
             .await;
         if self.stopping.is_cancelled() {
             // Gives back what was prefetched.
@@ -116,59 +128,65 @@ impl<H: Handler> Consumer<H> {
         Err(Fault::bare(ErrorType::BrokerUnavailable, "the broker ended the subscription"))
     }
 
-    /// Handles a delivery to its end: acknowledged, or a dead letter. If the channel breaks meanwhile, the broker
+    /// Handles deliveries to their end: acknowledged, or dead letters. If the channel breaks meanwhile, the broker
     /// delivers again, and the inbox knows.
-    async fn receive(&self, delivery: Delivery) {
-        let (message, content) = Message::read(&delivery);
-        let span = self.process_span(&delivery, &message);
-        let work = async {
-            if dead_letters::replays(&delivery) > 0 && !delivery.redelivered {
-                message.record(Action::MessageReplayed).write();
+    async fn receive(&self, batch: Vec<Delivery>) {
+        let mut messages = Vec::with_capacity(batch.len());
+        for delivery in &batch {
+            let (message, content) = Message::read(delivery);
+            let span = self.process_span(delivery, &message);
+            if dead_letters::replays(delivery) > 0 && !delivery.redelivered {
+                span.in_scope(|| message.record(Action::MessageReplayed).write());
             }
-            let done = match content {
-                Ok((message_type, id, facts)) => self.handle(message_type, id, &facts).await,
-                Err(fault) => Err(Some(fault)),
-            };
-            match done {
-                Ok(()) => {
-                    let _ = delivery.ack(BasicAckOptions::default()).await;
+            match content {
+                Ok((message_type, id, facts)) => {
+                    messages.push(Incoming { delivery, message_type, id, told: Told { facts, span } });
                 }
-                Err(Some(fault)) => {
-                    message
-                        .record(Action::MessageDeadLettered)
-                        .unsuccessful()
-                        .level(Level::ERROR)
-                        .error(fault.error_type, fault.chain())
-                        .write();
-                    let _ = delivery.reject(BasicRejectOptions { requeue: false }).await;
-                }
-                // Stopping: another process gets it.
-                Err(None) => {
-                    let _ = delivery.reject(BasicRejectOptions { requeue: true }).await;
-                }
+                Err(fault) => self.refuse(delivery, &message, &fault).instrument(span).await,
             }
-        };
-        work.instrument(span).await;
+        }
+        // Everybody locks several orders in the same sequence; what comes of one order stays in its own.
+        messages.sort_by(|one, other| one.order().as_str().cmp(other.order().as_str()));
+        if messages.len() > 1 && self.apply(&messages).await.is_ok() {
+            for message in &messages {
+                message.acknowledge().await;
+            }
+            return;
+        }
+        let alone = futures::stream::iter(&messages).for_each_concurrent(usize::from(self.concurrency), |message| {
+            self.receive_alone(message).instrument(message.told.span.clone())
+        });
+        alone.await;
+    }
+
+    async fn receive_alone(&self, incoming: &Incoming<'_>) {
+        match self.handle(incoming).await {
+            Ok(()) => incoming.acknowledge().await,
+            Err(Some(fault)) => self.refuse(incoming.delivery, &Message::read(incoming.delivery).0, &fault).await,
+            // Stopping: another process gets it.
+            Err(None) => {
+                let _ = incoming.delivery.reject(BasicRejectOptions { requeue: true }).await;
+            }
+        }
+    }
+
+    /// Makes a delivery a dead letter.
+    async fn refuse(&self, delivery: &Delivery, message: &Message<'_>, fault: &Fault) {
+        message
+            .record(Action::MessageDeadLettered)
+            .unsuccessful()
+            .level(Level::ERROR)
+            .error(fault.error_type, fault.chain())
+            .write();
+        let _ = delivery.reject(BasicRejectOptions { requeue: false }).await;
     }
 
     /// Applies a message, as often as it takes. The error is what makes it a dead letter; none if we were to stop.
-    async fn handle(&self, message_type: MessageType, id: Uuid, facts: &OrderFacts) -> Result<(), Option<Fault>> {
+    async fn handle(&self, incoming: &Incoming<'_>) -> Result<(), Option<Fault>> {
         let mut backoff = Backoff::new();
-        let record = |action| {
-            Record::success(action, Subject::order(&facts.order.id, facts.order.owner))
-                .messaging(Some(id), message_type.name())
-        };
         loop {
-            let fault = match self.apply_once(id, facts, || record(Action::MessageConsumed).of_change()).await {
-                Ok(Some(entries)) => {
-                    self.journal.write(entries);
-                    self.handler.committed();
-                    crash::point("consumer.recorded");
-                    return Ok(());
-                }
-                // It was applied before, and recorded then.
-                Ok(None) => return Ok(()),
-                Err(fault) => fault,
+            let Err(fault) = self.apply(std::slice::from_ref(incoming)).await else {
+                return Ok(());
             };
             let hopeless = match fault.error_type {
                 ErrorType::MessageMalformed | ErrorType::MessageUnexpected => true,
@@ -179,12 +197,11 @@ impl<H: Handler> Consumer<H> {
                 return Err(Some(fault));
             }
             if backoff.is_first() {
-                let subject = Subject::order(&facts.order.id, facts.order.owner);
-                Record::failure(Action::MessageConsumed, subject, &fault)
-                    .messaging(Some(id), message_type.name())
-                    .write();
+                let failure = Record::failure(Action::MessageConsumed, incoming.subject(), &fault);
+                failure.messaging(Some(incoming.id), incoming.message_type.name()).write();
             }
-            record(Action::MessageRetried)
+            incoming
+                .record(Action::MessageRetried)
                 .unsuccessful()
                 .level(Level::WARN)
                 .error(fault.error_type, fault.chain())
@@ -195,25 +212,29 @@ impl<H: Handler> Consumer<H> {
         }
     }
 
-    /// One transaction: the note in the inbox, the effect, and the records of both. Nothing if the note was there already.
-    async fn apply_once(
-        &self,
-        id: Uuid,
-        facts: &OrderFacts,
-        consumed: impl FnOnce() -> Entry,
-    ) -> Result<Option<Vec<Entry>>, Fault> {
-        let mut transaction = self.database.begin().await.fault("handling a message")?;
-        if !inbox::note(&mut transaction, id).await? {
-            return Ok(None);
+    /// One transaction: the notes in the inbox, the effects, and the records of both. Messages that were applied before are
+    /// left out: they were recorded then.
+    async fn apply(&self, messages: &[Incoming<'_>]) -> Result<(), Fault> {
+        let mut transaction = self.database.begin().await.fault("handling messages")?;
+        let mut new = inbox::note(&mut transaction, messages.iter().map(|message| message.id)).await?;
+        if new.is_empty() {
+            return Ok(());
         }
-        let mut entries = vec![consumed()];
-        let Handled(changes) = self.handler.apply(&mut transaction, facts).await?;
-        entries.extend(changes);
+        // The same message may have come twice.
+        let messages: Vec<_> = messages.iter().filter(|message| new.remove(&message.id)).collect();
+        let consumed =
+            |message: &&Incoming| message.told.span.in_scope(|| message.record(Action::MessageConsumed).of_change());
+        let mut entries: Vec<_> = messages.iter().map(consumed).collect();
+        let told: Vec<_> = messages.iter().map(|message| &message.told).collect();
+        entries.extend(self.handler.apply(&mut transaction, &told).await?);
         journal::keep(&mut transaction, &entries).await?;
         crash::point("consumer.applied");
-        transaction.commit().await.fault("handling a message")?;
+        transaction.commit().await.fault("handling messages")?;
         crash::point("consumer.committed");
-        Ok(Some(entries))
+        self.journal.write(entries);
+        self.handler.committed();
+        crash::point("consumer.recorded");
+        Ok(())
     }
 
     /// The consumer's span. A message is processed by itself, not in a batch, so the producer's span is its parent as
@@ -245,6 +266,32 @@ impl<H: Handler> Consumer<H> {
             identify(&span, field::ORDER_ID, order);
         }
         span
+    }
+}
+
+/// A delivery that is one of ours.
+struct Incoming<'a> {
+    delivery: &'a Delivery,
+    message_type: MessageType,
+    id: Uuid,
+    told: Told,
+}
+
+impl Incoming<'_> {
+    fn order(&self) -> &OrderId {
+        &self.told.facts.order.id
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::order(self.order(), self.told.facts.order.owner)
+    }
+
+    fn record(&self, action: Action) -> Record<'_> {
+        Record::success(action, self.subject()).messaging(Some(self.id), self.message_type.name())
+    }
+
+    async fn acknowledge(&self) {
+        let _ = self.delivery.ack(BasicAckOptions::default()).await;
     }
 }
 

@@ -1,12 +1,23 @@
 //! The inbox: the numbers of messages that have taken effect.
 
+use std::collections::HashSet;
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::fault::{Fault, FaultContext as _};
 
-/// Notes a message's number in the transaction of its effect. False if it has taken effect before.
-pub(super) async fn note(transaction: &mut PgConnection, message_id: Uuid) -> Result<bool, Fault> {
-    let noted = sqlx::query!("INSERT INTO inbox (message_id) VALUES ($1) ON CONFLICT DO NOTHING", message_id);
-    Ok(noted.execute(transaction).await.fault("noting a message")?.rows_affected() > 0)
+/// Notes messages' numbers in the transaction of their effects. Gives those that haven't taken effect before.
+pub(super) async fn note(
+    transaction: &mut PgConnection,
+    message_ids: impl Iterator<Item = Uuid>,
+) -> Result<HashSet<Uuid>, Fault> {
+    let mut message_ids: Vec<_> = message_ids.collect();
+    // Whoever notes the same ones at the same time waits, and neither for the other.
+    message_ids.sort_unstable();
+    let noted = sqlx::query_scalar!(
+        "INSERT INTO inbox (message_id) SELECT * FROM unnest($1::uuid[]) ON CONFLICT DO NOTHING RETURNING message_id",
+        &message_ids
+    );
+    Ok(noted.fetch_all(transaction).await.fault("noting messages")?.into_iter().collect())
 }

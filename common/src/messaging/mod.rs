@@ -18,7 +18,7 @@ use clap::Args;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-pub use consumer::{Handled, Handler};
+pub use consumer::{Handler, Told};
 pub use outbox::write;
 
 use crate::{Core, domain::System, service::Background};
@@ -107,8 +107,8 @@ pub struct MessagingSettings {
     /// RabbitMQ, as `amqp://login:password@host:port/vhost` or `amqps://…`
     #[arg(long, env = "AMQP_URL", value_name = "AMQP_URL", default_value = "", hide_env_values = true)]
     pub amqp_url: SecretString,
-    /// Messages handled at the same time
-    #[arg(long, env = "CONSUMER_CONCURRENCY", value_name = "CONSUMER_CONCURRENCY", default_value_t = 16,
+    /// Transactions in which messages are handled at the same time, each of as many as came together
+    #[arg(long, env = "CONSUMER_CONCURRENCY", value_name = "CONSUMER_CONCURRENCY", default_value_t = 4,
           value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub consumer_concurrency: u16,
     /// Messages published in one batch, and confirmed together

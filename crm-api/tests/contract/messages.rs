@@ -4,7 +4,7 @@ use common::{
     Fault,
     domain::{Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, Price, System},
     fault::ErrorType,
-    messaging::{Handled, Handler as _},
+    messaging::{Handler as _, Told},
 };
 use crm_api::Inbound;
 use e2e::{Client, contract::RunningService};
@@ -17,7 +17,8 @@ use crate::{create_order, crm, get_order, set_status, statuses, submit_order};
 /// Applies a message as the consumer does: in one transaction. Gives how many changes it brought.
 pub(crate) async fn apply(crm: &RunningService, message: &OrderFacts) -> Result<usize, Fault> {
     let mut transaction = crm.tables().begin().await.expect("a transaction");
-    let Handled(records) = Inbound.apply(&mut transaction, message).await?;
+    let told = Told { facts: message.clone(), span: tracing::Span::none() };
+    let records = Inbound.apply(&mut transaction, &[&told]).await?;
     transaction.commit().await.expect("a commit");
     Ok(records.len())
 }

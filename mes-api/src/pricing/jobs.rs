@@ -18,22 +18,30 @@ pub(super) struct Job {
     pub(super) trace: TraceContext,
 }
 
-/// Queues an order's price, in the transaction of what asks for it and with its trace.
+/// Queues orders' prices, in the transaction of what asks for them and each with its trace.
 ///
 /// # Errors
 ///
 /// If the database fails.
-pub async fn queue(transaction: &mut PgConnection, order: &OrderId) -> Result<(), Fault> {
-    let trace = TraceContext::current();
+pub async fn queue<'a>(
+    transaction: &mut PgConnection,
+    orders: impl IntoIterator<Item = (&'a OrderId, TraceContext)>,
+) -> Result<(), Fault> {
+    let (ids, traces): (Vec<_>, Vec<_>) = orders.into_iter().map(|(order, trace)| (order.as_str(), trace)).unzip();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let (parents, states): (Vec<_>, Vec<_>) =
+        traces.into_iter().map(|trace| (trace.traceparent, trace.tracestate)).unzip();
     sqlx::query!(
-        "INSERT INTO price_jobs (order_id, traceparent, tracestate) VALUES ($1, $2, $3)",
-        order.as_str(),
-        trace.traceparent,
-        trace.tracestate
+        "INSERT INTO price_jobs (order_id, traceparent, tracestate) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])",
+        &ids as &[&str],
+        &parents as &[Option<String>],
+        &states as &[Option<String>]
     )
     .execute(transaction)
     .await
-    .fault("queueing a price")?;
+    .fault("queueing prices")?;
     Ok(())
 }
 

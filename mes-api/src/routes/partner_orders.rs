@@ -17,7 +17,7 @@ use common::{
     journal::{self, Entry},
     messaging::MessageType,
     model_store::StoredModel,
-    telemetry::{Record, Subject},
+    telemetry::{Record, Subject, TraceContext},
 };
 use elk::Action;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,7 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::partner_form::{self, Form};
 use crate::{
     Mes,
-    orders::{self, MesOrder},
+    orders::{self, Arrival, MesOrder, NewChange},
     pricing::{self, PriceStatus},
 };
 
@@ -163,8 +163,7 @@ async fn store(
     let entries = first_records(subject, &form.model, &form.stored);
     let [created, _, with_model, submitted, _] = &entries;
     let history = [(Initiated, created), (FileUploaded, with_model), (Submitted, submitted)].map(|(status, entry)| {
-        let change = Change { status, at: now, actor: actor.clone(), service: System::MesApi };
-        (change, Some(entry.id()))
+        (Change { status, at: now, actor: actor.clone(), service: System::MesApi }, Some(entry.id()))
     });
     let order = Order {
         id,
@@ -178,9 +177,14 @@ async fn store(
         created_at: now,
         updated_at: now,
     };
-    let key = &form.stored.key;
-    orders::insert(&mut transaction, &order, &form.model, key, PriceStatus::Queued, &history).await?;
-    pricing::queue(&mut transaction, &order.id).await?;
+    let arrival = Arrival {
+        order: &order,
+        model_key: &form.stored.key,
+        price_status: PriceStatus::Queued,
+        history: history.iter().map(|(change, event_id)| NewChange { change, event_id: *event_id }).collect(),
+    };
+    orders::insert(&mut transaction, &[arrival]).await?;
+    pricing::queue(&mut transaction, [(&order.id, TraceContext::current())]).await?;
     journal::keep(&mut transaction, &entries).await?;
     let (order, history) = orders::tell(&mut transaction, MessageType::OrderPartnerSubmitted, &order.id).await?;
     let order = PartnerOrder::of(order, history);

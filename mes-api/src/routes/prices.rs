@@ -7,7 +7,7 @@ use common::{
     domain::OrderId,
     http::{ApiError, Path, Problem, Rejection, answers::Guarded},
     journal,
-    telemetry::Subject,
+    telemetry::{Subject, TraceContext},
 };
 use elk::Action;
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -57,7 +57,7 @@ async fn queue_again(mes: &Mes, id: &OrderId, subject: &mut Subject) -> Result<M
         return Err(Rejection::conflict("price_not_failed", detail).into());
     }
     orders::set_price(&mut transaction, id, PriceStatus::Queued, None, None).await?;
-    pricing::queue(&mut transaction, id).await?;
+    pricing::queue(&mut transaction, [(id, TraceContext::current())]).await?;
     let entry = pricing::changed(subject.clone(), from.name(), PriceStatus::Queued).of_change();
     journal::keep(&mut transaction, std::slice::from_ref(&entry)).await?;
     let queued = orders::find(&mut transaction, id).await?.ok_or_else(Rejection::no_such_order)?;

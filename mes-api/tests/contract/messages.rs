@@ -7,7 +7,7 @@ use common::{
 use e2e::{contract::RunningService, eventually};
 use serde_json::{Value, json};
 
-use crate::support::{NO_PRICES, PRICES, count, cube, one_on, priced, start, statuses, submitted, tell, told};
+use crate::support::{NO_PRICES, PRICES, apply, count, cube, one_on, priced, start, statuses, submitted, tell, told};
 
 #[tokio::test]
 async fn a_submitted_order_is_taken_on_with_its_history_and_gets_a_price() {
@@ -119,16 +119,16 @@ async fn two_first_messages_of_an_order_at_once_both_succeed() {
     let mes = start(&NO_PRICES).await;
     let facts = submitted(&mes, &cube(), ModelFormat::Stl);
     let mut one = mes.tables().begin().await.unwrap();
-    let handled = mes_api::messages::apply(&mut one, &facts).await.unwrap();
-    assert_eq!(handled.0.len(), 1, "it is queued");
+    let handled = apply(&mut one, &facts).await.unwrap();
+    assert_eq!(handled.len(), 1, "it is queued");
 
     let other = {
         let (pool, facts) = (mes.tables().clone(), facts.clone());
         tokio::spawn(async move {
             let mut other = pool.begin().await.unwrap();
-            let handled = mes_api::messages::apply(&mut other, &facts).await.unwrap();
+            let handled = apply(&mut other, &facts).await.unwrap();
             other.commit().await.unwrap();
-            handled.0.len()
+            handled.len()
         })
     };
     let mut look =
@@ -171,7 +171,7 @@ async fn a_message_that_no_sender_of_ours_writes_is_refused_and_leaves_nothing()
     ];
     for facts in &bad {
         let mut transaction = mes.tables().begin().await.unwrap();
-        let fault = mes_api::messages::apply(&mut transaction, facts).await.expect_err("it doesn't fit");
+        let fault = apply(&mut transaction, facts).await.expect_err("it doesn't fit");
         assert_eq!(fault.error_type, ErrorType::MessageUnexpected, "{facts:?}");
     }
     assert_eq!(count(&mes, "SELECT count(*) FROM orders").await, 0);
@@ -180,7 +180,7 @@ async fn a_message_that_no_sender_of_ours_writes_is_refused_and_leaves_nothing()
     let mut gap = one_on(&one_on(&good));
     gap.history.remove(3);
     let mut transaction = mes.tables().begin().await.unwrap();
-    let fault = mes_api::messages::apply(&mut transaction, &gap).await.expect_err("a status is left out");
+    let fault = apply(&mut transaction, &gap).await.expect_err("a status is left out");
     assert_eq!(fault.error_type, ErrorType::MessageUnexpected);
     drop(transaction);
     let order = mes.operator().await.get(&format!("/orders/{}", good.order.id)).await.expect(200);

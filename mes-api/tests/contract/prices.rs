@@ -12,7 +12,8 @@ use mesh::Format;
 use serde_json::{Map, Value, json};
 
 use crate::support::{
-    NO_PRICES, PRICES, count, cube, open_cube, priced, start, statuses, store, submitted, tell, told, told_in_log,
+    NO_PRICES, PRICES, apply, count, cube, open_cube, priced, start, statuses, store, submitted, tell, told,
+    told_in_log,
 };
 
 /// Waits for a record about the order's price with this status; there is exactly one.
@@ -156,7 +157,7 @@ async fn asking_for_a_price_that_is_queued_is_a_conflict() {
 /// A message whose job a worker took that died right afterwards; its lease runs for so many seconds yet.
 async fn tell_and_die(mes: &RunningService, facts: &OrderFacts, attempts: i32, lease: f64) {
     let mut transaction = mes.tables().begin().await.unwrap();
-    mes_api::messages::apply(&mut transaction, facts).await.unwrap();
+    apply(&mut transaction, facts).await.unwrap();
     sqlx::query(
         "UPDATE price_jobs SET lease = gen_random_uuid(), attempts = $1, available_at = now() + make_interval(secs => $2)",
     )

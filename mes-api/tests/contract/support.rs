@@ -5,10 +5,16 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
 };
 
-use common::domain::{Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, System};
+use common::{
+    Fault,
+    domain::{Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, System},
+    journal::Entry,
+    messaging::Told,
+};
 use e2e::{Client, contract::RunningService, eventually, solids};
 use mes_api::MesApi;
 use serde_json::{Map, Value};
+use sqlx::PgConnection;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -92,10 +98,16 @@ pub(crate) fn store(mes: &RunningService, key: &str, file: &[u8]) -> PathBuf {
     path
 }
 
+/// Applies a message alone, in a transaction of the caller's.
+pub(crate) async fn apply(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Vec<Entry>, Fault> {
+    let told = Told { facts: facts.clone(), span: tracing::Span::none() };
+    mes_api::messages::apply(transaction, &[&told]).await
+}
+
 /// Lets the service hear a message.
 pub(crate) async fn tell(mes: &RunningService, facts: &OrderFacts) {
     let mut transaction = mes.tables().begin().await.expect("a transaction");
-    mes_api::messages::apply(&mut transaction, facts).await.expect("a message that fits");
+    apply(&mut transaction, facts).await.expect("a message that fits");
     transaction.commit().await.expect("a commit");
 }
 
