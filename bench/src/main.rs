@@ -73,13 +73,20 @@ async fn run(flags: Flags) -> Result<()> {
         None => {}
     }
     let topics = if flags.topics.is_empty() { Topic::ALL.to_vec() } else { flags.topics };
-    let mut rows = Vec::new();
+    let (mut rows, mut outcome) = (Vec::new(), Ok(()));
     for topic in topics {
         say(format!("{topic}:"));
-        rows.extend(topic.measure(flags.rounds).await?);
+        match topic.measure(flags.rounds).await {
+            Ok(measured) => rows.extend(measured),
+            Err(error) => {
+                // What the others have measured is not to be lost.
+                say(format!("  failed: {error:#}"));
+                outcome = outcome.and(Err(error.context(format!("measuring {topic}"))));
+            }
+        }
     }
     println!("{}", table::of(&rows));
-    Ok(())
+    outcome
 }
 
 /// Says how far it is; the table alone goes to standard output.

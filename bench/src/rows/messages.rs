@@ -51,7 +51,7 @@ pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
             consumed.push(rate);
         }
     }
-    let longest = tables.sustain(&pattern).await?;
+    let (came_in, longest) = tables.sustain(&pattern).await?;
     stage.stop().await?;
 
     let ratio = Spread::of_ratios(&consumed, &confirmed);
@@ -76,11 +76,11 @@ pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
         },
         Row {
             what: format!("the same, {SUSTAINED} orders a second for {} s", SUSTAINED_FOR.as_secs()),
-            measured: format!("outbox: at most {longest} rows"),
+            measured: format!("{came_in:.0} a second came in; outbox: at most {longest} rows"),
             against: "what comes in within a second".to_owned(),
             figure: format!("{:.2}", longest as f64 / SUSTAINED as f64),
             goal: "≤ 1: it doesn't grow",
-            reached: u64::try_from(longest)? <= SUSTAINED,
+            reached: u64::try_from(longest)? <= SUSTAINED && came_in > 0.95 * SUSTAINED as f64,
         },
     ])
 }
@@ -109,8 +109,9 @@ impl Tables {
         Ok(ORDERS as f64 / (last - inserted).as_seconds_f64())
     }
 
-    /// Lets orders come in steadily; gives how long the outbox ever was.
-    async fn sustain(&mut self, pattern: &Pattern) -> Result<i64> {
+    /// Lets orders come in steadily; gives how many came in a second, which busy processors may hold back, and how long the
+    /// outbox ever was.
+    async fn sustain(&mut self, pattern: &Pattern) -> Result<(f64, i64)> {
         const A_SECOND: u64 = 10;
         let (before, _) = consumed(&mut self.mes).await?;
         let mut tick = tokio::time::interval(Duration::from_secs(1) / u32::try_from(A_SECOND)?);
@@ -125,9 +126,8 @@ impl Tables {
             count += SUSTAINED / A_SECOND;
         }
         let rate = count as f64 / begun.elapsed().as_secs_f64();
-        ensure!(rate > 0.95 * SUSTAINED as f64, "only {rate:.0} orders a second could be put in");
         self.all_consumed(before + i64::try_from(count)?).await;
-        Ok(longest)
+        Ok((rate, longest))
     }
 
     /// Waits until the MES has consumed so many messages; gives when it had the last one.
