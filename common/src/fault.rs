@@ -1,24 +1,25 @@
 //! A failure of ours: what the log tells about it, and nothing that a client sees.
 
-use std::{error::Error, fmt};
+use std::{error::Error, fmt, sync::Arc};
 
 pub use elk::ErrorType;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// Something of ours went wrong: the database, the broker, the model store, or a bug. It carries its class and the
 /// whole chain of causes to the one place that logs it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Fault {
     /// The class, to group and count by.
     pub error_type: ErrorType,
     context: &'static str,
-    source: Option<Box<dyn Error + Send + Sync>>,
+    /// Shared by all whose work failed together.
+    source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
 impl Fault {
     /// A fault with its cause. `context` says what was being done.
     pub fn new(error_type: ErrorType, context: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        Self { error_type, context, source: Some(source.into()) }
+        Self { error_type, context, source: Some(Arc::from(source.into())) }
     }
 
     /// A fault without a further cause.

@@ -16,6 +16,8 @@ pub mod model_store;
 pub mod service;
 mod state;
 pub mod telemetry;
+mod together;
 
 pub use fault::{Fault, FaultContext};
 pub use state::{Core, Health, SessionLimits};
+pub use together::Together;

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    auth::{Gate, Hasher},
+    auth::{Gate, Hasher, Sessions},
     domain::System,
     http::{ConnectionLimits, RequestLimits},
     journal::Journal,
@@ -31,6 +31,8 @@ pub struct Core {
     pub models: ModelStore,
     /// Checks passwords.
     pub hasher: Hasher,
+    /// Looks sessions up.
+    pub sessions: Arc<Sessions>,
     /// How long sessions live.
     pub session_limits: SessionLimits,
     /// The key that unknown logins are hashed with in the log.

@@ -19,6 +19,7 @@ use common::{
     messaging::{self, MessagingSettings},
     service::{Background, Service},
 };
+use shop_orders::desk::{self, Creations};
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -34,6 +35,7 @@ pub struct CrmApi;
 #[derive(Clone)]
 struct App {
     core: Core,
+    creations: Arc<Creations>,
     deadlines: Arc<Deadlines>,
 }
 
@@ -71,6 +73,6 @@ impl Service for CrmApi {
             stopping: background.stopping(),
         };
         background.spawn("watch for stuck orders", watch.run());
-        Ok(routes::all().with_state(App { core: core.clone(), deadlines }))
+        Ok(routes::all().with_state(App { core: core.clone(), creations: Arc::new(desk::creations(core)), deadlines }))
     }
 }

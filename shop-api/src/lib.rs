@@ -4,17 +4,34 @@
 
 mod routes;
 
+use std::sync::Arc;
+
+use axum::extract::FromRef;
 use common::{
     Core,
     auth::Role,
     domain::System,
     service::{Background, Service},
 };
+use shop_orders::desk::{self, Creations};
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
 /// The shop.
 pub struct ShopApi;
+
+/// What the shop's handlers can use.
+#[derive(Clone)]
+struct App {
+    core: Core,
+    creations: Arc<Creations>,
+}
+
+impl FromRef<App> for Core {
+    fn from_ref(app: &App) -> Self {
+        app.core.clone()
+    }
+}
 
 /// The shop has no settings of its own.
 #[derive(Clone, Debug, clap::Args)]
@@ -34,6 +51,7 @@ impl Service for ShopApi {
     }
 
     fn start(core: &Core, _: &Settings, _: &mut Background) -> anyhow::Result<OpenApiRouter> {
-        Ok(routes::all().with_state(core.clone()))
+        let creations = Arc::new(desk::creations(core));
+        Ok(routes::all().with_state(App { core: core.clone(), creations }))
     }
 }

@@ -5,7 +5,7 @@
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use common::{
-    Core, FaultContext as _,
+    Core, FaultContext as _, Together,
     auth::Caller,
     crash,
     domain::{Change, NewOrder, Order, OrderId, OrderStatus, Owner, System, Trigger},
@@ -23,7 +23,7 @@ use uuid::Uuid;
 
 use crate::{
     OrderDetails,
-    store::{self, StoredOrder},
+    store::{self, Creation, StoredOrder},
 };
 
 /// Somebody at the desk, and which orders they can see there.
@@ -73,6 +73,20 @@ fn now() -> OffsetDateTime {
     now.replace_microsecond(now.microsecond()).unwrap_or(now)
 }
 
+/// Creates orders, those of all requests that came at the same time together.
+pub type Creations = Together<Creation, Order>;
+
+/// Creates orders in the service's database.
+#[must_use]
+pub fn creations(core: &Core) -> Creations {
+    let (database, system) = (core.database.clone(), core.system);
+    Together::new(move |creations: Vec<Creation>| {
+        let database = database.clone();
+        // They were checked before: what can fail now fails for each of them.
+        async move { store::create(&database, system, &creations).await }
+    })
+}
+
 /// Creates an order for a customer; with an `Idempotency-Key` in the headers, once.
 ///
 /// # Errors
@@ -80,16 +94,17 @@ fn now() -> OffsetDateTime {
 /// `422` for fields out of bounds, and what [`Attempt`] says.
 pub async fn create(
     core: &Core,
+    creations: &Creations,
     visitor: Visitor,
     customer: Uuid,
-    new: &NewOrder,
+    new: NewOrder,
     headers: &HeaderMap,
 ) -> Result<Order, ApiError> {
     let subject = Subject::owner(Owner::Customer(customer));
     let created = async {
         new.check().map_err(|invalid| Rejection::invalid(invalid.to_string()))?;
         let actor = visitor.caller.actor();
-        let attempt = Attempt::of(visitor.caller.account, headers, &(customer, new))?;
+        let attempt = Attempt::of(visitor.caller.account, headers, &(customer, &new))?;
         let begun = match &attempt {
             Some(attempt) => Some((attempt, attempt.begin(&core.database).await?)),
             None => None,
@@ -98,12 +113,19 @@ pub async fn create(
         let entry = Record::success(Action::OrderCreated, Subject::order(&placeholder, Owner::Customer(customer)))
             .in_status(OrderStatus::Initiated)
             .of_change();
-        let record = (&placeholder, &entry);
+        let creation = Creation {
+            customer,
+            new,
+            actor,
+            placeholder: placeholder.clone(),
+            event_id: entry.id(),
+            line: entry.line().map(str::to_owned),
+        };
         let order = match begun {
-            None => store::create(&core.database, customer, new, actor, core.system, record).await?,
+            None => creations.ask(creation).await?,
             Some((_, Begun::Repeated(order))) => return Ok((order, None)),
             Some((attempt, Begun::First(mut transaction))) => {
-                let order = store::create(&mut *transaction, customer, new, actor, core.system, record).await?;
+                let order = store::create(&mut *transaction, core.system, &[creation]).await?.remove(0);
                 attempt.keep(&mut transaction, &order).await?;
                 transaction.commit().await.fault("creating an order")?;
                 order

@@ -1,5 +1,7 @@
 //! The queries on orders and their history.
 
+use std::collections::HashMap;
+
 use common::{
     Fault, FaultContext as _,
     domain::{
@@ -8,7 +10,6 @@ use common::{
     },
     fault::ErrorType,
     http::Cursor,
-    journal::Entry,
 };
 use sqlx::{PgConnection, PgExecutor};
 use time::OffsetDateTime;
@@ -106,56 +107,86 @@ macro_rules! select_orders {
     };
 }
 
-/// Creates a customer's order, and keeps the record of that: it was made with a number in the order's place.
+/// What a customer's order is created from.
+#[derive(Clone, Debug)]
+pub struct Creation {
+    /// The customer's account.
+    pub customer: Uuid,
+    /// What was asked for.
+    pub new: NewOrder,
+    /// Who asked.
+    pub actor: Actor,
+    /// The number that the record was made with, in the place of the order's own.
+    pub placeholder: OrderId,
+    /// The record's number.
+    pub event_id: Uuid,
+    /// The record's line, if there is one.
+    pub line: Option<String>,
+}
+
+/// Creates customers' orders, and keeps the records of that. Gives the orders in the same sequence.
 ///
 /// # Errors
 ///
 /// If the database fails.
 pub async fn create(
     database: impl PgExecutor<'_>,
-    customer: Uuid,
-    new: &NewOrder,
-    actor: Actor,
     service: System,
-    (placeholder, entry): (&OrderId, &Entry),
-) -> Result<Order, Fault> {
-    // Order, history and record in one statement: one way to the database and back.
-    let row = sqlx::query!(
-        r#"WITH created AS (
+    creations: &[Creation],
+) -> Result<Vec<Order>, Fault> {
+    let customers: Vec<_> = creations.iter().map(|creation| creation.customer).collect();
+    let materials: Vec<_> = creations.iter().map(|creation| creation.new.material).collect();
+    let quantities: Vec<_> = creations.iter().map(|creation| creation.new.quantity).collect();
+    let comments: Vec<_> = creations.iter().map(|creation| creation.new.comment.as_deref()).collect();
+    let actors: Vec<_> = creations.iter().map(|creation| creation.actor.to_string()).collect();
+    let placeholders: Vec<_> = creations.iter().map(|creation| creation.placeholder.as_str()).collect();
+    let event_ids: Vec<_> = creations.iter().map(|creation| creation.event_id).collect();
+    let lines: Vec<_> = creations.iter().map(|creation| creation.line.as_deref()).collect();
+    // Orders, history and records in one statement: one way to the database and back.
+    let rows = sqlx::query!(
+        r#"WITH new AS MATERIALIZED (
+               SELECT 'A-' || nextval('order_number') AS id, asked.*
+               FROM unnest($2::uuid[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::text[])
+                    AS asked (customer_id, material, quantity, comment, actor, placeholder, event_id, line)
+           ), created AS (
                INSERT INTO orders (id, status, status_since, customer_id, material, quantity, comment, created_at, updated_at)
-               VALUES ('A-' || nextval('order_number'), 'INITIATED', now(), $1, $2, $3, $4, now(), now())
-               RETURNING id, created_at
+               SELECT id, 'INITIATED', now(), customer_id, material, quantity, comment, now(), now() FROM new
            ), noted AS (
                INSERT INTO order_history (order_id, status, at, actor, service, event_id)
-               SELECT id, 'INITIATED', created_at, $5, $6, $7 FROM created
+               SELECT id, 'INITIATED', now(), actor, $1, event_id FROM new
            ), kept AS (
                INSERT INTO journal (event_id, line)
-               SELECT $7, replace($8, $9, id) FROM created WHERE $8 IS NOT NULL
+               SELECT event_id, replace(line, placeholder, id) FROM new WHERE line IS NOT NULL
            )
-           SELECT id AS "id: OrderId", created_at FROM created"#,
-        customer,
-        new.material as Material,
-        new.quantity,
-        new.comment,
-        actor.to_string(),
+           SELECT event_id AS "event_id!", id AS "id!: OrderId", now() AS "now!" FROM new"#,
         service.name(),
-        entry.id(),
-        entry.line(),
-        placeholder.as_str()
+        &customers,
+        &materials as &[Material],
+        &quantities,
+        &comments as &[Option<&str>],
+        &actors,
+        &placeholders as &[&str],
+        &event_ids,
+        &lines as &[Option<&str>]
     );
-    let row = row.fetch_one(database).await.fault("creating an order")?;
-    Ok(Order {
-        id: row.id,
-        status: OrderStatus::Initiated,
-        owner: Owner::Customer(customer),
-        material: new.material,
-        quantity: new.quantity,
-        comment: new.comment.clone(),
-        model: None,
-        price: None,
-        created_at: row.created_at,
-        updated_at: row.created_at,
-    })
+    let rows = rows.fetch_all(database).await.fault("creating orders")?;
+    let mut created: HashMap<_, _> = rows.into_iter().map(|row| (row.event_id, (row.id, row.now))).collect();
+    let orders = creations.iter().map(|creation| {
+        let (id, now) = created.remove(&creation.event_id)?;
+        Some(Order {
+            id,
+            status: OrderStatus::Initiated,
+            owner: Owner::Customer(creation.customer),
+            material: creation.new.material,
+            quantity: creation.new.quantity,
+            comment: creation.new.comment.clone(),
+            model: None,
+            price: None,
+            created_at: now,
+            updated_at: now,
+        })
+    });
+    orders.collect::<Option<_>>().ok_or(Fault::bare(ErrorType::Internal, "an order was created and is not there"))
 }
 
 /// Finds an order.

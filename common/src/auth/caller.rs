@@ -77,7 +77,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let core = Core::from_ref(state);
         let token = token(&parts.headers).ok_or_else(Rejection::unauthenticated)?;
-        let caller = session::holder(&core.database, &token, core.session_limits).await?;
+        let caller = session::holder(&core, &token).await?;
         let caller = caller.ok_or_else(Rejection::unauthenticated)?;
         if let Some(request) = parts.extensions.get::<Arc<RequestInfo>>() {
             request.identify_user(caller.account);

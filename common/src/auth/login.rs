@@ -175,7 +175,7 @@ async fn delete_session(
     headers: HeaderMap,
 ) -> Result<StatusCode, ApiError> {
     let token = caller::token(&headers).filter(|token| !token.is_key()).ok_or_else(Rejection::unauthenticated)?;
-    let caller = session::holder(&core.database, &token, core.session_limits).await?;
+    let caller = session::holder(&core, &token).await?;
     request.identify_user(caller.ok_or_else(Rejection::unauthenticated)?.account);
     session::close(&core.database, &token).await?;
     Ok(StatusCode::NO_CONTENT)

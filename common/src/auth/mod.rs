@@ -16,6 +16,8 @@ use utoipa::ToSchema;
 pub use caller::{By, Caller, Carrier, Customer, Operator, Partner, RoleMarker, Seller};
 pub use gate::{Admitted, Gate};
 pub use password::{Hasher, WeakPassword};
+pub use session::Sessions;
+pub(crate) use session::sessions;
 pub use token::Token;
 
 /// What an account may do.

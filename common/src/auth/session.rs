@@ -1,6 +1,6 @@
 //! Sessions and keys: what a token stands for.
 
-use std::time::Duration;
+use std::{collections::HashMap, time::Duration};
 
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::{Caller, Role, Token};
 use crate::{
-    SessionLimits,
+    Core, SessionLimits, Together,
     fault::{Fault, FaultContext as _},
 };
 
@@ -35,9 +35,42 @@ pub(super) async fn open(
     Ok(expires_at)
 }
 
+/// A session that hasn't ended, of an account that is enabled.
+#[derive(Clone, Copy, Debug)]
+pub struct Session {
+    caller: Caller,
+    used_at: OffsetDateTime,
+}
+
+/// Looks sessions up by their tokens' hashes, those of all requests that came at the same time together.
+pub type Sessions = Together<[u8; 32], Option<Session>>;
+
+/// Looks sessions up in this database.
+pub(crate) fn sessions(database: PgPool) -> Sessions {
+    Together::new(move |hashes| find(database.clone(), hashes))
+}
+
+async fn find(database: PgPool, hashes: Vec<[u8; 32]>) -> Result<Vec<Option<Session>>, Fault> {
+    let rows = sqlx::query!(
+        r#"SELECT token_sha256, accounts.id, role AS "role: Role", used_at
+           FROM sessions JOIN accounts ON accounts.id = account_id
+           WHERE token_sha256 = ANY ($1) AND disabled_at IS NULL AND expires_at > now()"#,
+        &hashes as &[[u8; 32]]
+    );
+    let rows = rows.fetch_all(&database).await.fault("looking sessions up")?;
+    let found: HashMap<_, _> = rows
+        .into_iter()
+        .map(|row| {
+            let caller = Caller { account: row.id, role: row.role };
+            (row.token_sha256, Session { caller, used_at: row.used_at })
+        })
+        .collect();
+    Ok(hashes.iter().map(|hash| found.get(&hash[..]).copied()).collect())
+}
+
 /// Who holds the token, if it is good and its account is enabled.
-pub(super) async fn holder(database: &PgPool, token: &Token, limits: SessionLimits) -> Result<Option<Caller>, Fault> {
-    let hash = token.sha256();
+pub(super) async fn holder(core: &Core, token: &Token) -> Result<Option<Caller>, Fault> {
+    let (hash, database) = (token.sha256(), &core.database);
     if token.is_key() {
         let row = sqlx::query!(
             r#"SELECT accounts.id, role AS "role: Role" FROM api_keys JOIN accounts ON accounts.id = account_id
@@ -47,16 +80,11 @@ pub(super) async fn holder(database: &PgPool, token: &Token, limits: SessionLimi
         let row = row.fetch_optional(database).await.fault("looking a key up")?;
         return Ok(row.map(|row| Caller { account: row.id, role: row.role }));
     }
-    let row = sqlx::query!(
-        r#"SELECT accounts.id, role AS "role: Role", used_at FROM sessions JOIN accounts ON accounts.id = account_id
-           WHERE token_sha256 = $1 AND disabled_at IS NULL AND expires_at > now()"#,
-        &hash
-    );
-    let Some(row) = row.fetch_optional(database).await.fault("looking a session up")? else {
+    let Some(session) = core.sessions.ask(hash).await? else {
         return Ok(None);
     };
-    let unused_for = OffsetDateTime::now_utc() - row.used_at;
-    if unused_for > limits.idle {
+    let unused_for = OffsetDateTime::now_utc() - session.used_at;
+    if unused_for > core.session_limits.idle {
         return Ok(None);
     }
     if unused_for > USE_RESOLUTION {
@@ -65,7 +93,7 @@ pub(super) async fn holder(database: &PgPool, token: &Token, limits: SessionLimi
             .await
             .fault("noting a session's use")?;
     }
-    Ok(Some(Caller { account: row.id, role: row.role }))
+    Ok(Some(session.caller))
 }
 
 /// Ends a session at once.

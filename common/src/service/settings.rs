@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::{Service, command::Command};
 use crate::{
     Core, Health, SessionLimits,
-    auth::{Gate, Hasher},
+    auth::{self, Gate, Hasher},
     database,
     domain::System,
     http::{ConnectionLimits, RequestLimits},
@@ -216,6 +216,7 @@ impl CoreSettings {
         };
         Ok(Core {
             system,
+            sessions: Arc::new(auth::sessions(database.clone())),
             database,
             models: ModelStore::open(&self.model_store_url, system, Duration::from_secs(self.model_store_seconds))
                 .context("MODEL_STORE_URL")?,

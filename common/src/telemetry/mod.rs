@@ -31,8 +31,9 @@ pub const DEFAULT_FILTER: &str =
 /// Fields of spans that only OpenTelemetry needs.
 const NOT_FOR_THE_LOG: [&str; 6] = ["target", "line", "file", "otel.name", "otel.kind", "otel.status_code"];
 
-/// Spans that wait for export at most; a burst beyond it is dropped and said so by the exporter.
-const SPAN_QUEUE: usize = 65_536;
+/// Spans that wait for export at most; a burst beyond it is dropped and said so by the exporter. The queue's memory is taken
+/// from the start on, about 400 bytes for each.
+const SPAN_QUEUE: usize = 8_192;
 
 /// Switches records and spans on, and off again with [`Telemetry::shut_down`].
 pub struct Telemetry {

@@ -68,7 +68,7 @@ struct NewOrderForCustomer {
     )
 )]
 async fn create_order(
-    State(core): State<Core>,
+    State(App { core, creations, .. }): State<App>,
     seller: By<Seller>,
     headers: HeaderMap,
     Json(new): Json<NewOrderForCustomer>,
@@ -83,7 +83,7 @@ async fn create_order(
         );
     }
     let new = NewOrder { material, quantity, comment };
-    let order = desk::create(&core, Visitor::unrestricted(*seller), customer_id, &new, &headers).await?;
+    let order = desk::create(&core, &creations, Visitor::unrestricted(*seller), customer_id, new, &headers).await?;
     Ok(desk::created(order))
 }
 
@@ -116,7 +116,7 @@ struct OrdersQuery {
     )
 )]
 async fn list_orders(
-    State(App { core, deadlines }): State<App>,
+    State(App { core, deadlines, .. }): State<App>,
     _: By<Seller>,
     Query(query): Query<OrdersQuery>,
     Query(page): Query<PageQuery>,

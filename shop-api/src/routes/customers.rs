@@ -16,6 +16,8 @@ use common::{
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::App;
 use uuid::Uuid;
 
 /// A new customer.
@@ -25,7 +27,7 @@ struct NewCustomer {
     customer_id: Uuid,
 }
 
-pub(super) fn routes() -> OpenApiRouter<Core> {
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(create_customer))
 }
 

@@ -3,9 +3,10 @@
 mod customers;
 mod orders;
 
-use common::Core;
 use utoipa_axum::router::OpenApiRouter;
 
-pub(crate) fn all() -> OpenApiRouter<Core> {
+use crate::App;
+
+pub(crate) fn all() -> OpenApiRouter<App> {
     OpenApiRouter::new().merge(customers::routes()).merge(orders::routes())
 }

@@ -20,7 +20,9 @@ use shop_orders::{
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-pub(super) fn routes() -> OpenApiRouter<Core> {
+use crate::App;
+
+pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(create_order, list_orders))
         .routes(routes!(get_order))
@@ -40,12 +42,12 @@ pub(super) fn routes() -> OpenApiRouter<Core> {
     )
 )]
 async fn create_order(
-    State(core): State<Core>,
+    State(App { core, creations }): State<App>,
     customer: By<Customer>,
     headers: HeaderMap,
     Json(new): Json<NewOrder>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let order = desk::create(&core, Visitor::customer(*customer), customer.account, &new, &headers).await?;
+    let order = desk::create(&core, &creations, Visitor::customer(*customer), customer.account, new, &headers).await?;
     Ok(desk::created(order))
 }
 
