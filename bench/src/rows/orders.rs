@@ -17,8 +17,8 @@ use crate::{
     table::{Row, Spread},
 };
 
-/// As many as a service has for its database unless told otherwise, so that clients wait for the work and not in a queue.
-const CONNECTIONS: usize = 16;
+/// Twice as many as a service has connections to its database unless told otherwise.
+const CONNECTIONS: usize = 32;
 const TIME: Duration = Duration::from_secs(10);
 /// About as long as the record of a new order.
 const RECORD_BYTES: usize = 500;
