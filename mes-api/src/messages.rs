@@ -45,7 +45,8 @@ pub async fn apply(transaction: &mut PgConnection, messages: &[&Told]) -> Result
         if !taken_on.remove(&facts.order.id) {
             entries.extend(catch_up(transaction, facts).instrument(span.clone()).await?);
         } else if facts.order.price.is_none() {
-            let queued = pricing::changed(subject(facts), PriceStatus::NONE, PriceStatus::Queued);
+            let subject = Subject::order(&facts.order.id, facts.order.owner);
+            let queued = pricing::changed(subject, PriceStatus::NONE, PriceStatus::Queued);
             entries.push(span.in_scope(|| queued.of_change()));
         }
     }
@@ -118,8 +119,4 @@ fn check(facts: &OrderFacts) -> Result<(), Fault> {
         && statuses.eq(whole);
     let unfit = Fault::bare(ErrorType::MessageUnexpected, "a message tells of an order that can't be like this");
     if fits { Ok(()) } else { Err(unfit) }
-}
-
-fn subject(facts: &OrderFacts) -> Subject {
-    Subject::order(&facts.order.id, facts.order.owner)
 }

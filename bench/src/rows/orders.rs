@@ -146,7 +146,7 @@ struct Script {
 
 impl Script {
     /// Writes the session's look-up and the order's one statement, and the other that forgets records that are written,
-    /// as `common::auth::session`, `shop_orders::store::create` and `common::journal` have them. What the shop brings
+    /// as `common::auth::session`, `shop_orders::store::create` and `common::journal` have them, for one order at a time. What the shop brings
     /// with it (a number by time, a record's line) is made here, or it would be a smaller job.
     fn write(stage: &Stage, customer: &Customer) -> Result<Self> {
         let folder = stage.folder("pgbench")?;

@@ -139,9 +139,7 @@ impl<H: Handler> Consumer<H> {
                 span.in_scope(|| message.record(Action::MessageReplayed).write());
             }
             match content {
-                Ok((message_type, id, facts)) => {
-                    messages.push(Incoming { delivery, message_type, id, told: Told { facts, span } });
-                }
+                Ok((_, id, facts)) => messages.push(Incoming { delivery, message, id, told: Told { facts, span } }),
                 Err(fault) => self.refuse(delivery, &message, &fault).instrument(span).await,
             }
         }
@@ -162,7 +160,7 @@ impl<H: Handler> Consumer<H> {
     async fn receive_alone(&self, incoming: &Incoming<'_>) {
         match self.handle(incoming).await {
             Ok(()) => incoming.acknowledge().await,
-            Err(Some(fault)) => self.refuse(incoming.delivery, &Message::read(incoming.delivery).0, &fault).await,
+            Err(Some(fault)) => self.refuse(incoming.delivery, &incoming.message, &fault).await,
             // Stopping: another process gets it.
             Err(None) => {
                 let _ = incoming.delivery.reject(BasicRejectOptions { requeue: true }).await;
@@ -198,7 +196,7 @@ impl<H: Handler> Consumer<H> {
             }
             if backoff.is_first() {
                 let failure = Record::failure(Action::MessageConsumed, incoming.subject(), &fault);
-                failure.messaging(Some(incoming.id), incoming.message_type.name()).write();
+                failure.messaging(Some(incoming.id), incoming.message.message_type).write();
             }
             incoming
                 .record(Action::MessageRetried)
@@ -272,7 +270,7 @@ impl<H: Handler> Consumer<H> {
 /// A delivery that is one of ours.
 struct Incoming<'a> {
     delivery: &'a Delivery,
-    message_type: MessageType,
+    message: Message<'a>,
     id: Uuid,
     told: Told,
 }
@@ -287,7 +285,7 @@ impl Incoming<'_> {
     }
 
     fn record(&self, action: Action) -> Record<'_> {
-        Record::success(action, self.subject()).messaging(Some(self.id), self.message_type.name())
+        Record::success(action, self.subject()).messaging(Some(self.id), self.message.message_type)
     }
 
     async fn acknowledge(&self) {

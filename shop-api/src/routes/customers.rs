@@ -16,9 +16,9 @@ use common::{
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
+use uuid::Uuid;
 
 use crate::App;
-use uuid::Uuid;
 
 /// A new customer.
 #[derive(Serialize, ToSchema)]
