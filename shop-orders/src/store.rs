@@ -448,20 +448,22 @@ pub async fn stuck(
 ) -> Result<Vec<StoredOrder>, Fault> {
     let (statuses, since) = arrays(deadlines);
     let (after_time, after_id) = after.map(|cursor| (cursor.at, cursor.id.as_str())).unzip();
-    // The index has those that were reported beside those that weren't: each part is read from its own beginning.
+    // The index has those that were reported beside those that weren't: each part is read from its own beginning. Whole
+    // orders are read only of those that the page has.
     let rows = select_orders!(
         "WHERE id IN (
              SELECT waiting.id FROM unnest($1::text[], $2::timestamptz[]) AS deadlines (status, since)
              CROSS JOIN (VALUES (false), (true)) AS parts (reported)
              CROSS JOIN LATERAL (
-                 SELECT id FROM orders
+                 SELECT status_since, id FROM orders
                  WHERE status = deadlines.status AND status <> 'CLOSED' AND status_since < deadlines.since
                    AND coalesce(reported_status = status, false) = parts.reported
                    AND ($3::text IS NULL OR status = $3) AND ($4::uuid IS NULL OR customer_id = $4)
                    AND ($5::timestamptz IS NULL OR (status_since, id) > ($5, $6::text))
                  ORDER BY status_since, id LIMIT $7
              ) AS waiting
-         ) ORDER BY status_since, id LIMIT $7",
+             ORDER BY waiting.status_since, waiting.id LIMIT $7
+         ) ORDER BY status_since, id",
         &statuses as &[&str],
         &since,
         filter.status.map(OrderStatus::name),
