@@ -82,7 +82,7 @@ impl<H: Handler> Consumer<H> {
             self.connected.store(false, Ordering::Relaxed);
             if let (Err(fault), true) = (&result, backoff.is_first()) {
                 // A warning: nothing is lost, what comes meanwhile waits.
-                state("degraded").level(Level::WARN).unsuccessful().error(fault.error_type, fault.chain()).write();
+                state("degraded").failed(Level::WARN, fault).write();
             }
             self.stopping.run_until_cancelled(backoff.wait()).await;
         }
@@ -170,12 +170,7 @@ impl<H: Handler> Consumer<H> {
 
     /// Makes a delivery a dead letter.
     async fn refuse(&self, delivery: &Delivery, message: &Message<'_>, fault: &Fault) {
-        message
-            .record(Action::MessageDeadLettered)
-            .unsuccessful()
-            .level(Level::ERROR)
-            .error(fault.error_type, fault.chain())
-            .write();
+        message.record(Action::MessageDeadLettered).failed(Level::ERROR, fault).write();
         let _ = delivery.reject(BasicRejectOptions { requeue: false }).await;
     }
 
@@ -198,12 +193,7 @@ impl<H: Handler> Consumer<H> {
                 let failure = Record::failure(Action::MessageConsumed, incoming.subject(), &fault);
                 failure.messaging(Some(incoming.id), incoming.message.message_type).write();
             }
-            incoming
-                .record(Action::MessageRetried)
-                .unsuccessful()
-                .level(Level::WARN)
-                .error(fault.error_type, fault.chain())
-                .write();
+            incoming.record(Action::MessageRetried).failed(Level::WARN, &fault).write();
             if self.stopping.run_until_cancelled(backoff.wait()).await.is_none() {
                 return Err(None);
             }

@@ -117,11 +117,7 @@ impl Relay {
                             .messaging(Some(message.message_id), &message.message_type)
                             .write();
                     }
-                    record(Action::MessageRetried, message)
-                        .unsuccessful()
-                        .level(tracing::Level::WARN)
-                        .error(fault.error_type, fault.chain())
-                        .write();
+                    record(Action::MessageRetried, message).failed(tracing::Level::WARN, fault).write();
                 });
             }
             // The database is away: which messages wait is unknown.

@@ -128,8 +128,12 @@ impl<'a> Record<'a> {
 
     /// Something of ours failed: an ERROR with the whole chain of causes.
     pub fn failure(action: Action, subject: Subject, fault: &Fault) -> Self {
-        Self { level: Level::ERROR, outcome: "failure", ..Self::success(action, subject) }
-            .error(fault.error_type, fault.chain())
+        Self::success(action, subject).failed(Level::ERROR, fault)
+    }
+
+    /// It failed, at the level that this has for whoever runs the service; with the whole chain of causes.
+    pub fn failed(self, level: Level, fault: &Fault) -> Self {
+        self.unsuccessful().level(level).error(fault.error_type, fault.chain())
     }
 
     /// The level, where it isn't the outcome's usual one.
