@@ -18,8 +18,7 @@ COPY . .
 RUN --mount=type=cache,id=alexandrite-registry,target=/usr/local/cargo/registry \
     --mount=type=cache,id=alexandrite-target,target=/source/target,sharing=locked \
     find . -path ./target -prune -o -type f -exec touch {} + \
-    && CARGO_PROFILE_RELEASE_STRIP=symbols \
-       cargo build --release --locked --package shop-api --package crm-api --package mes-api \
+    && cargo build --release --locked --package shop-api --package crm-api --package mes-api \
     && install -D -t /programs target/release/shop-api target/release/crm-api target/release/mes-api
 
 # --- What they need to run, as a root directory ----------------------------------------------------------------------

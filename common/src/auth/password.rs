@@ -80,9 +80,9 @@ impl Hasher {
     /// If the operating system has no randomness for a salt.
     pub fn new() -> Result<Self, Fault> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let mut memory = Memory::new();
-        let decoy = hash(b"nobody's password", &mut memory)?.into();
-        Ok(Self { turns: Arc::new(Semaphore::new(cores)), memories: Arc::new(Mutex::new(vec![memory])), decoy })
+        // Its memory isn't kept: a service that nobody logs in to shouldn't have it.
+        let decoy = hash(b"nobody's password", &mut Memory::new())?.into();
+        Ok(Self { turns: Arc::new(Semaphore::new(cores)), memories: Arc::default(), decoy })
     }
 
     /// Hashes a new password into a PHC string, unless it is weak.
