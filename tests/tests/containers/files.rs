@@ -205,7 +205,7 @@ fn every_variable_is_used() {
 #[test]
 fn versions_agree_with_those_without_containers() {
     let version = &variables()["STACK_VERSION"];
-    let local = fs::read_to_string(root().join("local/src/parts/elasticsearch.rs")).expect("the runner's source");
+    let local = fs::read_to_string(root().join("tools/local/src/parts/elasticsearch.rs")).expect("the runner's source");
     assert!(local.contains(&format!("VERSION: &str = \"{version}\"")), "the runner has another Elasticsearch");
     let toolchain = fs::read_to_string(root().join("rust-toolchain.toml")).expect("there is a toolchain");
     let toolchain: toml::Table = toolchain.parse().expect("rust-toolchain.toml is TOML");

@@ -10,7 +10,7 @@ use crate::owner::Owner;
 /// The workspace that this runner was built in.
 pub(crate) fn workspace() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here)
+    here.ancestors().nth(2).unwrap_or(here)
 }
 
 /// The folders of one system.
