@@ -93,7 +93,7 @@ fn filebeat_takes_the_containers_that_carry_the_services_label() {
     let processors = filebeat["processors"].as_array().unwrap();
     let dropped = processors.iter().find_map(|processor| processor.get("drop_event")).unwrap();
     assert_eq!(dropped["when"]["and"][1]["not"]["equals"], json!({"container.labels.alexandrite_logs": "true"}));
-    let services = yaml(include_str!("../../containers/common.yml"));
+    let services = yaml(include_str!("../../deploy/containers/common.yml"));
     for service in Service::ALL.map(Service::name) {
         let labels = &services["services"][service]["labels"];
         assert_eq!(labels["alexandrite.logs"], "true", "{service}: {labels}");

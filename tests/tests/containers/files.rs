@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    path::PathBuf,
     process::Command,
 };
 
@@ -12,6 +13,8 @@ use crate::compose::{root, variables};
 
 const FULL: &str = "docker-compose.yml";
 const SMALL: &str = "docker-compose.small.yml";
+/// Where the services that both have in common are described.
+const SHARED_FOLDER: &str = "deploy/containers";
 
 /// The services of a compose file, by their names.
 type Services = BTreeMap<String, Map<String, Value>>;
@@ -131,10 +134,11 @@ fn every_container_is_a_job_or_is_restarted_and_tells_its_health() {
     for (file, name, service) in both().filter(|(_, _, service)| !is_job(service)) {
         assert_eq!(text(&service, "restart"), "unless-stopped", "{file}: {name}");
         let in_image = service.get("build").is_some_and(|build| {
-            let build =
+            let context =
                 build.as_object().map_or_else(|| build.as_str().unwrap_or_default(), |build| text(build, "context"));
-            let folder = build.trim_start_matches("../").trim_start_matches("..");
-            let dockerfile = fs::read_to_string(root().join(folder).join("Dockerfile"));
+            let dockerfile = build.get("dockerfile").and_then(Value::as_str).unwrap_or("Dockerfile");
+            let of = |folder: PathBuf| fs::read_to_string(folder.join(context).join(dockerfile));
+            let dockerfile = of(root().join(SHARED_FOLDER)).or_else(|_| of(root()));
             dockerfile.is_ok_and(|dockerfile| dockerfile.contains("\nHEALTHCHECK "))
         });
         assert!(in_image || service.contains_key("healthcheck"), "{file}: {name} has no health check");
@@ -183,8 +187,9 @@ fn every_mounted_file_is_there() {
     for (file, name, service) in both() {
         for mount in list(&service, "volumes") {
             let source = mount.split(':').next().unwrap_or_default();
-            let path = source.strip_prefix("../").or_else(|| source.strip_prefix("./"));
-            assert!(path.is_none_or(|path| root().join(path).exists()), "{file}: {name} has {mount}");
+            // Relative paths are relative to the file that has them: the shared one begins them with `..`.
+            let folder = if source.starts_with("..") { root().join(SHARED_FOLDER) } else { root() };
+            assert!(!source.starts_with('.') || folder.join(source).exists(), "{file}: {name} has {mount}");
         }
     }
 }
@@ -192,7 +197,7 @@ fn every_mounted_file_is_there() {
 #[test]
 fn every_variable_is_used() {
     let texts =
-        ["containers/common.yml", FULL, SMALL].map(|path| fs::read_to_string(root().join(path)).expect("a file"));
+        ["deploy/containers/common.yml", FULL, SMALL].map(|path| fs::read_to_string(root().join(path)).expect("a file"));
     let used: BTreeSet<String> = texts
         .iter()
         .flat_map(|text| text.split("${").skip(1))
@@ -209,7 +214,7 @@ fn versions_agree_with_those_without_containers() {
     assert!(local.contains(&format!("VERSION: &str = \"{version}\"")), "the runner has another Elasticsearch");
     let toolchain = fs::read_to_string(root().join("rust-toolchain.toml")).expect("there is a toolchain");
     let toolchain: toml::Table = toolchain.parse().expect("rust-toolchain.toml is TOML");
-    let dockerfile = fs::read_to_string(root().join("Dockerfile")).expect("there is a Dockerfile");
+    let dockerfile = fs::read_to_string(root().join("deploy/containers/Dockerfile")).expect("there is a Dockerfile");
     let channel = toolchain["toolchain"]["channel"].as_str().expect("a version");
     assert!(dockerfile.contains(&format!("ARG RUST_VERSION={channel}\n")), "the images are built by another Rust");
 }

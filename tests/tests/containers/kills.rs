@@ -27,7 +27,7 @@ const CUSTOMERS: usize = 4;
 macro_rules! killing {
     ($($name:ident: $part:literal,)*) => {$(
         #[tokio::test]
-        #[ignore = "needs a running system: containers/test"]
+        #[ignore = "needs a running system: deploy/containers/test"]
         async fn $name() {
             loses_nothing_when_killed($part).await;
         }

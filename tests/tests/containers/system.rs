@@ -16,7 +16,7 @@ use reqwest::Method;
 use crate::compose::{Running, compose, containers, healthy};
 
 #[tokio::test]
-#[ignore = "needs a running system: containers/test"]
+#[ignore = "needs a running system: deploy/containers/test"]
 async fn orders_live_through_all_statuses_and_support_sees_their_whole_trails() {
     let running = Running::new().await;
     let support = running.search();
@@ -49,7 +49,7 @@ async fn one_trace_until_the_price(support: &Search, order: &str) {
 }
 
 #[tokio::test]
-#[ignore = "needs a running system: containers/test"]
+#[ignore = "needs a running system: deploy/containers/test"]
 async fn support_only_reads_and_others_read_nothing() {
     let running = Running::new().await;
     let order = running.site.customer().await.create().await;
@@ -58,7 +58,7 @@ async fn support_only_reads_and_others_read_nothing() {
 }
 
 #[tokio::test]
-#[ignore = "needs a running system: containers/test"]
+#[ignore = "needs a running system: deploy/containers/test"]
 async fn an_employee_whose_account_is_taken_away_is_not_known_any_more() {
     let running = Running::new().await;
     let grace = Login { login: "grace".to_owned(), password: "graces-own-password".to_owned() };
@@ -80,7 +80,7 @@ async fn answers(search: &Search, status: u16) {
 }
 
 #[tokio::test]
-#[ignore = "needs a running system: containers/test"]
+#[ignore = "needs a running system: deploy/containers/test"]
 async fn replicas_share_the_work() {
     let running = Running::new().await;
     let scale = async |count: u8| {

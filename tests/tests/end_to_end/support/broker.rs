@@ -59,7 +59,7 @@ impl VirtualHost {
 /// Imports what the main virtual host has for further ones, by the command line that RabbitMQ comes with.
 fn import_hosts() -> Vec<String> {
     let system = local::System::shared(&local::Kind::ALL);
-    let definitions = include_str!("../../../../rabbitmq/definitions.json");
+    let definitions = include_str!("../../../../deploy/rabbitmq/definitions.json");
     let main: Value = serde_json::from_str(definitions).expect("the definitions are JSON");
     let names: Vec<String> = (1..=HOSTS).map(|number| format!("test-{number}")).collect();
     let in_each_host = |list: &str| -> Vec<Value> {

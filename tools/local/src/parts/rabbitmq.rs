@@ -19,7 +19,7 @@ pub(crate) const NAME: &str = "rabbitmq";
 const PORT_MAPPER: &str = "epmd";
 
 /// Users, permissions and policies: the same for containers.
-const DEFINITIONS: &str = include_str!("../../../../rabbitmq/definitions.json");
+const DEFINITIONS: &str = include_str!("../../../../deploy/rabbitmq/definitions.json");
 
 /// The node's name is a part of its data's. The host's name isn't, so that the data survives a new one.
 const NODE: &str = "alexandrite@localhost";
