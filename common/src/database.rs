@@ -9,7 +9,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::fault::{Fault, FaultContext as _};
+use crate::failure::{Failure, FailureContext as _};
 
 /// A connection that was used within this time is taken without asking whether it is still there.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
@@ -62,14 +62,14 @@ pub fn pool(
 /// # Errors
 ///
 /// If the database can't be reached or a migration fails.
-pub async fn migrate(pool: &PgPool, own: Migrator) -> Result<(), Fault> {
+pub async fn migrate(pool: &PgPool, own: Migrator) -> Result<(), Failure> {
     // A large table may take its time, and so may another process that migrates just now.
     let unlimited = ["statement_timeout", "lock_timeout"].map(|limit| (limit, "0"));
     let options = pool.connect_options().as_ref().clone().options(unlimited);
-    let mut connection = PgConnection::connect_with(&options).await.fault("connecting to migrate")?;
+    let mut connection = PgConnection::connect_with(&options).await.failure("connecting to migrate")?;
     for mut migrations in [sqlx::migrate!(), own] {
         // A newer version, which this one runs beside, may have applied more.
-        migrations.set_ignore_missing(true).run(&mut connection).await.fault("applying migrations")?;
+        migrations.set_ignore_missing(true).run(&mut connection).await.failure("applying migrations")?;
     }
-    connection.close().await.fault("closing the connection that migrated")
+    connection.close().await.failure("closing the connection that migrated")
 }

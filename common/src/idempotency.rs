@@ -8,7 +8,7 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use uuid::Uuid;
 
 use crate::{
-    fault::FaultContext as _,
+    failure::FailureContext as _,
     http::{ApiError, Rejection},
 };
 
@@ -42,7 +42,7 @@ impl Attempt {
         let key = key.to_str().ok().filter(|key| (1..=255).contains(&key.len()));
         let key =
             key.ok_or_else(|| Rejection::invalid("Idempotency-Key must have 1 to 255 printable ASCII characters"))?;
-        let request = serde_json::to_vec(request).fault("writing a request down")?;
+        let request = serde_json::to_vec(request).failure("writing a request down")?;
         Ok(Some(Self { account, key: key.to_owned(), request_sha256: Sha256::digest(request).into() }))
     }
 
@@ -53,14 +53,14 @@ impl Attempt {
     ///
     /// `409` while the first request is under way, `422` if that was another request.
     pub async fn begin<T: DeserializeOwned>(&self, database: &PgPool) -> Result<Begun<T>, ApiError> {
-        let mut transaction = database.begin().await.fault("beginning a request")?;
+        let mut transaction = database.begin().await.failure("beginning a request")?;
         let repeated = match self.first_answer(&mut transaction).await {
             Ok(None) => return Ok(Begun::First(transaction)),
             Ok(Some(answer)) => Ok(Begun::Repeated(answer)),
             Err(error) => Err(error),
         };
         // Before the answer, not some time after it: it holds the key's lock, which would turn the next request away.
-        let released = transaction.rollback().await.fault("looking a first answer up");
+        let released = transaction.rollback().await.failure("looking a first answer up");
         repeated.and_then(|begun| Ok(released.map(|()| begun)?))
     }
 
@@ -69,7 +69,7 @@ impl Attempt {
             r#"SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS "taken!""#,
             format!("{}/{}", self.account, self.key)
         );
-        if !lock.fetch_one(&mut *transaction).await.fault("locking an idempotency key")? {
+        if !lock.fetch_one(&mut *transaction).await.failure("locking an idempotency key")? {
             return Err(
                 Rejection::conflict("request_in_progress", "The first request with this key is under way.").into()
             );
@@ -79,14 +79,14 @@ impl Attempt {
             self.account,
             self.key
         );
-        let Some(row) = row.fetch_optional(transaction).await.fault("looking an idempotency key up")? else {
+        let Some(row) = row.fetch_optional(transaction).await.failure("looking an idempotency key up")? else {
             return Ok(None);
         };
         if row.request_sha256 != self.request_sha256 {
             let detail = "This Idempotency-Key was used for another request.";
             return Err(Rejection::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", detail).into());
         }
-        Ok(Some(serde_json::from_value(row.answer).fault("reading a first answer")?))
+        Ok(Some(serde_json::from_value(row.answer).failure("reading a first answer")?))
     }
 
     /// Keeps the answer, in the transaction of what it reports.
@@ -95,7 +95,7 @@ impl Attempt {
     ///
     /// If the database fails.
     pub async fn keep(&self, transaction: &mut PgConnection, answer: &impl Serialize) -> Result<(), ApiError> {
-        let answer = serde_json::to_value(answer).fault("writing an answer down")?;
+        let answer = serde_json::to_value(answer).failure("writing an answer down")?;
         sqlx::query!(
             "INSERT INTO idempotency_keys (account_id, key, request_sha256, answer) VALUES ($1, $2, $3, $4)",
             self.account,
@@ -105,7 +105,7 @@ impl Attempt {
         )
         .execute(transaction)
         .await
-        .fault("keeping an answer")?;
+        .failure("keeping an answer")?;
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use elk::{Action, ErrorType};
+use catalogue::{Action, ErrorType};
 use sqlx::{PgConnection, PgPool};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
@@ -18,7 +18,7 @@ use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::{
     domain::OrderId,
-    fault::{Fault, FaultContext as _},
+    failure::{Failure, FailureContext as _},
     telemetry::{Record, Subject, output},
 };
 
@@ -68,7 +68,7 @@ impl Entry {
 /// # Errors
 ///
 /// If the database fails.
-pub async fn keep(transaction: &mut PgConnection, entries: &[Entry]) -> Result<(), Fault> {
+pub async fn keep(transaction: &mut PgConnection, entries: &[Entry]) -> Result<(), Failure> {
     let (ids, lines): (Vec<_>, Vec<_>) = entries.iter().filter_map(|entry| Some((entry.id, entry.line()?))).unzip();
     if ids.is_empty() {
         return Ok(());
@@ -80,7 +80,7 @@ pub async fn keep(transaction: &mut PgConnection, entries: &[Entry]) -> Result<(
     )
     .execute(transaction)
     .await
-    .fault("keeping records")?;
+    .failure("keeping records")?;
     Ok(())
 }
 
@@ -120,23 +120,23 @@ impl Journal {
                 _ = look.tick() => write_again(&database).await,
             };
             // A database that is away fails whoever needs it, and they say so. Here nothing is lost but time.
-            let failed = tended.err().filter(|fault| fault.error_type != ErrorType::DatabaseUnavailable);
-            if let (Some(fault), false) = (&failed, failing) {
-                Record::failure(Action::ServiceLifecycle, Subject::default(), fault).state("degraded").write();
+            let failed = tended.err().filter(|failure| failure.error_type != ErrorType::DatabaseUnavailable);
+            if let (Some(failure), false) = (&failed, failing) {
+                Record::failure(Action::ServiceLifecycle, Subject::default(), failure).state("degraded").write();
             }
             failing = failed.is_some();
         }
     }
 
     /// Forgets the lines that are written, once they are on the disk.
-    pub(crate) async fn forget(&self, database: &PgPool) -> Result<(), Fault> {
+    pub(crate) async fn forget(&self, database: &PgPool) -> Result<(), Failure> {
         let written = std::mem::take(&mut *self.lock());
         if written.is_empty() {
             return Ok(());
         }
         on_disk().await?;
         let forgotten = sqlx::query!("DELETE FROM journal WHERE event_id = ANY ($1)", &written);
-        let forgotten = forgotten.execute(database).await.fault("forgetting records that are written");
+        let forgotten = forgotten.execute(database).await.failure("forgetting records that are written");
         if forgotten.is_err() {
             self.lock().extend(written);
         }
@@ -145,15 +145,15 @@ impl Journal {
 }
 
 /// Writes the lines again that whoever made the change has left: it died, or could not write.
-async fn write_again(database: &PgPool) -> Result<(), Fault> {
+async fn write_again(database: &PgPool) -> Result<(), Failure> {
     loop {
-        let mut transaction = database.begin().await.fault("looking for records that were left")?;
+        let mut transaction = database.begin().await.failure("looking for records that were left")?;
         let left = sqlx::query!(
             "SELECT event_id, line FROM journal WHERE event_id < $1 ORDER BY event_id LIMIT $2 FOR UPDATE SKIP LOCKED",
             first_of(SystemTime::now() - LEFT_AFTER),
             BATCH
         );
-        let left = left.fetch_all(&mut *transaction).await.fault("looking for records that were left")?;
+        let left = left.fetch_all(&mut *transaction).await.failure("looking for records that were left")?;
         let count = left.len();
         let written: Vec<_> = left
             .into_iter()
@@ -167,8 +167,8 @@ async fn write_again(database: &PgPool) -> Result<(), Fault> {
         sqlx::query!("DELETE FROM journal WHERE event_id = ANY ($1)", &written)
             .execute(&mut *transaction)
             .await
-            .fault("forgetting records that were left")?;
-        transaction.commit().await.fault("forgetting records that were left")?;
+            .failure("forgetting records that were left")?;
+        transaction.commit().await.failure("forgetting records that were left")?;
         if written.len() < count {
             return Ok(());
         }
@@ -176,8 +176,8 @@ async fn write_again(database: &PgPool) -> Result<(), Fault> {
 }
 
 /// The disk may take its time, and no request waits for it.
-async fn on_disk() -> Result<(), Fault> {
-    tokio::task::spawn_blocking(output::sync).await.fault("waiting for the log's disk")
+async fn on_disk() -> Result<(), Failure> {
+    tokio::task::spawn_blocking(output::sync).await.failure("waiting for the log's disk")
 }
 
 /// A number before all that are made from this moment on.

@@ -4,10 +4,11 @@
 //! Whatever stands in two services belongs here; whatever only one of them needs doesn't.
 
 pub mod auth;
+mod batcher;
 pub mod crash;
 pub mod database;
 pub mod domain;
-pub mod fault;
+pub mod failure;
 pub mod http;
 pub mod idempotency;
 pub mod journal;
@@ -16,8 +17,7 @@ pub mod model_store;
 pub mod service;
 mod state;
 pub mod telemetry;
-mod together;
 
-pub use fault::{Fault, FaultContext};
+pub use batcher::Batcher;
+pub use failure::{Failure, FailureContext};
 pub use state::{Core, Health, SessionLimits};
-pub use together::Together;

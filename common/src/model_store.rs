@@ -1,5 +1,6 @@
 //! Where 3D models lie: a folder, or S3 by URL. Keys are ours; what a customer calls a file never names one.
 
+use catalogue::Service;
 use std::{
     error::Error,
     fs,
@@ -25,8 +26,8 @@ use uuid::Uuid;
 
 use crate::{
     crash,
-    domain::{ModelFormat, System},
-    fault::{self, ErrorType, Fault, FaultContext as _},
+    domain::ModelFormat,
+    failure::{self, ErrorType, Failure, FailureContext as _},
 };
 
 /// Parts of this size are sent to the store; S3 takes none smaller than 5 MiB.
@@ -51,7 +52,7 @@ const ABORT_PATIENCE: Duration = Duration::from_secs(5);
 pub struct ModelStore {
     store: Arc<dyn ObjectStore>,
     /// Whose models are put in and swept; every service reads all.
-    owner: System,
+    owner: Service,
     /// Where the store is if it is a folder.
     folder: Option<PathBuf>,
 }
@@ -79,12 +80,12 @@ pub enum PutError {
     /// It didn't arrive whole.
     Body(Box<dyn Error + Send + Sync>),
     /// A failure of ours.
-    Fault(Fault),
+    Failure(Failure),
 }
 
-impl From<Fault> for PutError {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<Failure> for PutError {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
     }
 }
 
@@ -95,7 +96,7 @@ impl ModelStore {
     /// # Errors
     ///
     /// If the URL is neither, or the folder can't be made.
-    pub fn open(url: &str, owner: System, patience: Duration) -> anyhow::Result<Self> {
+    pub fn open(url: &str, owner: Service, patience: Duration) -> anyhow::Result<Self> {
         let folder = url.strip_prefix("file://").map(PathBuf::from);
         let store: Arc<dyn ObjectStore> = if let Some(folder) = url.strip_prefix("file://") {
             ensure!(folder.starts_with('/'), "`file://` needs an absolute path, such as file:///var/lib/models");
@@ -126,11 +127,11 @@ impl ModelStore {
         // One folder for each service, whose orders' models these are, and day keeps folders small.
         let (owner, day) = (self.owner, time::OffsetDateTime::now_utc().date());
         let key = Path::from(format!("{owner}/{day}/{id}.{}", format.extension()));
-        let upload = self.store.put_multipart(&key).await.or_fault("opening a model's upload")?;
+        let upload = self.store.put_multipart(&key).await.or_failure("opening a model's upload")?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
         match fill(&mut upload, &mut body, format, limit).await {
             Ok((bytes, sha256)) => {
-                upload.finish().await.or_fault("storing a model")?;
+                upload.finish().await.or_failure("storing a model")?;
                 Ok(StoredModel { key: key.to_string(), bytes, sha256 })
             }
             Err(error) => {
@@ -146,9 +147,9 @@ impl ModelStore {
     /// # Errors
     ///
     /// If it isn't there, or the store fails.
-    pub async fn get(&self, key: &str) -> Result<BoxStream<'static, Result<Bytes, Fault>>, Fault> {
-        let model = self.store.get(&Path::from(key)).await.or_fault("opening a model")?;
-        Ok(model.into_stream().map(|chunk| chunk.or_fault("reading a model")).boxed())
+    pub async fn get(&self, key: &str) -> Result<BoxStream<'static, Result<Bytes, Failure>>, Failure> {
+        let model = self.store.get(&Path::from(key)).await.or_failure("opening a model")?;
+        Ok(model.into_stream().map(|chunk| chunk.or_failure("reading a model")).boxed())
     }
 
     /// Reads a model as a whole.
@@ -156,13 +157,13 @@ impl ModelStore {
     /// # Errors
     ///
     /// If it isn't there, the store fails, or it is larger than `limit` bytes.
-    pub async fn read(&self, key: &str, limit: u64) -> Result<Bytes, Fault> {
-        let model = self.store.get(&Path::from(key)).await.or_fault("opening a model")?;
+    pub async fn read(&self, key: &str, limit: u64) -> Result<Bytes, Failure> {
+        let model = self.store.get(&Path::from(key)).await.or_failure("opening a model")?;
         if model.meta.size > limit {
-            return Err(Fault::bare(ErrorType::ModelTooLarge, "the stored model is larger than allowed"));
+            return Err(Failure::bare(ErrorType::ModelTooLarge, "the stored model is larger than allowed"));
         }
         // At once: as a stream, a file comes in pieces of 8 KiB, each from another thread.
-        model.bytes().await.or_fault("reading a model")
+        model.bytes().await.or_failure("reading a model")
     }
 
     /// Removes a model that nobody needs any more.
@@ -170,20 +171,20 @@ impl ModelStore {
     /// # Errors
     ///
     /// If the store fails. That it is gone already is none.
-    pub async fn delete(&self, key: &str) -> Result<(), Fault> {
+    pub async fn delete(&self, key: &str) -> Result<(), Failure> {
         match self.store.delete(&Path::from(key)).await {
             Err(object_store::Error::NotFound { .. }) => Ok(()),
-            result => result.or_fault("removing a model"),
+            result => result.or_failure("removing a model"),
         }
     }
 
     /// The keys of all models that this service has put in and that are older than this, some at a time.
-    pub fn own_models_older_than(&self, age: Duration) -> BoxStream<'static, Result<Vec<String>, Fault>> {
+    pub fn own_models_older_than(&self, age: Duration) -> BoxStream<'static, Result<Vec<String>, Failure>> {
         let before = SystemTime::now() - age;
         let all = self.store.list(Some(&Path::from(self.owner.name())));
         let old = all.try_filter(move |model| ready(SystemTime::from(model.last_modified) < before));
         let chunks = old.map_ok(|model| model.location.to_string()).chunks(LISTED_AT_ONCE);
-        chunks.map(|keys| keys.into_iter().collect::<Result<_, _>>().or_fault("listing models")).boxed()
+        chunks.map(|keys| keys.into_iter().collect::<Result<_, _>>().or_failure("listing models")).boxed()
     }
 
     /// Removes halves of models whose upload ended with this service's process so long ago. In S3 they are for the
@@ -192,12 +193,12 @@ impl ModelStore {
     /// # Errors
     ///
     /// If the store fails.
-    pub async fn remove_halves_older_than(&self, age: Duration) -> Result<(), Fault> {
+    pub async fn remove_halves_older_than(&self, age: Duration) -> Result<(), Failure> {
         let Some(folder) = self.folder.as_ref().map(|folder| folder.join(self.owner.name())) else { return Ok(()) };
         let before = SystemTime::now() - age;
         let removed = tokio::task::spawn_blocking(move || remove_halves(&folder, before)).await;
-        let removed = removed.fault("removing halves of models")?;
-        removed.map_err(|error| Fault::new(ErrorType::ModelStoreError, "removing halves of models", error))
+        let removed = removed.failure("removing halves of models")?;
+        removed.map_err(|error| Failure::new(ErrorType::ModelStoreError, "removing halves of models", error))
     }
 
     /// Whether the store answers, is there, and lets us in.
@@ -205,11 +206,11 @@ impl ModelStore {
     /// # Errors
     ///
     /// If it doesn't.
-    pub async fn check(&self) -> Result<(), Fault> {
+    pub async fn check(&self) -> Result<(), Failure> {
         // Nothing is there; that the list is empty is the answer. To look at a single object would not do: S3 answers
         // the same whether the object is missing or its whole bucket.
         let list = self.store.list_with_delimiter(Some(&Path::from("health"))).await;
-        list.map(drop).or_fault("looking into the model store")
+        list.map(drop).or_failure("looking into the model store")
     }
 }
 
@@ -236,22 +237,22 @@ fn s3(bucket: &str, patience: Duration) -> anyhow::Result<AmazonS3Builder> {
     Ok(builder)
 }
 
-/// Makes a store's error a [`Fault`].
-trait OrFault<T> {
-    fn or_fault(self, context: &'static str) -> Result<T, Fault>;
+/// Makes a store's error a [`Failure`].
+trait OrFailure<T> {
+    fn or_failure(self, context: &'static str) -> Result<T, Failure>;
 }
 
-impl<T> OrFault<T> for object_store::Result<T> {
-    fn or_fault(self, context: &'static str) -> Result<T, Fault> {
+impl<T> OrFailure<T> for object_store::Result<T> {
+    fn or_failure(self, context: &'static str) -> Result<T, Failure> {
         self.map_err(|error| {
-            let text = fault::chain(&error);
+            let text = failure::chain(&error);
             let error_type = match error {
                 object_store::Error::NotFound { .. } if text.contains("NoSuchBucket") => ErrorType::ModelStoreError,
                 object_store::Error::NotFound { .. } => ErrorType::ModelMissing,
                 object_store::Error::Generic { .. } => ErrorType::ModelStoreUnavailable,
                 _ => ErrorType::ModelStoreError,
             };
-            Fault::new(error_type, context, without_document(&text))
+            Failure::new(error_type, context, without_document(&text))
         })
     }
 }
@@ -289,7 +290,7 @@ async fn fill(
         }
         head.extend_from_slice(&chunk[..chunk.len().min(HEAD.saturating_sub(head.len()))]);
         hash.update(&chunk);
-        upload.wait_for_capacity(PARTS_AT_ONCE).await.or_fault("storing a model")?;
+        upload.wait_for_capacity(PARTS_AT_ONCE).await.or_failure("storing a model")?;
         upload.put(chunk);
     }
     if bytes == 0 {
@@ -335,7 +336,7 @@ mod tests {
         for (url, reason) in
             [("models", "must begin with"), ("s3:///prefix", "needs a bucket"), ("file://models", "absolute path")]
         {
-            let error = ModelStore::open(url, System::ShopApi, Duration::from_secs(1)).expect_err(url).to_string();
+            let error = ModelStore::open(url, Service::ShopApi, Duration::from_secs(1)).expect_err(url).to_string();
             assert!(error.contains(reason), "{error}");
         }
     }

@@ -8,7 +8,7 @@ mod settings;
 use std::{future::Future, net::SocketAddr, process::ExitCode, time::Duration};
 
 use anyhow::Context as _;
-use elk::Action;
+use catalogue::{Action, Service};
 use sqlx::migrate::Migrator;
 use tokio::{
     net::TcpListener,
@@ -23,17 +23,15 @@ pub use settings::{CoreSettings, Settings};
 use crate::{
     Core,
     auth::Role,
-    database,
-    domain::System,
-    http,
+    database, http,
     messaging::MessagingSettings,
     telemetry::{Record, Subject, Telemetry},
 };
 
 /// What makes a service this one and not another.
-pub trait Service: Send + Sync + 'static {
+pub trait Definition: Send + Sync + 'static {
     /// Which one it is.
-    const SYSTEM: System;
+    const SERVICE: Service;
     /// What it is for, in a sentence.
     const ABOUT: &'static str;
     /// Where it listens unless told otherwise.
@@ -101,9 +99,9 @@ impl Application {
     /// # Errors
     ///
     /// If a setting can't be used, the database can't be reached, or the address is taken; the message says which.
-    pub async fn build<S: Service>(settings: &Settings<S>) -> anyhow::Result<Self> {
+    pub async fn build<S: Definition>(settings: &Settings<S>) -> anyhow::Result<Self> {
         settings.core.raise_descriptor_limit()?;
-        let core = settings.core.open(S::SYSTEM)?;
+        let core = settings.core.open(S::SERVICE)?;
         database::migrate(&core.database, S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
         let address = settings.core.listen_addr;
         let listener =
@@ -165,7 +163,7 @@ impl Application {
 }
 
 /// The whole of a service's `main`.
-pub fn main<S: Service>() -> ExitCode {
+pub fn main<S: Definition>() -> ExitCode {
     let settings = Settings::<S>::from_environment();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -186,11 +184,11 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn serve<S: Service>(runtime: &tokio::runtime::Runtime, settings: &Settings<S>) -> anyhow::Result<()> {
+fn serve<S: Definition>(runtime: &tokio::runtime::Runtime, settings: &Settings<S>) -> anyhow::Result<()> {
     let telemetry = {
         // The exporter's connection belongs to the runtime.
         let _entered = runtime.enter();
-        Telemetry::start(S::SYSTEM.name())?
+        Telemetry::start(S::SERVICE.name())?
     };
     let result = runtime.block_on(async {
         let application = Application::build(settings).await?;
@@ -210,7 +208,7 @@ fn serve<S: Service>(runtime: &tokio::runtime::Runtime, settings: &Settings<S>) 
         Err(error) => lifecycle("stopped")
             .unsuccessful()
             .level(tracing::Level::ERROR)
-            .error(elk::ErrorType::Internal, format!("{error:#}"))
+            .error(catalogue::ErrorType::Internal, format!("{error:#}"))
             .write(),
     }
     telemetry.shut_down();

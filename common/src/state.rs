@@ -1,5 +1,6 @@
 //! What every handler and background task can use.
 
+use catalogue::Service;
 use std::{
     sync::{
         Arc, OnceLock,
@@ -14,7 +15,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     auth::{Gate, Hasher, Sessions},
-    domain::System,
     http::{ConnectionLimits, RequestLimits},
     journal::Journal,
     model_store::ModelStore,
@@ -24,7 +24,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Core {
     /// Which service this is.
-    pub system: System,
+    pub service: Service,
     /// The service's database.
     pub database: PgPool,
     /// The 3D models.
@@ -53,7 +53,7 @@ pub struct Core {
     pub requests: TaskTracker,
     /// Writes the records of changes.
     pub journal: Journal,
-    /// Told after a commit that wrote into the outbox.
+    /// InboundMessage after a commit that wrote into the outbox.
     pub outbox_written: Arc<Notify>,
 }
 

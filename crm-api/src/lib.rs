@@ -9,17 +9,17 @@ mod routes;
 mod settings;
 mod stuck;
 
+use catalogue::Service;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
 use common::{
     Core,
     auth::Role,
-    domain::System,
     messaging::{self, MessagingSettings},
-    service::{Background, Service},
+    service::{Background, Definition},
 };
-use shop_orders::desk::{self, Creations};
+use shop_orders::commands::{self, Creations};
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -45,8 +45,8 @@ impl FromRef<App> for Core {
     }
 }
 
-impl Service for CrmApi {
-    const SYSTEM: System = System::CrmApi;
+impl Definition for CrmApi {
+    const SERVICE: Service = Service::CrmApi;
     const ABOUT: &str = env!("CARGO_PKG_DESCRIPTION");
     const LISTEN_ADDR: &'static str = "127.0.0.1:8082";
     const DATABASE_URL: &'static str = "postgres://shop:shop@127.0.0.1:5432/shop";
@@ -73,6 +73,10 @@ impl Service for CrmApi {
             stopping: background.stopping(),
         };
         background.spawn("watch for stuck orders", watch.run());
-        Ok(routes::all().with_state(App { core: core.clone(), creations: Arc::new(desk::creations(core)), deadlines }))
+        Ok(routes::all().with_state(App {
+            core: core.clone(),
+            creations: Arc::new(commands::creations(core)),
+            deadlines,
+        }))
     }
 }

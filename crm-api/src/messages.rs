@@ -1,14 +1,14 @@
 //! What the MES tells: prices, production, and orders of partners.
 
+use catalogue::Action;
 use common::{
-    Fault,
+    Failure,
     domain::{OrderFacts, Owner, news},
-    fault::ErrorType,
+    failure::ErrorType,
     journal::Entry,
-    messaging::{Handler, Told},
+    messaging::{Handler, InboundMessage},
     telemetry::{Record, Subject},
 };
-use elk::Action;
 use shop_orders::store;
 use sqlx::PgConnection;
 use tracing::Instrument as _;
@@ -19,7 +19,7 @@ use tracing::Instrument as _;
 pub struct Inbound;
 
 impl Handler for Inbound {
-    async fn apply(&self, transaction: &mut PgConnection, messages: &[&Told]) -> Result<Vec<Entry>, Fault> {
+    async fn apply(&self, transaction: &mut PgConnection, messages: &[&InboundMessage]) -> Result<Vec<Entry>, Failure> {
         let mut entries = Vec::with_capacity(messages.len());
         for message in messages {
             entries.extend(apply(transaction, &message.facts).instrument(message.span.clone()).await?);
@@ -30,13 +30,13 @@ impl Handler for Inbound {
     fn committed(&self) {}
 }
 
-async fn apply(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Vec<Entry>, Fault> {
+async fn apply(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Vec<Entry>, Failure> {
     let told = &facts.order;
     if matches!(told.owner, Owner::Partner(_)) {
         store::take_over(transaction, facts).await?;
     }
     let known = store::lock(transaction, &told.id).await?;
-    let known = known.ok_or(Fault::bare(ErrorType::MessageUnexpected, "a message about an unknown order"))?;
+    let known = known.ok_or(Failure::bare(ErrorType::MessageUnexpected, "a message about an unknown order"))?;
     let (mut order, mut since) = (known.order, known.status_since);
 
     let price = told.price.as_ref().filter(|_| order.price.is_none());
@@ -44,7 +44,7 @@ async fn apply(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Vec
         store::note_price(transaction, &told.id, price, facts.price_failure.as_deref()).await?;
     }
     let news = news(order.status, &facts.history)
-        .map_err(|gap| Fault::new(ErrorType::MessageUnexpected, "applying a message", gap))?;
+        .map_err(|gap| Failure::new(ErrorType::MessageUnexpected, "applying a message", gap))?;
     let subject = Subject::order(&order.id, order.owner);
     let mut entries = Vec::with_capacity(news.len());
     for change in news {

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use catalogue::{Action, field};
 use common::{
-    Fault, FaultContext as _,
+    Failure, FailureContext as _,
     domain::{OrderStatus, Owner},
     journal::{self, Entry, Journal},
     telemetry::{Record, Subject, TraceContext, adopt},
 };
-use elk::{Action, field};
 use shop_orders::store::{self, Late};
 use sqlx::PgPool;
 use time::OffsetDateTime;
@@ -38,22 +38,22 @@ impl Watch {
             let span = tracing::error_span!("order.watch", { field::TRACE_ID } = Empty);
             adopt(&span, &TraceContext::default());
             let looked = self.look().instrument(span.clone()).await;
-            if let (Err(fault), false) = (&looked, failing) {
-                span.in_scope(|| Record::failure(Action::OrderStuck, Subject::default(), fault).write());
+            if let (Err(failure), false) = (&looked, failing) {
+                span.in_scope(|| Record::failure(Action::OrderStuck, Subject::default(), failure).write());
             }
             failing = looked.is_err();
         }
     }
 
-    async fn look(&self) -> Result<(), Fault> {
+    async fn look(&self) -> Result<(), Failure> {
         while self.report_some().await? {}
         Ok(())
     }
 
     /// Gives whether there may be more.
-    async fn report_some(&self) -> Result<bool, Fault> {
+    async fn report_some(&self) -> Result<bool, Failure> {
         let now = OffsetDateTime::now_utc();
-        let mut transaction = self.database.begin().await.fault("looking for late orders")?;
+        let mut transaction = self.database.begin().await.failure("looking for late orders")?;
         let deadlines = [self.deadlines.stuck(now), self.deadlines.abandoned(now)].concat();
         let standing = store::report_standing(&mut *transaction, &deadlines, BATCH).await?;
         let mut records: Vec<_> = standing.iter().map(|order| record(action(order.status), order, now)).collect();
@@ -62,7 +62,7 @@ impl Watch {
             records.extend(overdue.iter().map(|order| record(Action::OrderOverdue, order, now)));
         }
         journal::keep(&mut transaction, &records).await?;
-        transaction.commit().await.fault("reporting late orders")?;
+        transaction.commit().await.failure("reporting late orders")?;
         let found = !records.is_empty();
         self.journal.write(records);
         Ok(found)

@@ -2,9 +2,9 @@
 
 use std::{collections::HashSet, env, fs, path::Path};
 
-use elk::{
-    Action, ErrorType,
-    action::{Requirement, Service},
+use catalogue::{
+    Action, ErrorType, Service,
+    action::Requirement,
     field::{self, Kind},
 };
 use serde_json::Value;
@@ -148,7 +148,7 @@ fn the_shipper_lets_exactly_the_services_name_an_index() {
 #[test]
 fn the_dictionary_for_people_is_what_the_code_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/dictionary.md");
-    let expected = elk::dictionary::markdown();
+    let expected = catalogue::dictionary::markdown();
     if env::var_os("UPDATE_DICTIONARY").is_some() {
         fs::write(&path, &expected).unwrap();
     }

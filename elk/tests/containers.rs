@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use elk::{action::Service, field, kibana};
+use catalogue::{Service, field};
+use elk::kibana;
 use serde_json::{Value, json};
 
 const RECORDS: &str = include_str!("../logstash/pipeline/records.conf");

@@ -2,10 +2,8 @@
 
 use std::collections::HashSet;
 
-use elk::{
-    field::{self, Kind},
-    kibana::{Bucket, Formula, SEARCHES, View, dashboards, saved_objects},
-};
+use catalogue::field::{self, Kind};
+use elk::kibana::{Bucket, Formula, SEARCHES, View, dashboards, saved_objects};
 use serde_json::Value;
 
 fn objects() -> Vec<Value> {

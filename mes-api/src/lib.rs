@@ -7,12 +7,12 @@ mod routes;
 mod settings;
 
 use axum::extract::FromRef;
+use catalogue::Service;
 use common::{
     Core,
     auth::Role,
-    domain::System,
     messaging::{self, MessagingSettings},
-    service::{Background, Service},
+    service::{Background, Definition},
 };
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
@@ -29,12 +29,12 @@ pub struct MesApi;
 pub struct Mes {
     /// What every service has.
     pub core: Core,
-    /// Told of prices that are to be calculated.
+    /// InboundMessage of prices that are to be calculated.
     pub prices: PriceQueue,
 }
 
-impl Service for MesApi {
-    const SYSTEM: System = System::MesApi;
+impl Definition for MesApi {
+    const SERVICE: Service = Service::MesApi;
     const ABOUT: &str = env!("CARGO_PKG_DESCRIPTION");
     const LISTEN_ADDR: &'static str = "127.0.0.1:8083";
     const DATABASE_URL: &'static str = "postgres://mes:mes@127.0.0.1:5432/mes";

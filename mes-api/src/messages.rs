@@ -3,15 +3,15 @@
 
 use std::collections::HashSet;
 
+use catalogue::Action;
 use common::{
-    Fault,
+    Failure,
     domain::{Change, OrderFacts, OrderId, OrderStatus, news},
-    fault::ErrorType,
+    failure::ErrorType,
     journal::Entry,
-    messaging::{Handler, Told},
+    messaging::{Handler, InboundMessage},
     telemetry::{Record, Subject, TraceContext},
 };
-use elk::Action;
 use sqlx::PgConnection;
 use tracing::Instrument as _;
 
@@ -22,7 +22,7 @@ use crate::{
 };
 
 impl Handler for Mes {
-    async fn apply(&self, transaction: &mut PgConnection, messages: &[&Told]) -> Result<Vec<Entry>, Fault> {
+    async fn apply(&self, transaction: &mut PgConnection, messages: &[&InboundMessage]) -> Result<Vec<Entry>, Failure> {
         apply(transaction, messages).await
     }
 
@@ -37,11 +37,11 @@ impl Handler for Mes {
 /// # Errors
 ///
 /// If a message doesn't fit, or the database fails.
-pub async fn apply(transaction: &mut PgConnection, messages: &[&Told]) -> Result<Vec<Entry>, Fault> {
+pub async fn apply(transaction: &mut PgConnection, messages: &[&InboundMessage]) -> Result<Vec<Entry>, Failure> {
     messages.iter().try_for_each(|message| check(&message.facts))?;
     let mut taken_on = take_on(transaction, messages).await?;
     let mut entries = Vec::with_capacity(messages.len());
-    for Told { facts, span } in messages {
+    for InboundMessage { facts, span } in messages {
         if !taken_on.remove(&facts.order.id) {
             entries.extend(catch_up(transaction, facts).instrument(span.clone()).await?);
         } else if facts.order.price.is_none() {
@@ -54,7 +54,7 @@ pub async fn apply(transaction: &mut PgConnection, messages: &[&Told]) -> Result
 }
 
 /// Stores the orders that weren't known, all at once and each as its first message tells it, and queues their prices.
-async fn take_on(transaction: &mut PgConnection, messages: &[&Told]) -> Result<HashSet<OrderId>, Fault> {
+async fn take_on(transaction: &mut PgConnection, messages: &[&InboundMessage]) -> Result<HashSet<OrderId>, Failure> {
     let mut seen = HashSet::new();
     let first: Vec<_> = messages.iter().filter(|message| seen.insert(&message.facts.order.id)).collect();
     let orders = first.iter().map(|message| Arrival {
@@ -77,12 +77,12 @@ async fn take_on(transaction: &mut PgConnection, messages: &[&Told]) -> Result<H
 }
 
 /// Applies what a message brings beyond what is known of the order.
-async fn catch_up(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Vec<Entry>, Fault> {
+async fn catch_up(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Vec<Entry>, Failure> {
     let id = &facts.order.id;
     let known = orders::lock(transaction, id).await?;
-    let known = known.ok_or(Fault::bare(ErrorType::Internal, "an order is there and is not"))?;
+    let known = known.ok_or(Failure::bare(ErrorType::Internal, "an order is there and is not"))?;
     let news = news(known.status(), &facts.history)
-        .map_err(|gap| Fault::new(ErrorType::MessageUnexpected, "reading an order's history", gap))?;
+        .map_err(|gap| Failure::new(ErrorType::MessageUnexpected, "reading an order's history", gap))?;
     let entries = changes_made(&known, news);
     let changes = news.iter().zip(&entries).map(|(change, entry)| NewChange { change, event_id: Some(entry.id()) });
     orders::copy_changes(transaction, id, &changes.collect::<Vec<_>>()).await?;
@@ -109,7 +109,7 @@ fn changes_made(known: &StoredOrder, news: &[Change]) -> Vec<Entry> {
 
 /// Whether a message tells of an order as orders are: submitted at least, with a model, its whole history, and a price
 /// exactly if it was calculated. No sender of ours writes another one.
-fn check(facts: &OrderFacts) -> Result<(), Fault> {
+fn check(facts: &OrderFacts) -> Result<(), Failure> {
     let order = &facts.order;
     let statuses = facts.history.iter().map(|change| change.status);
     let whole = OrderStatus::ALL.into_iter().take_while(|status| *status <= order.status);
@@ -117,6 +117,6 @@ fn check(facts: &OrderFacts) -> Result<(), Fault> {
         && (order.status >= OrderStatus::PriceCalculated) == order.price.is_some()
         && order.model.is_some()
         && statuses.eq(whole);
-    let unfit = Fault::bare(ErrorType::MessageUnexpected, "a message tells of an order that can't be like this");
+    let unfit = Failure::bare(ErrorType::MessageUnexpected, "a message tells of an order that can't be like this");
     if fits { Ok(()) } else { Err(unfit) }
 }

@@ -2,14 +2,13 @@
 //!
 //! Who changes an order locks its row first ([`lock`]), so that a decision about it holds until it is committed.
 
+use catalogue::Service;
 use std::collections::HashSet;
 
 use common::{
-    Fault, FaultContext as _,
-    domain::{
-        Actor, Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, Price, System,
-    },
-    fault::ErrorType,
+    Failure, FailureContext as _,
+    domain::{Actor, Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, Price},
+    failure::ErrorType,
     http::Cursor,
     messaging::{self, MessageType},
     telemetry::Subject,
@@ -85,12 +84,12 @@ struct Row {
 }
 
 impl TryFrom<Row> for StoredOrder {
-    type Error = Fault;
+    type Error = Failure;
 
-    fn try_from(row: Row) -> Result<Self, Fault> {
+    fn try_from(row: Row) -> Result<Self, Failure> {
         // The constraint orders_have_one_owner leaves no third case.
         let owner = row.customer_id.map(Owner::Customer).or(row.partner_id.map(Owner::Partner));
-        let owner = owner.ok_or(Fault::bare(ErrorType::Internal, "an order has no owner"))?;
+        let owner = owner.ok_or(Failure::bare(ErrorType::Internal, "an order has no owner"))?;
         let model = Model {
             filename: row.model_filename,
             format: row.model_format,
@@ -144,9 +143,9 @@ macro_rules! select {
 /// # Errors
 ///
 /// If the database fails.
-pub async fn find(connection: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Fault> {
+pub async fn find(connection: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Failure> {
     let row = select!("FROM orders WHERE id = $1", id.as_str());
-    let row = row.fetch_optional(connection).await.fault("reading an order")?;
+    let row = row.fetch_optional(connection).await.failure("reading an order")?;
     row.map(StoredOrder::try_from).transpose()
 }
 
@@ -155,9 +154,9 @@ pub async fn find(connection: &mut PgConnection, id: &OrderId) -> Result<Option<
 /// # Errors
 ///
 /// If the database fails.
-pub async fn lock(transaction: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Fault> {
+pub async fn lock(transaction: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Failure> {
     let row = select!("FROM orders WHERE id = $1 FOR UPDATE", id.as_str());
-    let row = row.fetch_optional(transaction).await.fault("locking an order")?;
+    let row = row.fetch_optional(transaction).await.failure("locking an order")?;
     row.map(StoredOrder::try_from).transpose()
 }
 
@@ -171,7 +170,7 @@ pub async fn list(
     status: Option<OrderStatus>,
     limit: i64,
     after: Option<Cursor>,
-) -> Result<Vec<MesOrder>, Fault> {
+) -> Result<Vec<MesOrder>, Failure> {
     let statuses = status.map_or(OrderStatus::ALL.to_vec(), |status| vec![status]);
     let statuses: Vec<_> = statuses.into_iter().map(OrderStatus::name).collect();
     let (at, id) = after.map(|after| (after.at, after.id)).unzip();
@@ -189,7 +188,7 @@ pub async fn list(
         id.as_ref().map(OrderId::as_str),
         limit
     );
-    let rows = rows.fetch_all(connection).await.fault("listing orders")?;
+    let rows = rows.fetch_all(connection).await.failure("listing orders")?;
     rows.into_iter().map(|row| StoredOrder::try_from(row).map(|stored| stored.order)).collect()
 }
 
@@ -198,14 +197,14 @@ pub async fn list(
 /// # Errors
 ///
 /// If the database fails.
-pub async fn history(connection: &mut PgConnection, id: &OrderId) -> Result<Vec<Change>, Fault> {
+pub async fn history(connection: &mut PgConnection, id: &OrderId) -> Result<Vec<Change>, Failure> {
     let rows = sqlx::query_as!(
         Change,
-        r#"SELECT status AS "status: OrderStatus", at, actor, service AS "service: System"
+        r#"SELECT status AS "status: OrderStatus", at, actor, service AS "service: Service"
            FROM order_history WHERE order_id = $1"#,
         id.as_str()
     );
-    let mut changes = rows.fetch_all(connection).await.fault("reading an order's history")?;
+    let mut changes = rows.fetch_all(connection).await.failure("reading an order's history")?;
     // Statuses are linear, while two of them may have been set in the same instant.
     changes.sort_unstable_by_key(|change| change.status);
     Ok(changes)
@@ -216,11 +215,11 @@ pub async fn history(connection: &mut PgConnection, id: &OrderId) -> Result<Vec<
 /// # Errors
 ///
 /// If the database fails.
-pub async fn number_partner_order(transaction: &mut PgConnection) -> Result<(OrderId, OffsetDateTime), Fault> {
+pub async fn number_partner_order(transaction: &mut PgConnection) -> Result<(OrderId, OffsetDateTime), Failure> {
     let row = sqlx::query!(r#"SELECT nextval('partner_order_number') AS "number!", now() AS "now!""#);
-    let row = row.fetch_one(transaction).await.fault("numbering an order")?;
+    let row = row.fetch_one(transaction).await.failure("numbering an order")?;
     let id = format!("P-{}", row.number).parse();
-    let id = id.map_err(|error| Fault::new(ErrorType::Internal, "numbering an order", error))?;
+    let id = id.map_err(|error| Failure::new(ErrorType::Internal, "numbering an order", error))?;
     Ok((id, row.now))
 }
 
@@ -253,7 +252,7 @@ pub struct Arrival<'a> {
 /// # Errors
 ///
 /// If the database fails.
-pub async fn insert(transaction: &mut PgConnection, orders: &[Arrival<'_>]) -> Result<HashSet<OrderId>, Fault> {
+pub async fn insert(transaction: &mut PgConnection, orders: &[Arrival<'_>]) -> Result<HashSet<OrderId>, Failure> {
     // As one document: the database's work for a statement, its constraints read anew each time, is done once for all.
     let inserted = sqlx::query_scalar!(
         r#"WITH new AS MATERIALIZED (
@@ -280,10 +279,10 @@ pub async fn insert(transaction: &mut PgConnection, orders: &[Arrival<'_>]) -> R
            SELECT id AS "id: OrderId" FROM stored"#,
         Json(orders) as _
     );
-    Ok(inserted.fetch_all(transaction).await.fault("storing orders")?.into_iter().collect())
+    Ok(inserted.fetch_all(transaction).await.failure("storing orders")?.into_iter().collect())
 }
 
-async fn add_history(transaction: &mut PgConnection, id: &OrderId, changes: &[NewChange<'_>]) -> Result<(), Fault> {
+async fn add_history(transaction: &mut PgConnection, id: &OrderId, changes: &[NewChange<'_>]) -> Result<(), Failure> {
     let (statuses, times): (Vec<_>, Vec<_>) =
         changes.iter().map(|new| (new.change.status.name(), new.change.at)).unzip();
     let (actors, services): (Vec<_>, Vec<_>) =
@@ -299,7 +298,7 @@ async fn add_history(transaction: &mut PgConnection, id: &OrderId, changes: &[Ne
         &services as &[&str],
         &event_ids as &[Option<Uuid>]
     );
-    inserted.execute(transaction).await.fault("storing an order's history")?;
+    inserted.execute(transaction).await.failure("storing an order's history")?;
     Ok(())
 }
 
@@ -313,7 +312,7 @@ pub async fn copy_changes(
     transaction: &mut PgConnection,
     id: &OrderId,
     changes: &[NewChange<'_>],
-) -> Result<(), Fault> {
+) -> Result<(), Failure> {
     let Some(NewChange { change: last, .. }) = changes.last() else {
         return Ok(());
     };
@@ -325,7 +324,7 @@ pub async fn copy_changes(
     )
     .execute(&mut *transaction)
     .await
-    .fault("changing an order's status")?;
+    .failure("changing an order's status")?;
     add_history(transaction, id, changes).await
 }
 
@@ -341,7 +340,7 @@ pub async fn advance(
     to: OrderStatus,
     actor: Actor,
     event_id: Uuid,
-) -> Result<(), Fault> {
+) -> Result<(), Failure> {
     // The clock rather than the transaction's time: whoever waited for the lock comes after the one before.
     sqlx::query!(
         "WITH changed AS (
@@ -352,12 +351,12 @@ pub async fn advance(
         id.as_str(),
         to.name(),
         actor.to_string(),
-        System::MesApi.name(),
+        Service::MesApi.name(),
         event_id
     )
     .execute(transaction)
     .await
-    .fault("changing an order's status")?;
+    .failure("changing an order's status")?;
     Ok(())
 }
 
@@ -366,9 +365,9 @@ pub async fn advance(
 /// # Errors
 ///
 /// If the database fails.
-pub async fn assign(transaction: &mut PgConnection, id: &OrderId, operator: Uuid) -> Result<(), Fault> {
+pub async fn assign(transaction: &mut PgConnection, id: &OrderId, operator: Uuid) -> Result<(), Failure> {
     let assigned = sqlx::query!("UPDATE orders SET operator_id = $2 WHERE id = $1", id.as_str(), operator);
-    assigned.execute(transaction).await.fault("assigning an operator")?;
+    assigned.execute(transaction).await.failure("assigning an operator")?;
     Ok(())
 }
 
@@ -383,7 +382,7 @@ pub async fn set_price(
     status: PriceStatus,
     price: Option<&Price>,
     failure: Option<&str>,
-) -> Result<(), Fault> {
+) -> Result<(), Failure> {
     sqlx::query!(
         "UPDATE orders SET price_status = $2, price_amount_minor = $3, price_currency = $4, price_failure = $5,
              updated_at = clock_timestamp()
@@ -396,7 +395,7 @@ pub async fn set_price(
     )
     .execute(transaction)
     .await
-    .fault("setting a price")?;
+    .failure("setting a price")?;
     Ok(())
 }
 
@@ -409,9 +408,9 @@ pub async fn tell(
     transaction: &mut PgConnection,
     message_type: MessageType,
     id: &OrderId,
-) -> Result<(MesOrder, Vec<Change>), Fault> {
+) -> Result<(MesOrder, Vec<Change>), Failure> {
     let stored = find(transaction, id).await?;
-    let stored = stored.ok_or(Fault::bare(ErrorType::Internal, "a changed order is gone"))?;
+    let stored = stored.ok_or(Failure::bare(ErrorType::Internal, "a changed order is gone"))?;
     let facts = OrderFacts {
         order: stored.order.order.clone(),
         model_key: stored.model_key,

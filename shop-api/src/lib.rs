@@ -4,16 +4,16 @@
 
 mod routes;
 
+use catalogue::Service;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
 use common::{
     Core,
     auth::Role,
-    domain::System,
-    service::{Background, Service},
+    service::{Background, Definition},
 };
-use shop_orders::desk::{self, Creations};
+use shop_orders::commands::{self, Creations};
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -37,8 +37,8 @@ impl FromRef<App> for Core {
 #[derive(Clone, Debug, clap::Args)]
 pub struct Settings {}
 
-impl Service for ShopApi {
-    const SYSTEM: System = System::ShopApi;
+impl Definition for ShopApi {
+    const SERVICE: Service = Service::ShopApi;
     const ABOUT: &str = env!("CARGO_PKG_DESCRIPTION");
     const LISTEN_ADDR: &'static str = "127.0.0.1:8081";
     const DATABASE_URL: &'static str = "postgres://shop:shop@127.0.0.1:5432/shop";
@@ -51,7 +51,7 @@ impl Service for ShopApi {
     }
 
     fn start(core: &Core, _: &Settings, _: &mut Background) -> anyhow::Result<OpenApiRouter> {
-        let creations = Arc::new(desk::creations(core));
+        let creations = Arc::new(commands::creations(core));
         Ok(routes::all().with_state(App { core: core.clone(), creations }))
     }
 }

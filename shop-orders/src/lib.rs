@@ -1,9 +1,9 @@
 //! Orders in the shop's database, and what shop and CRM both do with them: create, upload the model, submit, show.
 //!
-//! The two services share the database, so they share this: [`store`] has the queries, [`desk`] what an employee or a
+//! The two services share the database, so they share this: [`store`] has the queries, [`commands`] what an employee or a
 //! customer asks for, with its rules, its records and its answers.
 
-pub mod desk;
+pub mod commands;
 pub mod store;
 
 use common::domain::{Change, Order};

@@ -1,14 +1,14 @@
 //! The queries on orders and their history.
 
+use catalogue::Service;
 use std::collections::HashMap;
 
 use common::{
-    Fault, FaultContext as _,
+    Failure, FailureContext as _,
     domain::{
         Actor, Change, Material, Model, ModelFormat, NewOrder, Order, OrderFacts, OrderId, OrderStatus, Owner, Price,
-        System,
     },
-    fault::ErrorType,
+    failure::ErrorType,
     http::Cursor,
 };
 use sqlx::{PgConnection, PgExecutor};
@@ -57,12 +57,12 @@ struct Row {
 }
 
 impl TryFrom<Row> for StoredOrder {
-    type Error = Fault;
+    type Error = Failure;
 
-    fn try_from(row: Row) -> Result<Self, Fault> {
+    fn try_from(row: Row) -> Result<Self, Failure> {
         // The table's constraints rule out what isn't whole.
         let owner = row.customer_id.map(Owner::Customer).or(row.partner_id.map(Owner::Partner));
-        let owner = owner.ok_or(Fault::bare(ErrorType::DatabaseError, "an order without an owner"))?;
+        let owner = owner.ok_or(Failure::bare(ErrorType::DatabaseError, "an order without an owner"))?;
         let model = match (row.model_filename, row.model_format, row.model_bytes, row.model_sha256) {
             (Some(filename), Some(format), Some(bytes), Some(sha256)) => {
                 Some(Model { filename, format, bytes, sha256 })
@@ -131,9 +131,9 @@ pub struct Creation {
 /// If the database fails.
 pub async fn create(
     database: impl PgExecutor<'_>,
-    service: System,
+    service: Service,
     creations: &[Creation],
-) -> Result<Vec<Order>, Fault> {
+) -> Result<Vec<Order>, Failure> {
     let customers: Vec<_> = creations.iter().map(|creation| creation.customer).collect();
     let materials: Vec<_> = creations.iter().map(|creation| creation.new.material).collect();
     let quantities: Vec<_> = creations.iter().map(|creation| creation.new.quantity).collect();
@@ -169,7 +169,7 @@ pub async fn create(
         &event_ids,
         &lines as &[Option<&str>]
     );
-    let rows = rows.fetch_all(database).await.fault("creating orders")?;
+    let rows = rows.fetch_all(database).await.failure("creating orders")?;
     let mut created: HashMap<_, _> = rows.into_iter().map(|row| (row.event_id, (row.id, row.now))).collect();
     let orders = creations.iter().map(|creation| {
         let (id, now) = created.remove(&creation.event_id)?;
@@ -186,7 +186,7 @@ pub async fn create(
             updated_at: now,
         })
     });
-    orders.collect::<Option<_>>().ok_or(Fault::bare(ErrorType::Internal, "an order was created and is not there"))
+    orders.collect::<Option<_>>().ok_or(Failure::bare(ErrorType::Internal, "an order was created and is not there"))
 }
 
 /// Finds an order.
@@ -194,9 +194,9 @@ pub async fn create(
 /// # Errors
 ///
 /// If the database fails.
-pub async fn find(database: impl PgExecutor<'_>, id: &OrderId) -> Result<Option<StoredOrder>, Fault> {
+pub async fn find(database: impl PgExecutor<'_>, id: &OrderId) -> Result<Option<StoredOrder>, Failure> {
     let row = select_orders!("WHERE id = $1", id.as_str());
-    row.fetch_optional(database).await.fault("looking an order up")?.map(StoredOrder::try_from).transpose()
+    row.fetch_optional(database).await.failure("looking an order up")?.map(StoredOrder::try_from).transpose()
 }
 
 /// Finds an order and keeps everybody else from changing it until the transaction ends.
@@ -204,9 +204,9 @@ pub async fn find(database: impl PgExecutor<'_>, id: &OrderId) -> Result<Option<
 /// # Errors
 ///
 /// If the database fails.
-pub async fn lock(transaction: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Fault> {
+pub async fn lock(transaction: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Failure> {
     let row = select_orders!("WHERE id = $1 FOR UPDATE", id.as_str());
-    row.fetch_optional(transaction).await.fault("looking an order up")?.map(StoredOrder::try_from).transpose()
+    row.fetch_optional(transaction).await.failure("looking an order up")?.map(StoredOrder::try_from).transpose()
 }
 
 /// Which orders a list has.
@@ -228,7 +228,7 @@ pub async fn list(
     filter: Filter,
     limit: i64,
     after: Option<&Cursor>,
-) -> Result<Vec<Order>, Fault> {
+) -> Result<Vec<Order>, Failure> {
     let (after_time, after_id) = after.map(|cursor| (cursor.at, cursor.id.as_str())).unzip();
     let rows = select_orders!(
         "WHERE ($1::text IS NULL OR status = $1) AND ($2::uuid IS NULL OR customer_id = $2)
@@ -240,7 +240,7 @@ pub async fn list(
         after_id,
         limit + 1,
     );
-    let rows = rows.fetch_all(database).await.fault("listing orders")?;
+    let rows = rows.fetch_all(database).await.failure("listing orders")?;
     rows.into_iter().map(|row| Ok(StoredOrder::try_from(row)?.order)).collect()
 }
 
@@ -249,16 +249,16 @@ pub async fn list(
 /// # Errors
 ///
 /// If the database fails.
-pub async fn history(database: impl PgExecutor<'_>, id: &OrderId) -> Result<Vec<Change>, Fault> {
+pub async fn history(database: impl PgExecutor<'_>, id: &OrderId) -> Result<Vec<Change>, Failure> {
     let mut changes = sqlx::query_as!(
         Change,
-        r#"SELECT status AS "status: OrderStatus", at, actor, service AS "service: System"
+        r#"SELECT status AS "status: OrderStatus", at, actor, service AS "service: Service"
            FROM order_history WHERE order_id = $1"#,
         id.as_str()
     )
     .fetch_all(database)
     .await
-    .fault("reading an order's history")?;
+    .failure("reading an order's history")?;
     changes.sort_by_key(|change| change.status);
     Ok(changes)
 }
@@ -268,7 +268,7 @@ pub async fn history(database: impl PgExecutor<'_>, id: &OrderId) -> Result<Vec<
 /// # Errors
 ///
 /// If the database fails.
-pub async fn details(database: &mut PgConnection, found: StoredOrder) -> Result<OrderDetails, Fault> {
+pub async fn details(database: &mut PgConnection, found: StoredOrder) -> Result<OrderDetails, Failure> {
     let history = history(database, &found.order.id).await?;
     Ok(OrderDetails { order: found.order, price_failure: found.price_failure, history })
 }
@@ -284,7 +284,7 @@ pub async fn advance(
     order: &mut Order,
     change: &Change,
     event_id: Uuid,
-) -> Result<(), Fault> {
+) -> Result<(), Failure> {
     let updated_at = sqlx::query_scalar!(
         "WITH noted AS (INSERT INTO order_history (order_id, status, at, actor, service, event_id)
                         VALUES ($1, $2, $3, $4, $5, $6))
@@ -300,7 +300,7 @@ pub async fn advance(
     )
     .fetch_one(transaction)
     .await
-    .fault("changing an order's status")?;
+    .failure("changing an order's status")?;
     order.status = change.status;
     order.updated_at = updated_at;
     Ok(())
@@ -316,7 +316,7 @@ pub async fn attach_model(
     order: &mut Order,
     model: Model,
     key: &str,
-) -> Result<(), Fault> {
+) -> Result<(), Failure> {
     let updated_at = sqlx::query_scalar!(
         "UPDATE orders SET model_filename = $2, model_format = $3, model_bytes = $4, model_sha256 = $5, model_key = $6,
                            updated_at = now()
@@ -330,7 +330,7 @@ pub async fn attach_model(
     )
     .fetch_one(transaction)
     .await
-    .fault("attaching a model")?;
+    .failure("attaching a model")?;
     order.model = Some(model);
     order.updated_at = updated_at;
     Ok(())
@@ -345,8 +345,8 @@ pub async fn facts(
     transaction: &mut PgConnection,
     order: Order,
     model_key: Option<String>,
-) -> Result<OrderFacts, Fault> {
-    let model_key = model_key.ok_or(Fault::bare(ErrorType::ModelMissing, "an order without a model"))?;
+) -> Result<OrderFacts, Failure> {
+    let model_key = model_key.ok_or(Failure::bare(ErrorType::ModelMissing, "an order without a model"))?;
     let history = history(transaction, &order.id).await?;
     Ok(OrderFacts { order, model_key, history, price_failure: None })
 }
@@ -357,7 +357,7 @@ pub async fn facts(
 /// # Errors
 ///
 /// If the database fails.
-pub async fn take_over(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<(), Fault> {
+pub async fn take_over(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<(), Failure> {
     let OrderFacts { order, model_key, history, .. } = facts;
     let until_submitted = || history.iter().filter(|change| change.status <= OrderStatus::Submitted);
     let submitted = until_submitted().map(|change| change.at).max().unwrap_or(order.created_at);
@@ -380,7 +380,7 @@ pub async fn take_over(transaction: &mut PgConnection, facts: &OrderFacts) -> Re
         model.map(|_| model_key.as_str()),
         order.created_at
     );
-    if inserted.execute(&mut *transaction).await.fault("taking an order over")?.rows_affected() == 0 {
+    if inserted.execute(&mut *transaction).await.failure("taking an order over")?.rows_affected() == 0 {
         return Ok(());
     }
     for change in until_submitted() {
@@ -394,7 +394,7 @@ pub async fn take_over(transaction: &mut PgConnection, facts: &OrderFacts) -> Re
         )
         .execute(&mut *transaction)
         .await
-        .fault("taking an order's history over")?;
+        .failure("taking an order's history over")?;
     }
     Ok(())
 }
@@ -409,7 +409,7 @@ pub async fn note_price(
     id: &OrderId,
     price: Option<&Price>,
     failure: Option<&str>,
-) -> Result<(), Fault> {
+) -> Result<(), Failure> {
     sqlx::query!(
         "UPDATE orders SET price_amount_minor = $2, price_currency = $3, price_failure = $4, updated_at = now()
          WHERE id = $1 AND price_amount_minor IS NULL AND ($2::bigint IS NOT NULL OR price_failure IS DISTINCT FROM $4)",
@@ -420,7 +420,7 @@ pub async fn note_price(
     )
     .execute(transaction)
     .await
-    .fault("noting a price")?;
+    .failure("noting a price")?;
     Ok(())
 }
 
@@ -445,7 +445,7 @@ pub async fn stuck(
     filter: Filter,
     limit: i64,
     after: Option<&Cursor>,
-) -> Result<Vec<StoredOrder>, Fault> {
+) -> Result<Vec<StoredOrder>, Failure> {
     let (statuses, since) = arrays(deadlines);
     let (after_time, after_id) = after.map(|cursor| (cursor.at, cursor.id.as_str())).unzip();
     // The index has those that were reported beside those that weren't: each part is read from its own beginning. Whole
@@ -472,7 +472,7 @@ pub async fn stuck(
         after_id,
         limit + 1,
     );
-    let rows = rows.fetch_all(database).await.fault("listing stuck orders")?;
+    let rows = rows.fetch_all(database).await.failure("listing stuck orders")?;
     rows.into_iter().map(StoredOrder::try_from).collect()
 }
 
@@ -488,7 +488,7 @@ pub async fn overdue(
     filter: Filter,
     limit: i64,
     after: Option<&Cursor>,
-) -> Result<Vec<StoredOrder>, Fault> {
+) -> Result<Vec<StoredOrder>, Failure> {
     let (after_time, after_id) = after.map(|cursor| (cursor.at, cursor.id.as_str())).unzip();
     let rows = select_orders!(
         "WHERE status <> 'CLOSED' AND submitted_at < $1
@@ -502,7 +502,7 @@ pub async fn overdue(
         after_id,
         limit + 1,
     );
-    let rows = rows.fetch_all(database).await.fault("listing overdue orders")?;
+    let rows = rows.fetch_all(database).await.failure("listing overdue orders")?;
     rows.into_iter().map(StoredOrder::try_from).collect()
 }
 
@@ -531,7 +531,7 @@ pub async fn report_standing(
     database: impl PgExecutor<'_>,
     deadlines: &[Deadline],
     limit: i64,
-) -> Result<Vec<Late>, Fault> {
+) -> Result<Vec<Late>, Failure> {
     let (statuses, since) = arrays(deadlines);
     sqlx::query_as!(
         Late,
@@ -553,7 +553,7 @@ pub async fn report_standing(
     )
     .fetch_all(database)
     .await
-    .fault("looking for orders that stand still")
+    .failure("looking for orders that stand still")
 }
 
 /// The same for open orders that were submitted before `since`: at most `limit` of them.
@@ -565,7 +565,7 @@ pub async fn report_overdue(
     database: impl PgExecutor<'_>,
     since: OffsetDateTime,
     limit: i64,
-) -> Result<Vec<Late>, Fault> {
+) -> Result<Vec<Late>, Failure> {
     sqlx::query_as!(
         Late,
         r#"WITH waiting AS (
@@ -581,7 +581,7 @@ pub async fn report_overdue(
     )
     .fetch_all(database)
     .await
-    .fault("looking for overdue orders")
+    .failure("looking for overdue orders")
 }
 
 fn arrays(deadlines: &[Deadline]) -> (Vec<&'static str>, Vec<OffsetDateTime>) {

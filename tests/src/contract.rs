@@ -2,7 +2,7 @@
 //!
 //! ```no_run
 //! # use serde_json::json;
-//! # async fn example<ShopApi: common::service::Service>() {
+//! # async fn example<ShopApi: common::service::Definition>() {
 //! let shop = e2e::contract::start::<ShopApi>(&[]).await;
 //! let ada = shop.customer().await;
 //! let order = ada.post_json("/orders", json!({"material": "silver_925", "quantity": 1})).await.expect(201);
@@ -14,6 +14,7 @@
 //! of its own, both gone when it is dropped. There is no broker: the CRM and the MES are `degraded`, and messages wait in
 //! the outbox.
 
+use catalogue::Service;
 use std::{
     fs,
     io::{self, Write as _},
@@ -23,8 +24,7 @@ use std::{
 
 use common::{
     auth::{Hasher, Role, accounts},
-    domain::System,
-    service::{Application, Service, Settings},
+    service::{Application, Definition, Settings},
     telemetry,
 };
 use local::Kind;
@@ -62,8 +62,8 @@ pub struct RunningService {
 /// # Panics
 ///
 /// If it doesn't start.
-pub async fn start<S: Service>(flags: &[&str]) -> RunningService {
-    capture_records(S::SYSTEM);
+pub async fn start<S: Definition>(flags: &[&str]) -> RunningService {
+    capture_records(S::SERVICE);
     let postgres = tokio::task::spawn_blocking(|| local::System::shared(&[Kind::Postgres])).await;
     let postgres = postgres.expect("PostgreSQL starts");
     let administrator = postgres.file().postgres_admin.as_deref().expect("PostgreSQL runs");
@@ -82,11 +82,11 @@ pub async fn start<S: Service>(flags: &[&str]) -> RunningService {
 }
 
 /// Runs a service until the guard is dropped; gives its address.
-async fn run<S: Service>(database: &TestDatabase, models: &ModelFolder, flags: &[&str]) -> (DropGuard, String) {
+async fn run<S: Definition>(database: &TestDatabase, models: &ModelFolder, flags: &[&str]) -> (DropGuard, String) {
     let models_url = format!("file://{}", models.0.display());
     let mut all_flags = vec!["--listen-addr", "127.0.0.1:0", "--database-url", database.url()];
     all_flags.extend(["--model-store-url", &models_url]);
-    if S::SYSTEM != System::ShopApi {
+    if S::SERVICE != Service::ShopApi {
         all_flags.extend(["--amqp-url", NO_BROKER]);
     }
     all_flags.extend(flags);
@@ -97,7 +97,7 @@ async fn run<S: Service>(database: &TestDatabase, models: &ModelFolder, flags: &
     tokio::spawn(async move {
         // Cut off by the end of the test's runtime at the latest.
         if let Err(error) = application.run_until_stopped().await {
-            eprintln!("{}: {error:#}", S::SYSTEM);
+            eprintln!("{}: {error:#}", S::SERVICE);
         }
     });
     (stopping.drop_guard(), format!("http://{address}"))
@@ -110,7 +110,7 @@ impl RunningService {
     /// # Panics
     ///
     /// If it doesn't start.
-    pub async fn replica<S: Service>(&self, flags: &[&str]) -> (DropGuard, Client) {
+    pub async fn replica<S: Definition>(&self, flags: &[&str]) -> (DropGuard, Client) {
         let (stop_on_drop, address) = run::<S>(&self.database, &self.models, flags).await;
         (stop_on_drop, Client::new(&address))
     }
@@ -253,11 +253,11 @@ fn keep(line: &[u8]) -> io::Result<()> {
 }
 
 /// Sets tracing up as a service's `main` does, with the records kept here instead of written out.
-fn capture_records(system: System) {
+fn capture_records(service: Service) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         telemetry::redirect(keep);
-        let records = telemetry::records(system.name());
+        let records = telemetry::records(service.name());
         let spans = tracing_opentelemetry::layer().with_tracer(SdkTracerProvider::default().tracer("tests"));
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
         let filter = tracing_subscriber::EnvFilter::new(telemetry::DEFAULT_FILTER);

@@ -1,7 +1,7 @@
 //! Whole lives of orders, from their creation to their delivery, and the trails that they leave.
 
+use catalogue::record::violations;
 use common::domain::OrderStatus::{self, Closed, FileUploaded, PriceCalculated, Shipped, Submitted};
-use elk::record::faults;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -26,7 +26,7 @@ async fn trail(support: &Search, order: &str, expected: &[(&str, &str, &str)]) -
     })
     .await;
     for record in &found {
-        assert_eq!(faults(record), [""; 0], "{record:?}");
+        assert_eq!(violations(record), [""; 0], "{record:?}");
         assert_eq!(text(record, "trace.id").len(), 32, "{record:?}");
     }
     found

@@ -1,13 +1,13 @@
 //! The harness of the contract tests, with the smallest service there is.
 
+use catalogue::Service;
 use std::time::Duration;
 
 use common::{
     Core,
     auth::Role,
     database::{self, Patience},
-    domain::System,
-    service::{Background, Service},
+    service::{Background, Definition},
 };
 use e2e::{
     contract::{self, records_of},
@@ -24,8 +24,8 @@ struct Smallest;
 #[derive(Clone, Debug, clap::Args)]
 struct NoSettings {}
 
-impl Service for Smallest {
-    const SYSTEM: System = System::ShopApi;
+impl Definition for Smallest {
+    const SERVICE: Service = Service::ShopApi;
     const ABOUT: &'static str = "Nothing but what every service has";
     const LISTEN_ADDR: &'static str = "127.0.0.1:0";
     const DATABASE_URL: &'static str = "postgres://nobody@127.0.0.1:1/nothing";

@@ -2,7 +2,7 @@
 //! it, and a test walks every operation of every service with every kind of caller to see that all of them agree.
 
 use super::Role;
-use crate::domain::System;
+use catalogue::Service;
 
 /// What an operation asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,16 +17,16 @@ pub enum Access {
 
 use Access::{AnySession, Anybody, Only};
 use Role::{Carrier, Customer, Operator, Partner, Seller};
-use System::{CrmApi, MesApi, ShopApi};
+use Service::{CrmApi, MesApi, ShopApi};
 
 /// Where, method, path, who. Customers and partners see their own orders alone; somebody else's is `404`. Of operators,
 /// only the one who took an order moves it on.
 #[rustfmt::skip]
-const TABLE: &[(&[System], &str, &str, Access)] = &[
-    (&System::ALL, "get",    "/health/live",         Anybody),
-    (&System::ALL, "get",    "/health/ready",        Anybody),
-    (&System::ALL, "post",   "/sessions",            Anybody),
-    (&System::ALL, "delete", "/sessions/current",    AnySession),
+const TABLE: &[(&[Service], &str, &str, Access)] = &[
+    (&Service::ALL, "get",    "/health/live",         Anybody),
+    (&Service::ALL, "get",    "/health/ready",        Anybody),
+    (&Service::ALL, "post",   "/sessions",            Anybody),
+    (&Service::ALL, "delete", "/sessions/current",    AnySession),
 
     (&[ShopApi],   "post",   "/customers",           Anybody),
     (&[ShopApi],   "post",   "/orders",              Only(Customer)),
@@ -54,13 +54,13 @@ const TABLE: &[(&[System], &str, &str, Access)] = &[
 ];
 
 /// Every operation of a service that the table has: method, path, and what is asked of the caller.
-pub fn of(system: System) -> impl Iterator<Item = (&'static str, &'static str, Access)> {
-    let rows = TABLE.iter().filter(move |(systems, ..)| systems.contains(&system));
+pub fn of(service: Service) -> impl Iterator<Item = (&'static str, &'static str, Access)> {
+    let rows = TABLE.iter().filter(move |(systems, ..)| systems.contains(&service));
     rows.map(|(_, method, path, access)| (*method, *path, *access))
 }
 
 /// What an operation asks of its caller, if the table has it. `method` is in lower case.
 #[must_use]
-pub fn to(system: System, method: &str, path: &str) -> Option<Access> {
-    of(system).find(|row| (row.0, row.1) == (method, path)).map(|row| row.2)
+pub fn to(service: Service, method: &str, path: &str) -> Option<Access> {
+    of(service).find(|row| (row.0, row.1) == (method, path)).map(|row| row.2)
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Hasher, Role, Token, WeakPassword, password::HasherError};
-use crate::fault::{ErrorType, Fault, FaultContext as _};
+use crate::failure::{ErrorType, Failure, FailureContext as _};
 
 /// Why no account was made.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +28,7 @@ pub enum AccountError {
     Unknown,
     /// A failure of ours.
     #[error(transparent)]
-    Fault(#[from] Fault),
+    Failure(#[from] Failure),
 }
 
 /// Makes an account that logs in with a password.
@@ -46,7 +46,7 @@ pub async fn create(
     check_login(login)?;
     let hash = hasher.hash(password).await.map_err(|error| match error {
         HasherError::Busy => AccountError::Busy,
-        HasherError::Fault(fault) => fault.into(),
+        HasherError::Failure(failure) => failure.into(),
     })??;
     let id = Uuid::now_v7();
     let inserted = sqlx::query!(
@@ -60,7 +60,7 @@ pub async fn create(
         Err(sqlx::Error::Database(error)) if error.constraint() == Some("accounts_login_is_unique") => {
             Err(AccountError::LoginTaken)
         }
-        result => Ok(result.map(|_| id).fault("storing an account")?),
+        result => Ok(result.map(|_| id).failure("storing an account")?),
     }
 }
 
@@ -77,7 +77,7 @@ pub async fn disable(database: &PgPool, login: &str) -> Result<OffsetDateTime, A
            SELECT disabled_at AS "disabled_at!" FROM disabled"#,
         login
     );
-    row.fetch_optional(database).await.fault("disabling an account")?.ok_or(AccountError::Unknown)
+    row.fetch_optional(database).await.failure("disabling an account")?.ok_or(AccountError::Unknown)
 }
 
 /// Gives a key to a partner or carrier; makes the account if there is none of this name. With `rotate`, all its earlier keys
@@ -88,8 +88,8 @@ pub async fn disable(database: &PgPool, login: &str) -> Result<OffsetDateTime, A
 /// If the name can't be used or belongs to another role, or something of ours fails.
 pub async fn give_key(database: &PgPool, name: &str, role: Role, rotate: bool) -> Result<(Uuid, Token), AccountError> {
     check_login(name)?;
-    let key = Token::new_key().map_err(|error| Fault::new(ErrorType::Internal, "making a key", error))?;
-    let mut transaction = database.begin().await.fault("storing a key")?;
+    let key = Token::new_key().map_err(|error| Failure::new(ErrorType::Internal, "making a key", error))?;
+    let mut transaction = database.begin().await.failure("storing a key")?;
     let account = sqlx::query_scalar!(
         "INSERT INTO accounts (id, login, role) VALUES ($1, $2, $3)
          ON CONFLICT (login) DO UPDATE SET role = excluded.role WHERE accounts.role = excluded.role RETURNING id",
@@ -97,19 +97,19 @@ pub async fn give_key(database: &PgPool, name: &str, role: Role, rotate: bool) -
         name,
         role.name()
     );
-    let account = account.fetch_optional(&mut *transaction).await.fault("storing a key")?;
+    let account = account.fetch_optional(&mut *transaction).await.failure("storing a key")?;
     let account = account.ok_or(AccountError::LoginTaken)?;
     if rotate {
         sqlx::query!("DELETE FROM api_keys WHERE account_id = $1", account)
             .execute(&mut *transaction)
             .await
-            .fault("ending a key")?;
+            .failure("ending a key")?;
     }
     sqlx::query!("INSERT INTO api_keys (key_sha256, account_id) VALUES ($1, $2)", &key.sha256(), account)
         .execute(&mut *transaction)
         .await
-        .fault("storing a key")?;
-    transaction.commit().await.fault("storing a key")?;
+        .failure("storing a key")?;
+    transaction.commit().await.failure("storing a key")?;
     Ok((account, key))
 }
 
@@ -124,10 +124,10 @@ fn check_login(login: &str) -> Result<(), AccountError> {
 /// # Errors
 ///
 /// If the database fails.
-pub async fn is_customer(database: &PgPool, id: Uuid) -> Result<bool, Fault> {
+pub async fn is_customer(database: &PgPool, id: Uuid) -> Result<bool, Failure> {
     let row = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM accounts WHERE id = $1 AND role = 'customer' AND disabled_at IS NULL) AS "exists!""#,
         id
     );
-    row.fetch_one(database).await.fault("looking a customer up")
+    row.fetch_one(database).await.failure("looking a customer up")
 }

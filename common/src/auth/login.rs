@@ -7,7 +7,7 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-use elk::Action;
+use catalogue::Action;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::{Admitted, Role, Token, caller, password::HasherError, session, throttle};
 use crate::{
     Core,
-    fault::{ErrorType, Fault, FaultContext as _},
+    failure::{ErrorType, Failure, FailureContext as _},
     http::{
         ApiError, Json, Problem, Rejection, RequestInfo,
         answers::{Guarded, JsonBody, Unexpected},
@@ -95,7 +95,7 @@ async fn log_in(core: &Core, request: &RequestInfo, credentials: Credentials) ->
         credentials.login.replace('\0', "\u{fffd}"),
         request.source.to_string()
     );
-    let account = row.fetch_optional(&core.database).await.fault("looking an account up")?;
+    let account = row.fetch_optional(&core.database).await.failure("looking an account up")?;
     let now = OffsetDateTime::now_utc();
     if let Some(delay) = account.as_ref().and_then(|account| throttle::delay(account.failures, account.failed_at, now))
     {
@@ -105,7 +105,7 @@ async fn log_in(core: &Core, request: &RequestInfo, credentials: Credentials) ->
     let hash = account.as_ref().map(|account| account.password_hash.clone());
     let fits = core.hasher.verify(credentials.password, hash).await.map_err(|error| match error {
         HasherError::Busy => ApiError::from(Rejection::busy()),
-        HasherError::Fault(fault) => fault.into(),
+        HasherError::Failure(failure) => failure.into(),
     })?;
     let account = match account {
         Some(account) if fits && account.disabled_at.is_none() => account,
@@ -117,13 +117,13 @@ async fn log_in(core: &Core, request: &RequestInfo, credentials: Credentials) ->
 
     throttle::succeeded(&core.database, account.id, request.source).await?;
     request.identify_user(account.id);
-    let token = Token::new_session().map_err(|error| Fault::new(ErrorType::Internal, "making a token", error))?;
+    let token = Token::new_session().map_err(|error| Failure::new(ErrorType::Internal, "making a token", error))?;
     let expires_at = session::open(&core.database, account.id, &token, core.session_limits).await?;
     Ok(Session { token: token.expose().to_owned(), expires_at, account_id: account.id, role: account.role })
 }
 
 /// Counts and records a wrong login. Unknown, disabled and wrong look the same to the client.
-async fn report_failure(core: &Core, request: &RequestInfo, account: Option<Uuid>, login: &str) -> Result<(), Fault> {
+async fn report_failure(core: &Core, request: &RequestInfo, account: Option<Uuid>, login: &str) -> Result<(), Failure> {
     let failures = match account {
         Some(account) => Some(throttle::failed(&core.database, account, request.source).await?),
         None => None,

@@ -16,7 +16,7 @@ use argon2::{
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Semaphore;
 
-use crate::fault::{ErrorType, Fault, FaultContext as _};
+use crate::failure::{ErrorType, Failure, FailureContext as _};
 
 /// How long a login waits for its turn before it is refused.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
@@ -42,7 +42,7 @@ pub enum HasherError {
     /// Too many at once.
     Busy,
     /// A failure of ours.
-    Fault(Fault),
+    Failure(Failure),
 }
 
 /// The password is too easy to guess.
@@ -78,7 +78,7 @@ impl Hasher {
     /// # Errors
     ///
     /// If the operating system has no randomness for a salt.
-    pub fn new() -> Result<Self, Fault> {
+    pub fn new() -> Result<Self, Failure> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         // Its memory isn't kept: a service that nobody logs in to shouldn't have it.
         let decoy = hash(b"nobody's password", &mut Memory::new())?.into();
@@ -112,7 +112,7 @@ impl Hasher {
             let known = hash.is_some();
             let hash = hash.as_deref().unwrap_or(&decoy);
             let fits = fits(password.expose_secret().as_bytes(), hash, memory)
-                .map_err(|error| Fault::new(ErrorType::Internal, "reading a password's hash", error))?;
+                .map_err(|error| Failure::new(ErrorType::Internal, "reading a password's hash", error))?;
             Ok(fits && known)
         })
         .await
@@ -120,7 +120,7 @@ impl Hasher {
 
     async fn in_turn<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&mut Memory) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&mut Memory) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, HasherError> {
         let turn = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.turns).acquire_owned());
         let Ok(Ok(turn)) = turn.await else {
@@ -136,12 +136,12 @@ impl Hasher {
             memories().push(memory);
             result
         });
-        done.await.fault("hashing a password").flatten().map_err(HasherError::Fault)
+        done.await.failure("hashing a password").flatten().map_err(HasherError::Failure)
     }
 }
 
-fn hash(password: &[u8], memory: &mut Memory) -> Result<String, Fault> {
-    phc(password, memory).map_err(|error| Fault::new(ErrorType::Internal, "hashing a password", error))
+fn hash(password: &[u8], memory: &mut Memory) -> Result<String, Failure> {
+    phc(password, memory).map_err(|error| Failure::new(ErrorType::Internal, "hashing a password", error))
 }
 
 /// A new hash with a salt of its own, as a PHC string.

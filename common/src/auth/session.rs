@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::{Caller, Role, Token};
 use crate::{
-    Core, SessionLimits, Together,
-    fault::{Fault, FaultContext as _},
+    Batcher, Core, SessionLimits,
+    failure::{Failure, FailureContext as _},
 };
 
 /// A use is written down at most this often: a session's every request would be a write otherwise.
@@ -21,7 +21,7 @@ pub(super) async fn open(
     account: Uuid,
     token: &Token,
     limits: SessionLimits,
-) -> Result<OffsetDateTime, Fault> {
+) -> Result<OffsetDateTime, Failure> {
     let expires_at = OffsetDateTime::now_utc() + limits.absolute;
     sqlx::query!(
         "INSERT INTO sessions (token_sha256, account_id, expires_at) VALUES ($1, $2, $3)",
@@ -31,7 +31,7 @@ pub(super) async fn open(
     )
     .execute(database)
     .await
-    .fault("opening a session")?;
+    .failure("opening a session")?;
     Ok(expires_at)
 }
 
@@ -43,21 +43,21 @@ pub struct Session {
 }
 
 /// Looks sessions up by their tokens' hashes, those of all requests that came at the same time together.
-pub type Sessions = Together<[u8; 32], Option<Session>>;
+pub type Sessions = Batcher<[u8; 32], Option<Session>>;
 
 /// Looks sessions up in this database.
 pub(crate) fn sessions(database: PgPool) -> Sessions {
-    Together::new(move |hashes| find(database.clone(), hashes))
+    Batcher::new(move |hashes| find(database.clone(), hashes))
 }
 
-async fn find(database: PgPool, hashes: Vec<[u8; 32]>) -> Result<Vec<Option<Session>>, Fault> {
+async fn find(database: PgPool, hashes: Vec<[u8; 32]>) -> Result<Vec<Option<Session>>, Failure> {
     let rows = sqlx::query!(
         r#"SELECT token_sha256, accounts.id, role AS "role: Role", used_at
            FROM sessions JOIN accounts ON accounts.id = account_id
            WHERE token_sha256 = ANY ($1) AND disabled_at IS NULL AND expires_at > now()"#,
         &hashes as &[[u8; 32]]
     );
-    let rows = rows.fetch_all(&database).await.fault("looking sessions up")?;
+    let rows = rows.fetch_all(&database).await.failure("looking sessions up")?;
     let found: HashMap<_, _> = rows
         .into_iter()
         .map(|row| {
@@ -69,7 +69,7 @@ async fn find(database: PgPool, hashes: Vec<[u8; 32]>) -> Result<Vec<Option<Sess
 }
 
 /// Who holds the token, if it is good and its account is enabled.
-pub(super) async fn holder(core: &Core, token: &Token) -> Result<Option<Caller>, Fault> {
+pub(super) async fn holder(core: &Core, token: &Token) -> Result<Option<Caller>, Failure> {
     let (hash, database) = (token.sha256(), &core.database);
     if token.is_key() {
         let row = sqlx::query!(
@@ -77,7 +77,7 @@ pub(super) async fn holder(core: &Core, token: &Token) -> Result<Option<Caller>,
                WHERE key_sha256 = $1 AND disabled_at IS NULL"#,
             &hash
         );
-        let row = row.fetch_optional(database).await.fault("looking a key up")?;
+        let row = row.fetch_optional(database).await.failure("looking a key up")?;
         return Ok(row.map(|row| Caller { account: row.id, role: row.role }));
     }
     let Some(session) = core.sessions.ask(hash).await? else {
@@ -91,16 +91,16 @@ pub(super) async fn holder(core: &Core, token: &Token) -> Result<Option<Caller>,
         sqlx::query!("UPDATE sessions SET used_at = now() WHERE token_sha256 = $1", &hash)
             .execute(database)
             .await
-            .fault("noting a session's use")?;
+            .failure("noting a session's use")?;
     }
     Ok(Some(session.caller))
 }
 
 /// Ends a session at once.
-pub(super) async fn close(database: &PgPool, token: &Token) -> Result<(), Fault> {
+pub(super) async fn close(database: &PgPool, token: &Token) -> Result<(), Failure> {
     sqlx::query!("DELETE FROM sessions WHERE token_sha256 = $1", &token.sha256())
         .execute(database)
         .await
-        .fault("closing a session")?;
+        .failure("closing a session")?;
     Ok(())
 }

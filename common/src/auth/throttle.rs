@@ -7,7 +7,7 @@ use sqlx::PgPool;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::fault::{Fault, FaultContext as _};
+use crate::failure::{Failure, FailureContext as _};
 
 /// Failures further apart than this are not «in a row».
 const WINDOW: Duration = Duration::from_secs(15 * 60);
@@ -27,7 +27,7 @@ pub(super) fn delay(failures: i32, failed_at: Option<OffsetDateTime>, now: Offse
 }
 
 /// Counts one more failure; gives how many in a row that makes for the account, wherever they came from.
-pub(super) async fn failed(database: &PgPool, account: Uuid, source: IpAddr) -> Result<i32, Fault> {
+pub(super) async fn failed(database: &PgPool, account: Uuid, source: IpAddr) -> Result<i32, Failure> {
     let row = sqlx::query_scalar!(
         r#"WITH known AS (
                UPDATE login_sources SET failed_at = now(),
@@ -40,11 +40,11 @@ pub(super) async fn failed(database: &PgPool, account: Uuid, source: IpAddr) -> 
         WINDOW.as_secs_f64(),
         source.to_string()
     );
-    row.fetch_one(database).await.fault("counting a failed login")
+    row.fetch_one(database).await.failure("counting a failed login")
 }
 
 /// A login worked: the count starts anew, and from here the account's owner doesn't wait for others' failures any more.
-pub(super) async fn succeeded(database: &PgPool, account: Uuid, source: IpAddr) -> Result<(), Fault> {
+pub(super) async fn succeeded(database: &PgPool, account: Uuid, source: IpAddr) -> Result<(), Failure> {
     sqlx::query!(
         "WITH forgotten AS (UPDATE accounts SET failures = 0, failed_at = NULL WHERE id = $1 AND failures > 0)
          INSERT INTO login_sources (account_id, source) VALUES ($1, $2)
@@ -54,7 +54,7 @@ pub(super) async fn succeeded(database: &PgPool, account: Uuid, source: IpAddr) 
     )
     .execute(database)
     .await
-    .fault("forgetting failed logins")?;
+    .failure("forgetting failed logins")?;
     Ok(())
 }
 

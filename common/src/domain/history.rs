@@ -4,12 +4,13 @@
 //! as its sender knows it, and [`news`] tells what of it the receiver doesn't have yet. A late message brings nothing
 //! new, an early one brings what the late one would have brought as well, and the outcome is the same.
 
+use catalogue::Service;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::{OrderStatus, System};
+use super::OrderStatus;
 
 /// One change of an order's status: a fact, the same in every database that has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -23,7 +24,7 @@ pub struct Change {
     #[schema(example = "customer:01932f7e-6f5e-7cc0-8f3b-0d6a1b1f9e55")]
     pub actor: String,
     /// The service that made the change.
-    pub service: System,
+    pub service: Service,
 }
 
 /// Who makes a change.
@@ -32,14 +33,14 @@ pub enum Actor {
     /// A person or company, by the kind of its account.
     Account(crate::auth::Role, Uuid),
     /// A service by itself.
-    Service(System),
+    Service(Service),
 }
 
 impl std::fmt::Display for Actor {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Account(role, id) => write!(f, "{role}:{id}"),
-            Self::Service(system) => write!(f, "service:{system}"),
+            Self::Service(service) => write!(f, "service:{service}"),
         }
     }
 }
@@ -82,7 +83,7 @@ mod tests {
             status: *status,
             at: OffsetDateTime::UNIX_EPOCH,
             actor: String::new(),
-            service: System::MesApi,
+            service: Service::MesApi,
         };
         statuses.iter().map(change).collect()
     }

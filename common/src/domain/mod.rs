@@ -10,4 +10,4 @@ pub use history::{Actor, Change, Gap, news};
 pub use material::Material;
 pub use order::{InvalidOrder, Model, ModelFormat, NewOrder, NewStatus, Order, OrderFacts, Owner, Price};
 pub use order_id::{InvalidOrderId, OrderId};
-pub use status::{OrderStatus, Refusal, System, Trigger};
+pub use status::{OrderStatus, Refusal, Trigger};

@@ -1,5 +1,6 @@
 //! The ten statuses of an order, their order and their owners: the only place that decides whether a change is allowed.
 
+use catalogue::Service;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -28,40 +29,6 @@ pub enum OrderStatus {
     Shipped,
     /// The customer has it.
     Closed,
-}
-
-/// A system that changes orders.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
-#[serde(rename_all = "kebab-case")]
-#[sqlx(type_name = "text", rename_all = "kebab-case")]
-pub enum System {
-    /// What customers use.
-    ShopApi,
-    /// What sellers use.
-    CrmApi,
-    /// What operators and partners use.
-    MesApi,
-}
-
-impl System {
-    /// All three.
-    pub const ALL: [Self; 3] = [Self::ShopApi, Self::CrmApi, Self::MesApi];
-
-    /// The service's name, in logs and in the history.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::ShopApi => "shop-api",
-            Self::CrmApi => "crm-api",
-            Self::MesApi => "mes-api",
-        }
-    }
-}
-
-impl std::fmt::Display for System {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
-    }
 }
 
 /// What makes an order go one status on.
@@ -154,8 +121,8 @@ impl OrderStatus {
 
     /// What sets this status, and in which systems. The MES goes through the first three for orders of partners.
     #[must_use]
-    pub const fn set_by(self) -> (Trigger, &'static [System]) {
-        use System::{CrmApi, MesApi, ShopApi};
+    pub const fn set_by(self) -> (Trigger, &'static [Service]) {
+        use Service::{CrmApi, MesApi, ShopApi};
         match self {
             Self::Initiated => (Trigger::Creation, &[ShopApi, CrmApi, MesApi]),
             Self::FileUploaded => (Trigger::Upload, &[ShopApi, CrmApi, MesApi]),
@@ -172,14 +139,14 @@ impl OrderStatus {
     /// # Errors
     ///
     /// Says which rule the change would break; the answer to it is `409 Conflict`.
-    pub fn change(self, to: Self, trigger: Trigger, system: System) -> Result<(), Refusal> {
+    pub fn change(self, to: Self, trigger: Trigger, service: Service) -> Result<(), Refusal> {
         let (its_trigger, its_systems) = to.set_by();
         match to.cmp(&self) {
             std::cmp::Ordering::Equal => Err(Refusal::Repeated(to)),
             std::cmp::Ordering::Less => Err(Refusal::Undone { from: self, to }),
             std::cmp::Ordering::Greater => match self.next() {
                 Some(next) if next != to => Err(Refusal::Skipped { from: self, next, to }),
-                _ if its_trigger != trigger || !its_systems.contains(&system) => Err(Refusal::NotYours(to)),
+                _ if its_trigger != trigger || !its_systems.contains(&service) => Err(Refusal::NotYours(to)),
                 _ => Ok(()),
             },
         }
@@ -200,7 +167,7 @@ mod tests {
 
     const TRIGGERS: [Trigger; 5] =
         [Trigger::Creation, Trigger::Upload, Trigger::Request, Trigger::Calculation, Trigger::Assignment];
-    const SYSTEMS: [System; 3] = [System::ShopApi, System::CrmApi, System::MesApi];
+    const SYSTEMS: [Service; 3] = [Service::ShopApi, Service::CrmApi, Service::MesApi];
 
     fn any_status() -> impl Strategy<Value = OrderStatus> {
         proptest::sample::select(&OrderStatus::ALL[..])
@@ -212,9 +179,9 @@ mod tests {
             from in any_status(),
             to in any_status(),
             trigger in proptest::sample::select(&TRIGGERS[..]),
-            system in proptest::sample::select(&SYSTEMS[..]),
+            service in proptest::sample::select(&SYSTEMS[..]),
         ) {
-            if from.change(to, trigger, system).is_ok() {
+            if from.change(to, trigger, service).is_ok() {
                 prop_assert_eq!(from.next(), Some(to));
                 prop_assert_eq!(to.previous(), Some(from));
             }
@@ -227,8 +194,8 @@ mod tests {
         ) {
             let mut status = OrderStatus::Initiated;
             let mut taken = vec![status];
-            for (to, trigger, system) in asks {
-                if status.change(to, trigger, system).is_ok() {
+            for (to, trigger, service) in asks {
+                if status.change(to, trigger, service).is_ok() {
                     status = to;
                     taken.push(to);
                 }
@@ -238,7 +205,7 @@ mod tests {
 
         #[test]
         fn a_refusal_names_the_rule_that_was_broken(from in any_status(), to in any_status()) {
-            let refusal = SYSTEMS.iter().flat_map(|system| TRIGGERS.map(|trigger| from.change(to, trigger, *system)))
+            let refusal = SYSTEMS.iter().flat_map(|service| TRIGGERS.map(|trigger| from.change(to, trigger, *service)))
                 .find_map(Result::err).expect("no change is allowed to everybody");
             prop_assert_eq!(matches!(refusal, Refusal::Repeated(_)), from == to);
             prop_assert_eq!(matches!(refusal, Refusal::Undone { .. }), to < from);
@@ -251,8 +218,8 @@ mod tests {
         for to in &OrderStatus::ALL[1..] {
             let from = to.previous().expect("it is not the first");
             let (trigger, systems) = to.set_by();
-            for system in SYSTEMS {
-                assert_eq!(from.change(*to, trigger, system).is_ok(), systems.contains(&system), "{to} in {system}");
+            for service in SYSTEMS {
+                assert_eq!(from.change(*to, trigger, service).is_ok(), systems.contains(&service), "{to} in {service}");
             }
         }
     }
@@ -266,6 +233,6 @@ mod tests {
 
     #[test]
     fn everybody_who_reads_the_log_knows_the_same_statuses() {
-        assert_eq!(OrderStatus::ALL.map(OrderStatus::name), elk::ORDER_STATUSES);
+        assert_eq!(OrderStatus::ALL.map(OrderStatus::name), catalogue::ORDER_STATUSES);
     }
 }

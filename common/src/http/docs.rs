@@ -1,6 +1,7 @@
 //! The OpenAPI document at `/openapi.json`, and the page for people at `/docs`.
 
 use axum::{Router, http::header};
+use catalogue::Service;
 use utoipa::{
     OpenApi,
     openapi::{
@@ -12,10 +13,7 @@ use utoipa::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{Problem, router::always};
-use crate::{
-    auth::access::{self, Access},
-    domain::System,
-};
+use crate::auth::access::{self, Access};
 
 /// The page loads its own scripts, styles and icons; the library writes styles into its elements.
 const OWN_FILES: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -31,9 +29,9 @@ const OWN_FILES: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; i
 struct Base;
 
 /// The document before any route: who it is about and how to authenticate.
-pub(super) fn base(system: System) -> openapi::OpenApi {
+pub(super) fn base(service: Service) -> openapi::OpenApi {
     let mut document = Base::openapi();
-    document.info.title = system.name().to_owned();
+    document.info.title = service.name().to_owned();
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
     document.info.license = Some(openapi::LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build());
     let components = document.components.get_or_insert_default();
@@ -48,10 +46,10 @@ pub(super) fn base(system: System) -> openapi::OpenApi {
 }
 
 /// Writes into the document what each operation asks of its caller, as [`access`] has it.
-pub(super) fn say_who_may(document: &mut openapi::OpenApi, system: System) {
+pub(super) fn say_who_may(document: &mut openapi::OpenApi, service: Service) {
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
-            let ways: &[&str] = match access::to(system, method, path) {
+            let ways: &[&str] = match access::to(service, method, path) {
                 None | Some(Access::Anybody) => continue,
                 Some(Access::AnySession) => &["token"],
                 Some(Access::Only(role)) if role.has_keys() => &["key", "key_header"],

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::ApiError;
-use crate::{Core, fault::FaultContext as _};
+use crate::{Core, failure::FailureContext as _};
 
 /// A check that takes longer counts as failed.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -72,7 +72,7 @@ async fn ready(State(core): State<Core>) -> Response {
     let database = tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(&core.database));
     let models = tokio::time::timeout(PATIENCE, core.models.check());
     let (database, models) = tokio::join!(database, models);
-    let database = database.fault("asking the database").and_then(|answer| answer.fault("asking the database"));
+    let database = database.failure("asking the database").and_then(|answer| answer.failure("asking the database"));
     let state = |up| if up { Availability::Up } else { Availability::Down };
 
     let mut dependencies = BTreeMap::from([
@@ -90,9 +90,9 @@ async fn ready(State(core): State<Core>) -> Response {
         (StatusCode::OK, Status::Ok)
     };
     let mut answer = (code, Json(Report { status, dependencies })).into_response();
-    if let Err(fault) = database {
+    if let Err(failure) = database {
         // For the log: the answer has its body.
-        answer.extensions_mut().insert(Arc::new(ApiError::from(fault)));
+        answer.extensions_mut().insert(Arc::new(ApiError::from(failure)));
     }
     answer
 }

@@ -6,13 +6,13 @@ use axum::{
     http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use elk::Action;
+use catalogue::Action;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
     domain::{InvalidOrderId, Refusal},
-    fault::{ErrorType, Fault},
+    failure::{ErrorType, Failure},
     telemetry::Subject,
 };
 
@@ -159,7 +159,7 @@ pub enum ApiError {
     /// The client's mistake.
     Rejected(Rejection),
     /// A failure of ours, and what it kept from happening, if that is an event of the catalogue.
-    Failed(Fault, Option<Box<(Action, Subject)>>),
+    Failed(Failure, Option<Box<(Action, Subject)>>),
 }
 
 impl ApiError {
@@ -167,7 +167,7 @@ impl ApiError {
     #[must_use]
     pub fn during(self, action: Action, subject: Subject) -> Self {
         match self {
-            Self::Failed(fault, None) => Self::Failed(fault, Some(Box::new((action, subject)))),
+            Self::Failed(failure, None) => Self::Failed(failure, Some(Box::new((action, subject)))),
             other => other,
         }
     }
@@ -176,7 +176,7 @@ impl ApiError {
     pub(super) fn rejection(&self) -> Cow<'_, Rejection> {
         match self {
             Self::Rejected(rejection) => Cow::Borrowed(rejection),
-            Self::Failed(fault, _) => Cow::Owned(match fault.error_type {
+            Self::Failed(failure, _) => Cow::Owned(match failure.error_type {
                 ErrorType::DatabaseUnavailable | ErrorType::ModelStoreUnavailable | ErrorType::BrokerUnavailable => {
                     let detail = "A part of the system is not available at the moment. Nothing was changed; try again.";
                     let retry = with_header(header::RETRY_AFTER, HeaderValue::from(5));
@@ -201,9 +201,9 @@ impl From<Rejection> for ApiError {
     }
 }
 
-impl From<Fault> for ApiError {
-    fn from(fault: Fault) -> Self {
-        Self::Failed(fault, None)
+impl From<Failure> for ApiError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure, None)
     }
 }
 

@@ -15,7 +15,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use elk::{Action, field};
+use catalogue::{Action, field};
 use futures::FutureExt as _;
 use ipnet::IpNet;
 use opentelemetry::trace::Status;
@@ -25,9 +25,9 @@ use uuid::Uuid;
 
 use super::{ApiError, Rejection, detached::ClientGone, problem};
 use crate::{
-    Fault,
+    Failure,
     domain::OrderId,
-    fault::ErrorType,
+    failure::ErrorType,
     telemetry::{Record, Subject, TraceContext, adopt, identify, trace_id},
 };
 
@@ -157,9 +157,9 @@ fn cut(address: IpAddr, bits_of_v4: u8, bits_of_v6: u8) -> IpAddr {
     IpNet::new(address, bits).map_or(address, |network| network.network())
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Fault {
+fn panicked(panic: &(dyn Any + Send)) -> Failure {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    Fault::new(ErrorType::Panic, "a handler panicked", text.unwrap_or("no message"))
+    Failure::new(ErrorType::Panic, "a handler panicked", text.unwrap_or("no message"))
 }
 
 fn finish(
@@ -192,18 +192,18 @@ fn finish(
 
     let failed = answer.status().is_server_error();
     let failure = match error.as_deref() {
-        Some(ApiError::Failed(fault, kept_from)) => {
+        Some(ApiError::Failed(failure, kept_from)) => {
             let before_the_handler =
                 || (purpose(method, route), Subject { order: info.order.clone(), ..Subject::default() });
             let (action, subject) = kept_from.as_deref().cloned().unwrap_or_else(before_the_handler);
-            Some((fault, action, subject))
+            Some((failure, action, subject))
         }
         _ => None,
     };
     let mut record = match failure {
-        Some((fault, Action::HttpRequest, subject)) => Record::failure(Action::HttpRequest, subject, fault),
-        Some((fault, action, subject)) => {
-            Record::failure(action, subject, fault).write();
+        Some((failure, Action::HttpRequest, subject)) => Record::failure(Action::HttpRequest, subject, failure),
+        Some((failure, action, subject)) => {
+            Record::failure(action, subject, failure).write();
             Record::success(Action::HttpRequest, Subject::default()).unsuccessful()
         }
         None if failed => Record::success(Action::HttpRequest, Subject::default()).unsuccessful(),

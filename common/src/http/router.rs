@@ -43,8 +43,8 @@ pub struct RequestLimits {
 pub fn router(core: &Core, own: OpenApiRouter) -> Router {
     let shared = OpenApiRouter::new().merge(login::routes()).merge(health::routes()).with_state(core.clone());
     let (routes, mut document) =
-        OpenApiRouter::with_openapi(docs::base(core.system)).merge(own).merge(shared).split_for_parts();
-    docs::say_who_may(&mut document, core.system);
+        OpenApiRouter::with_openapi(docs::base(core.service)).merge(own).merge(shared).split_for_parts();
+    docs::say_who_may(&mut document, core.service);
     let limits = &core.request_limits;
     let cors = (!limits.cors_origins.is_empty()).then(|| cors(limits.cors_origins.clone()));
     // One stack for all routes, the outermost first: layer by layer, each would be boxed and cloned for every request.

@@ -90,7 +90,7 @@ where
         PutError::WrongContent => unsupported("The file's content is not what its name says.").into(),
         PutError::Body(error) if is_too_slow(&*error) => too_slow().into(),
         PutError::Body(_) => Rejection::malformed("The model did not arrive whole.").into(),
-        PutError::Fault(fault) => fault.into(),
+        PutError::Failure(failure) => failure.into(),
     })?;
     let model = Model {
         filename: filename.to_owned(),

@@ -1,5 +1,6 @@
 //! Connections to RabbitMQ, and the exchange and queues that everything else relies on.
 
+use catalogue::Service;
 use std::time::Duration;
 
 use lapin::{
@@ -11,10 +12,7 @@ use lapin::{
 use secrecy::ExposeSecret as _;
 
 use super::{EXCHANGE, MessageType, MessagingSettings, dead_letter_queue, queue};
-use crate::{
-    domain::System,
-    fault::{Fault, FaultContext as _},
-};
+use crate::failure::{Failure, FailureContext as _};
 
 /// A peer that says nothing for two of these is gone, in seconds.
 const HEARTBEAT: u16 = 10;
@@ -22,7 +20,7 @@ const HEARTBEAT: u16 = 10;
 /// How to reach RabbitMQ.
 #[derive(Clone)]
 pub(super) struct Broker {
-    system: System,
+    service: Service,
     uri: AMQPUri,
     /// Connecting and declaring take no longer than this, or the broker counts as away.
     patience: Duration,
@@ -35,45 +33,45 @@ pub(super) struct Line {
 }
 
 impl Broker {
-    pub(super) fn new(system: System, settings: &MessagingSettings) -> anyhow::Result<Self> {
+    pub(super) fn new(service: Service, settings: &MessagingSettings) -> anyhow::Result<Self> {
         // The error would repeat the URL with its password.
         let url = settings.amqp_url.expose_secret();
         let mut uri: AMQPUri =
             url.parse().map_err(|_| anyhow::anyhow!("AMQP_URL: this is no amqp:// or amqps:// URL"))?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         uri.query.connection_timeout.get_or_insert(5_000);
-        Ok(Self { system, uri, patience: settings.patience() })
+        Ok(Self { service, uri, patience: settings.patience() })
     }
 
     /// A new connection with one channel, on which exchange and queues exist. Recovery is ours: a connection that
     /// breaks is thrown away, and the next one starts from here.
-    pub(super) async fn connect(&self, purpose: &str) -> Result<Line, Fault> {
-        let name = format!("{} {purpose}", self.system);
+    pub(super) async fn connect(&self, purpose: &str) -> Result<Line, Failure> {
+        let name = format!("{} {purpose}", self.service);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let connect = async {
             let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
             let channel = connection.create_channel().await?;
-            declare(&channel, self.system).await?;
+            declare(&channel, self.service).await?;
             Ok::<_, lapin::Error>(Line { channel, connection })
         };
         tokio::time::timeout(self.patience, connect)
             .await
-            .fault("connecting to the broker")?
-            .fault("connecting to the broker")
+            .failure("connecting to the broker")?
+            .failure("connecting to the broker")
     }
 }
 
 /// Declares the exchange and what the service itself reads; it may do no more. As long as nobody has ever read the other
 /// side's queue, the broker returns what is published for it, and it stays in the outbox.
-async fn declare(channel: &Channel, system: System) -> Result<(), lapin::Error> {
+async fn declare(channel: &Channel, service: Service) -> Result<(), lapin::Error> {
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, FieldTable::default()).await?;
     // The dead letters' queue first: a message could be rejected as soon as the other one is there.
-    for name in [dead_letter_queue(system), queue(system)] {
+    for name in [dead_letter_queue(service), queue(service)] {
         channel.queue_declare(name.into(), QueueDeclareOptions::durable(), quorum()).await?;
     }
-    for message_type in MessageType::ALL.into_iter().filter(|message_type| message_type.recipient() == system) {
-        let (name, key) = (queue(system), message_type.name());
+    for message_type in MessageType::ALL.into_iter().filter(|message_type| message_type.recipient() == service) {
+        let (name, key) = (queue(service), message_type.name());
         channel
             .queue_bind(name.into(), EXCHANGE.into(), key.into(), QueueBindOptions::default(), FieldTable::default())
             .await?;

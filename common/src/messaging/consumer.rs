@@ -11,7 +11,7 @@ use std::{
     },
 };
 
-use elk::{Action, field};
+use catalogue::{Action, Service, field};
 use futures::StreamExt as _;
 use lapin::{
     message::Delivery,
@@ -28,8 +28,8 @@ use uuid::Uuid;
 use super::{Backoff, EXCHANGE, MessageType, broker::Broker, dead_letters, inbox, queue, schema};
 use crate::{
     crash,
-    domain::{OrderFacts, OrderId, System},
-    fault::{ErrorType, Fault, FaultContext as _},
+    domain::{OrderFacts, OrderId},
+    failure::{ErrorType, Failure, FailureContext as _},
     journal::{self, Entry, Journal},
     telemetry::{Record, Subject, TraceContext, adopt, identify},
 };
@@ -42,8 +42,8 @@ pub trait Handler: Clone + Send + Sync + 'static {
     fn apply(
         &self,
         transaction: &mut PgConnection,
-        messages: &[&Told],
-    ) -> impl Future<Output = Result<Vec<Entry>, Fault>> + Send;
+        messages: &[&InboundMessage],
+    ) -> impl Future<Output = Result<Vec<Entry>, Failure>> + Send;
 
     /// Called after the commit, to wake whoever has work now.
     fn committed(&self);
@@ -51,7 +51,7 @@ pub trait Handler: Clone + Send + Sync + 'static {
 
 /// What a message tells.
 #[derive(Debug)]
-pub struct Told {
+pub struct InboundMessage {
     /// The order, as its sender knows it.
     pub facts: OrderFacts,
     /// The span that applying it, and the records of that, belong to.
@@ -60,7 +60,7 @@ pub struct Told {
 
 pub(super) struct Consumer<H> {
     pub(super) broker: Broker,
-    pub(super) system: System,
+    pub(super) service: Service,
     pub(super) database: PgPool,
     pub(super) handler: H,
     pub(super) journal: Journal,
@@ -80,32 +80,32 @@ impl<H: Handler> Consumer<H> {
         while !self.stopping.is_cancelled() {
             let result = self.consume_until_broken(&mut backoff).await;
             self.connected.store(false, Ordering::Relaxed);
-            if let (Err(fault), true) = (&result, backoff.is_first()) {
+            if let (Err(failure), true) = (&result, backoff.is_first()) {
                 // A warning: nothing is lost, what comes meanwhile waits.
-                state("degraded").failed(Level::WARN, fault).write();
+                state("degraded").failed(Level::WARN, failure).write();
             }
             self.stopping.run_until_cancelled(backoff.wait()).await;
         }
     }
 
-    async fn consume_until_broken(&self, backoff: &mut Backoff) -> Result<(), Fault> {
+    async fn consume_until_broken(&self, backoff: &mut Backoff) -> Result<(), Failure> {
         let Some(line) = self.stopping.run_until_cancelled(self.broker.connect("consumer")).await else {
             return Ok(());
         };
         let line = line?;
         // Whoever is done finds the next batch here already and doesn't wait for the network.
         let prefetch = self.concurrency.saturating_mul(BATCH);
-        line.channel.basic_qos(prefetch, BasicQosOptions::default()).await.fault("limiting deliveries")?;
+        line.channel.basic_qos(prefetch, BasicQosOptions::default()).await.failure("limiting deliveries")?;
         let deliveries = line
             .channel
             .basic_consume(
-                queue(self.system).into(),
-                format!("{}-{}", self.system, Uuid::now_v7()).into(),
+                queue(self.service).into(),
+                format!("{}-{}", self.service, Uuid::now_v7()).into(),
                 BasicConsumeOptions::default(),
                 FieldTable::default(),
             )
             .await
-            .fault("subscribing")?;
+            .failure("subscribing")?;
         self.connected.store(true, Ordering::Relaxed);
         if !backoff.is_first() {
             state("ready").message("messages are received again".to_owned()).write();
@@ -123,9 +123,9 @@ impl<H: Handler> Consumer<H> {
             .await;
         if self.stopping.is_cancelled() {
             // Gives back what was prefetched.
-            return line.connection.close(200, "stopping".into()).await.fault("closing the connection");
+            return line.connection.close(200, "stopping".into()).await.failure("closing the connection");
         }
-        Err(Fault::bare(ErrorType::BrokerUnavailable, "the broker ended the subscription"))
+        Err(Failure::bare(ErrorType::BrokerUnavailable, "the broker ended the subscription"))
     }
 
     /// Handles deliveries to their end: acknowledged, or dead letters. If the channel breaks meanwhile, the broker
@@ -139,8 +139,10 @@ impl<H: Handler> Consumer<H> {
                 span.in_scope(|| message.record(Action::MessageReplayed).write());
             }
             match content {
-                Ok((_, id, facts)) => messages.push(Incoming { delivery, message, id, told: Told { facts, span } }),
-                Err(fault) => self.refuse(delivery, &message, &fault).instrument(span).await,
+                Ok((_, id, facts)) => {
+                    messages.push(Incoming { delivery, message, id, told: InboundMessage { facts, span } })
+                }
+                Err(failure) => self.refuse(delivery, &message, &failure).instrument(span).await,
             }
         }
         // Everybody locks several orders in the same sequence; what comes of one order stays in its own.
@@ -160,7 +162,7 @@ impl<H: Handler> Consumer<H> {
     async fn receive_alone(&self, incoming: &Incoming<'_>) {
         match self.handle(incoming).await {
             Ok(()) => incoming.acknowledge().await,
-            Err(Some(fault)) => self.refuse(incoming.delivery, &incoming.message, &fault).await,
+            Err(Some(failure)) => self.refuse(incoming.delivery, &incoming.message, &failure).await,
             // Stopping: another process gets it.
             Err(None) => {
                 let _ = incoming.delivery.reject(BasicRejectOptions { requeue: true }).await;
@@ -169,31 +171,31 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// Makes a delivery a dead letter.
-    async fn refuse(&self, delivery: &Delivery, message: &Message<'_>, fault: &Fault) {
-        message.record(Action::MessageDeadLettered).failed(Level::ERROR, fault).write();
+    async fn refuse(&self, delivery: &Delivery, message: &Message<'_>, failure: &Failure) {
+        message.record(Action::MessageDeadLettered).failed(Level::ERROR, failure).write();
         let _ = delivery.reject(BasicRejectOptions { requeue: false }).await;
     }
 
     /// Applies a message, as often as it takes. The error is what makes it a dead letter; none if we were to stop.
-    async fn handle(&self, incoming: &Incoming<'_>) -> Result<(), Option<Fault>> {
+    async fn handle(&self, incoming: &Incoming<'_>) -> Result<(), Option<Failure>> {
         let mut backoff = Backoff::new();
         loop {
-            let Err(fault) = self.apply(std::slice::from_ref(incoming)).await else {
+            let Err(failure) = self.apply(std::slice::from_ref(incoming)).await else {
                 return Ok(());
             };
-            let hopeless = match fault.error_type {
+            let hopeless = match failure.error_type {
                 ErrorType::MessageMalformed | ErrorType::MessageUnexpected => true,
                 ErrorType::DatabaseUnavailable => false,
                 _ => backoff.0 + 1 >= ATTEMPTS,
             };
             if hopeless {
-                return Err(Some(fault));
+                return Err(Some(failure));
             }
             if backoff.is_first() {
-                let failure = Record::failure(Action::MessageConsumed, incoming.subject(), &fault);
+                let failure = Record::failure(Action::MessageConsumed, incoming.subject(), &failure);
                 failure.messaging(Some(incoming.id), incoming.message.message_type).write();
             }
-            incoming.record(Action::MessageRetried).failed(Level::WARN, &fault).write();
+            incoming.record(Action::MessageRetried).failed(Level::WARN, &failure).write();
             if self.stopping.run_until_cancelled(backoff.wait()).await.is_none() {
                 return Err(None);
             }
@@ -202,8 +204,8 @@ impl<H: Handler> Consumer<H> {
 
     /// One transaction: the notes in the inbox, the effects, and the records of both. Messages that were applied before are
     /// left out: they were recorded then.
-    async fn apply(&self, messages: &[Incoming<'_>]) -> Result<(), Fault> {
-        let mut transaction = self.database.begin().await.fault("handling messages")?;
+    async fn apply(&self, messages: &[Incoming<'_>]) -> Result<(), Failure> {
+        let mut transaction = self.database.begin().await.failure("handling messages")?;
         let mut new = inbox::note(&mut transaction, messages.iter().map(|message| message.id)).await?;
         if new.is_empty() {
             return Ok(());
@@ -217,7 +219,7 @@ impl<H: Handler> Consumer<H> {
         entries.extend(self.handler.apply(&mut transaction, &told).await?);
         journal::keep(&mut transaction, &entries).await?;
         crash::point("consumer.applied");
-        transaction.commit().await.fault("handling messages")?;
+        transaction.commit().await.failure("handling messages")?;
         crash::point("consumer.committed");
         self.journal.write(entries);
         self.handler.committed();
@@ -228,7 +230,7 @@ impl<H: Handler> Consumer<H> {
     /// The consumer's span. A message is processed by itself, not in a batch, so the producer's span is its parent as
     /// well as its link, which the conventions allow for exactly this case.
     fn process_span(&self, delivery: &Delivery, message: &Message<'_>) -> Span {
-        let queue = queue(self.system);
+        let queue = queue(self.service);
         let key = delivery.routing_key.as_str();
         let span = tracing::error_span!(
             "message.process",
@@ -262,7 +264,7 @@ struct Incoming<'a> {
     delivery: &'a Delivery,
     message: Message<'a>,
     id: Uuid,
-    told: Told,
+    told: InboundMessage,
 }
 
 impl Incoming<'_> {
@@ -311,8 +313,8 @@ pub(super) struct Message<'a> {
 
 impl<'a> Message<'a> {
     /// Reads the delivery. What isn't one of ours can't become one by trying again.
-    pub(super) fn read(delivery: &'a Delivery) -> (Self, Result<(MessageType, Uuid, OrderFacts), Fault>) {
-        let malformed = |context| Fault::bare(ErrorType::MessageMalformed, context);
+    pub(super) fn read(delivery: &'a Delivery) -> (Self, Result<(MessageType, Uuid, OrderFacts), Failure>) {
+        let malformed = |context| Failure::bare(ErrorType::MessageMalformed, context);
         let properties = &delivery.properties;
         let name = properties.kind().as_ref().map_or(delivery.routing_key.as_str(), |kind| kind.as_str());
         let id = properties.message_id().as_ref().and_then(|id| id.as_str().parse::<Uuid>().ok());

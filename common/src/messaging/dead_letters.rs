@@ -1,6 +1,7 @@
 //! Dead letters: what the broker put aside because the service could not handle it, for a person to look at and to send
 //! back once the cause is mended.
 
+use catalogue::Service;
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, bail, ensure};
@@ -20,7 +21,7 @@ use super::{
     consumer::{Message, text_of},
     dead_letter_queue,
 };
-use crate::domain::{OrderId, System};
+use crate::domain::OrderId;
 
 /// The header that counts how often a message was sent back.
 const REPLAYS: &str = "replays";
@@ -66,10 +67,10 @@ pub enum Selection {
 /// # Errors
 ///
 /// The broker can't be reached.
-pub async fn list(system: System, settings: &MessagingSettings) -> anyhow::Result<Vec<DeadLetter>> {
-    let line = Broker::new(system, settings)?.connect("dead letters").await?;
+pub async fn list(service: Service, settings: &MessagingSettings) -> anyhow::Result<Vec<DeadLetter>> {
+    let line = Broker::new(service, settings)?.connect("dead letters").await?;
     let mut letters = Vec::new();
-    for_each(&line.channel, system, async |letter| {
+    for_each(&line.channel, service, async |letter| {
         letters.push(letter.describe());
         Ok(true)
     })
@@ -86,15 +87,15 @@ pub async fn list(system: System, settings: &MessagingSettings) -> anyhow::Resul
 ///
 /// The broker can't be reached or doesn't take a message, or there is none of that number.
 pub async fn replay(
-    system: System,
+    service: Service,
     settings: &MessagingSettings,
     selection: Selection,
 ) -> anyhow::Result<Vec<DeadLetter>> {
-    let line = Broker::new(system, settings)?.connect("dead letters").await?;
+    let line = Broker::new(service, settings)?.connect("dead letters").await?;
     line.channel.confirm_select(ConfirmSelectOptions::default()).await?;
     // All are taken in hand before the first is sent, so that one that comes back at once isn't met again.
     let mut chosen = Vec::new();
-    for_each(&line.channel, system, async |letter| {
+    for_each(&line.channel, service, async |letter| {
         match selection {
             Selection::All => chosen.push(letter),
             Selection::Message(id) if letter.id() == Some(id) => {
@@ -128,10 +129,10 @@ pub(super) fn replays(delivery: &Delivery) -> i64 {
 /// Takes one dead letter after the other in hand, until there is none any more or `look` has seen enough.
 async fn for_each(
     channel: &Channel,
-    system: System,
+    service: Service,
     mut look: impl AsyncFnMut(Letter) -> anyhow::Result<bool>,
 ) -> anyhow::Result<()> {
-    let queue = dead_letter_queue(system);
+    let queue = dead_letter_queue(service);
     for _ in 0..LIMIT {
         let Some(got) = channel.basic_get(queue.as_str().into(), BasicGetOptions::default()).await? else { break };
         if !look(Letter::of(got.delivery)).await? {
@@ -188,7 +189,7 @@ impl Letter {
             message_type: message.message_type.to_owned(),
             order_id: message.order,
             reason: self.death.reason.clone(),
-            unreadable: content.err().map(|fault| fault.error_type.name()),
+            unreadable: content.err().map(|failure| failure.error_type.name()),
             dead_since: self.death.at,
             age_hours: age.map(|age| (age.as_seconds_f64() / 36.0).round() / 100.0),
             replays: replays(&self.delivery),

@@ -12,16 +12,17 @@ mod outbox;
 mod relay;
 mod schema;
 
+use catalogue::Service;
 use std::{sync::Arc, time::Duration};
 
 use clap::Args;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-pub use consumer::{Handler, Told};
+pub use consumer::{Handler, InboundMessage};
 pub use outbox::write;
 
-use crate::{Core, domain::System, service::Background};
+use crate::{Core, service::Background};
 
 /// The exchange that every message goes through.
 const EXCHANGE: &str = "orders";
@@ -75,11 +76,11 @@ impl MessageType {
 
     /// Who is told.
     #[must_use]
-    pub const fn recipient(self) -> System {
+    pub const fn recipient(self) -> Service {
         match self {
-            Self::OrderSubmitted | Self::OrderApproved => System::MesApi,
+            Self::OrderSubmitted | Self::OrderApproved => Service::MesApi,
             Self::OrderPartnerSubmitted | Self::OrderPriced | Self::OrderPriceFailed | Self::OrderProgressed => {
-                System::CrmApi
+                Service::CrmApi
             }
         }
     }
@@ -92,13 +93,13 @@ impl MessageType {
 }
 
 /// A service's queue.
-fn queue(system: System) -> String {
-    format!("{system}.orders")
+fn queue(service: Service) -> String {
+    format!("{service}.orders")
 }
 
 /// Where the broker puts what that service rejects; its policy says so.
-fn dead_letter_queue(system: System) -> String {
-    format!("{system}.orders.dead-letter")
+fn dead_letter_queue(service: Service) -> String {
+    format!("{service}.orders.dead-letter")
 }
 
 /// How a service talks to RabbitMQ.
@@ -142,7 +143,7 @@ pub fn start(
     handler: impl Handler,
     background: &mut Background,
 ) -> anyhow::Result<()> {
-    let broker = broker::Broker::new(core.system, settings)?;
+    let broker = broker::Broker::new(core.service, settings)?;
     let relay = relay::Relay {
         broker: broker.clone(),
         database: core.database.clone(),
@@ -156,7 +157,7 @@ pub fn start(
     background.spawn("relay", relay.run());
     let consumer = consumer::Consumer {
         broker,
-        system: core.system,
+        service: core.service,
         database: core.database.clone(),
         handler,
         journal: core.journal.clone(),

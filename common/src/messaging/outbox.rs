@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{MessageType, schema};
 use crate::{
     domain::OrderFacts,
-    fault::{Fault, FaultContext as _},
+    failure::{Failure, FailureContext as _},
     telemetry::TraceContext,
 };
 
@@ -16,7 +16,11 @@ use crate::{
 /// # Errors
 ///
 /// If the database fails.
-pub async fn write(transaction: &mut PgConnection, message_type: MessageType, facts: &OrderFacts) -> Result<(), Fault> {
+pub async fn write(
+    transaction: &mut PgConnection,
+    message_type: MessageType,
+    facts: &OrderFacts,
+) -> Result<(), Failure> {
     let trace = TraceContext::current();
     sqlx::query!(
         "INSERT INTO outbox (message_id, type, order_id, body, traceparent, tracestate)
@@ -30,7 +34,7 @@ pub async fn write(transaction: &mut PgConnection, message_type: MessageType, fa
     )
     .execute(transaction)
     .await
-    .fault("writing a message into the outbox")?;
+    .failure("writing a message into the outbox")?;
     Ok(())
 }
 
@@ -54,7 +58,7 @@ impl Waiting {
 
 /// The longest-waiting messages that no other relay is at, locked until the transaction ends. Reads «not yet published»
 /// rather than «after the last one»: sequence order is not commit order, and a cursor would leave late committers behind.
-pub(super) async fn claim(transaction: &mut PgConnection, limit: i64) -> Result<Vec<Waiting>, Fault> {
+pub(super) async fn claim(transaction: &mut PgConnection, limit: i64) -> Result<Vec<Waiting>, Failure> {
     sqlx::query_as!(
         Waiting,
         r#"SELECT seq, message_id, type AS message_type, order_id, body, traceparent, tracestate
@@ -63,14 +67,14 @@ pub(super) async fn claim(transaction: &mut PgConnection, limit: i64) -> Result<
     )
     .fetch_all(transaction)
     .await
-    .fault("reading the outbox")
+    .failure("reading the outbox")
 }
 
 /// Forgets messages that the broker has.
-pub(super) async fn delete(transaction: &mut PgConnection, published: &[i64]) -> Result<(), Fault> {
+pub(super) async fn delete(transaction: &mut PgConnection, published: &[i64]) -> Result<(), Failure> {
     sqlx::query!("DELETE FROM outbox WHERE seq = ANY ($1)", published)
         .execute(transaction)
         .await
-        .fault("clearing the outbox")?;
+        .failure("clearing the outbox")?;
     Ok(())
 }

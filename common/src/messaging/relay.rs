@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Duration};
 
-use elk::{Action, field};
+use catalogue::{Action, field};
 use lapin::{
     BasicProperties, Confirmation,
     options::{BasicPublishOptions, ConfirmSelectOptions},
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     crash,
-    fault::{ErrorType, Fault, FaultContext as _},
+    failure::{ErrorType, Failure, FailureContext as _},
     journal::{self, Journal},
     telemetry::{Record, Subject, TraceContext, adopt, identify},
 };
@@ -45,16 +45,16 @@ impl Relay {
     pub(super) async fn run(self) {
         let mut backoff = Backoff::new();
         let mut reported = false;
-        while let Some(Err(fault)) = self.stopping.run_until_cancelled(self.relay_until_broken(&mut backoff)).await {
+        while let Some(Err(failure)) = self.stopping.run_until_cancelled(self.relay_until_broken(&mut backoff)).await {
             reported &= !backoff.is_first();
-            reported |= self.report(&fault, reported).await;
+            reported |= self.report(&failure, reported).await;
             self.stopping.run_until_cancelled(backoff.wait()).await;
         }
     }
 
-    async fn relay_until_broken(&self, backoff: &mut Backoff) -> Result<(), Fault> {
+    async fn relay_until_broken(&self, backoff: &mut Backoff) -> Result<(), Failure> {
         let line = self.broker.connect("relay").await?;
-        line.channel.confirm_select(ConfirmSelectOptions::default()).await.fault("asking for confirms")?;
+        line.channel.confirm_select(ConfirmSelectOptions::default()).await.failure("asking for confirms")?;
         loop {
             let published = self.publish_batch(&line).await?;
             backoff.reset();
@@ -63,21 +63,21 @@ impl Relay {
                 let _ = tokio::time::timeout(self.poll, self.wake.notified()).await;
             }
             if !line.connection.status().connected() {
-                return Err(Fault::bare(ErrorType::BrokerUnavailable, "the broker closed the connection"));
+                return Err(Failure::bare(ErrorType::BrokerUnavailable, "the broker closed the connection"));
             }
         }
     }
 
     /// Publishes one batch; gives how many messages it had.
-    async fn publish_batch(&self, line: &Line) -> Result<i64, Fault> {
-        let mut transaction = self.database.begin().await.fault("reading the outbox")?;
+    async fn publish_batch(&self, line: &Line) -> Result<i64, Failure> {
+        let mut transaction = self.database.begin().await.failure("reading the outbox")?;
         let waiting = outbox::claim(&mut transaction, self.batch).await?;
         if waiting.is_empty() {
             return Ok(0);
         }
         let spans: Vec<_> = waiting.iter().map(publish_span).collect();
         let publish = publish(line, &waiting, &spans);
-        let failed = tokio::time::timeout(self.patience, publish).await.fault("publishing messages")??;
+        let failed = tokio::time::timeout(self.patience, publish).await.failure("publishing messages")??;
 
         let done = |message: &&Waiting| !failed.contains(&message.message_id.to_string());
         crash::point("relay.confirmed");
@@ -90,22 +90,25 @@ impl Relay {
         let entries: Vec<_> = entries.collect();
         outbox::delete(&mut transaction, &published).await?;
         journal::keep(&mut transaction, &entries).await?;
-        transaction.commit().await.fault("clearing the outbox")?;
+        transaction.commit().await.failure("clearing the outbox")?;
         crash::point("relay.marked");
         self.journal.write(entries);
 
         if failed.is_empty() {
             Ok(i64::try_from(waiting.len()).unwrap_or(i64::MAX))
         } else {
-            Err(Fault::bare(ErrorType::BrokerError, "the broker did not take some messages: it has no queue for them"))
+            Err(Failure::bare(
+                ErrorType::BrokerError,
+                "the broker did not take some messages: it has no queue for them",
+            ))
         }
     }
 
     /// Records that messages wait and why: an ERROR once, unless it was `reported` before, and a WARN at each try. With
     /// nothing waiting, nothing has failed, and only the health check tells. Says whether anything was recorded.
-    async fn report(&self, fault: &Fault, reported: bool) -> bool {
+    async fn report(&self, failure: &Failure, reported: bool) -> bool {
         let waiting = async {
-            let mut connection = self.database.acquire().await.fault("reading the outbox")?;
+            let mut connection = self.database.acquire().await.failure("reading the outbox")?;
             outbox::claim(&mut connection, 1).await
         };
         match waiting.await {
@@ -113,23 +116,23 @@ impl Relay {
                 let Some(message) = messages.first() else { return false };
                 publish_span(message).in_scope(|| {
                     if !reported {
-                        failure(fault, subject(message))
+                        failed(failure, subject(message))
                             .messaging(Some(message.message_id), &message.message_type)
                             .write();
                     }
-                    record(Action::MessageRetried, message).failed(tracing::Level::WARN, fault).write();
+                    record(Action::MessageRetried, message).failed(tracing::Level::WARN, failure).write();
                 });
             }
             // The database is away: which messages wait is unknown.
-            Err(_) if !reported => failure(fault, Subject::default()).write(),
+            Err(_) if !reported => failed(failure, Subject::default()).write(),
             Err(_) => {}
         }
         true
     }
 }
 
-fn failure<'a>(fault: &Fault, subject: Subject) -> Record<'a> {
-    Record::failure(Action::MessagePublished, subject, fault)
+fn failed<'a>(failure: &Failure, subject: Subject) -> Record<'a> {
+    Record::failure(Action::MessagePublished, subject, failure)
 }
 
 fn subject(message: &Waiting) -> Subject {
@@ -141,10 +144,10 @@ fn record(action: Action, message: &Waiting) -> Record<'_> {
 }
 
 /// Sends a batch and waits for all its confirms. Gives the ids of messages that the broker did not take.
-async fn publish(line: &Line, waiting: &[Waiting], spans: &[Span]) -> Result<HashSet<String>, Fault> {
+async fn publish(line: &Line, waiting: &[Waiting], spans: &[Span]) -> Result<HashSet<String>, Failure> {
     let mut confirms = Vec::with_capacity(waiting.len());
     for (message, span) in waiting.iter().zip(spans) {
-        let body = serde_json::to_vec(&message.body).fault("writing a message down")?;
+        let body = serde_json::to_vec(&message.body).failure("writing a message down")?;
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let sent = line.channel.basic_publish(
             EXCHANGE.into(),
@@ -153,12 +156,12 @@ async fn publish(line: &Line, waiting: &[Waiting], spans: &[Span]) -> Result<Has
             &body,
             properties(message, span),
         );
-        confirms.push(sent.await.fault("publishing a message")?);
+        confirms.push(sent.await.failure("publishing a message")?);
     }
     crash::point("relay.published");
     let mut failed = HashSet::new();
     for (message, confirm) in waiting.iter().zip(confirms) {
-        let confirmation = confirm.await.fault("waiting for a confirm")?;
+        let confirmation = confirm.await.failure("waiting for a confirm")?;
         if !matches!(confirmation, Confirmation::Ack(_)) {
             failed.insert(message.message_id.to_string());
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::OrderFacts,
-    fault::{ErrorType, Fault, FaultContext as _},
+    failure::{ErrorType, Failure, FailureContext as _},
 };
 
 /// The version that is written.
@@ -35,8 +35,8 @@ const fn first() -> u32 {
 }
 
 /// A message's body.
-pub(super) fn write(facts: &OrderFacts) -> Result<serde_json::Value, Fault> {
-    serde_json::to_value(Versioned { schema_version: VERSION, facts }).fault("writing a message down")
+pub(super) fn write(facts: &OrderFacts) -> Result<serde_json::Value, Failure> {
+    serde_json::to_value(Versioned { schema_version: VERSION, facts }).failure("writing a message down")
 }
 
 /// What a message tells.
@@ -44,19 +44,19 @@ pub(super) fn write(facts: &OrderFacts) -> Result<serde_json::Value, Fault> {
 /// # Errors
 ///
 /// `message_malformed` if it can't be read, `message_too_new` if its version isn't known yet.
-pub(super) fn read(body: &[u8]) -> Result<OrderFacts, Fault> {
+pub(super) fn read(body: &[u8]) -> Result<OrderFacts, Failure> {
     let Version { schema_version } = serde_json::from_slice(body).map_err(|error| malformed(&error))?;
     if schema_version > VERSION {
         let versions = format!("it is of version {schema_version}, and {VERSION} is the last one that is known here");
-        return Err(Fault::new(ErrorType::MessageTooNew, "reading a message", versions));
+        return Err(Failure::new(ErrorType::MessageTooNew, "reading a message", versions));
     }
     serde_json::from_slice(body).map_err(|error| malformed(&error))
 }
 
 /// Only where: the error's own words quote what stands there, which may be a customer's comment.
-fn malformed(error: &serde_json::Error) -> Fault {
+fn malformed(error: &serde_json::Error) -> Failure {
     let place = format!("{:?} error at line {} column {}", error.classify(), error.line(), error.column());
-    Fault::new(ErrorType::MessageMalformed, "reading a message", place)
+    Failure::new(ErrorType::MessageMalformed, "reading a message", place)
 }
 
 #[cfg(test)]
@@ -89,7 +89,8 @@ mod tests {
             let kinds: BTreeSet<_> = messages.iter().map(|(name, _)| name.as_str()).collect();
             assert_eq!(kinds, MessageType::ALL.iter().map(|kind| kind.name()).collect(), "of version {version}");
             for (name, message) in &messages {
-                read(&bytes(message)).unwrap_or_else(|fault| panic!("{name} of version {version}: {}", fault.chain()));
+                read(&bytes(message))
+                    .unwrap_or_else(|failure| panic!("{name} of version {version}: {}", failure.chain()));
             }
         }
     }

@@ -16,7 +16,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
-use super::{Service, Settings};
+use super::{Definition, Settings};
 use crate::{
     auth::{
         Role,
@@ -98,19 +98,19 @@ pub(super) enum KeyCommand {
     },
 }
 
-pub(super) async fn run<S: Service>(command: &Command, settings: &Settings<S>) -> anyhow::Result<()> {
+pub(super) async fn run<S: Definition>(command: &Command, settings: &Settings<S>) -> anyhow::Result<()> {
     match command {
         Command::Healthcheck => return healthcheck(settings.core.listen_addr).await,
         Command::DeadLetters(command) => return dead_letters::<S>(command, settings).await,
         _ => {}
     }
-    let core = settings.core.open(S::SYSTEM)?;
+    let core = settings.core.open(S::SERVICE)?;
     database::migrate(&core.database, S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
     let answer = match command {
         Command::Healthcheck | Command::DeadLetters(_) => return Ok(()),
         Command::Migrate => json!({"migrated": true}),
         Command::Account(AccountCommand::Add { role, login, if_missing }) => {
-            ensure!(!role.has_keys() && S::ROLES.contains(role), "{} has no accounts for the role {role}", S::SYSTEM);
+            ensure!(!role.has_keys() && S::ROLES.contains(role), "{} has no accounts for the role {role}", S::SERVICE);
             let password = password_from_standard_input()?;
             match accounts::create(&core.database, &core.hasher, login, password, *role).await {
                 Err(AccountError::LoginTaken) if *if_missing => json!({"login": login, "made": false}),
@@ -122,7 +122,7 @@ pub(super) async fn run<S: Service>(command: &Command, settings: &Settings<S>) -
             json!({"login": login, "disabled_at": at.format(&time::format_description::well_known::Rfc3339)?})
         }
         Command::Key(KeyCommand::Add { role, name, rotate }) => {
-            ensure!(role.has_keys() && S::ROLES.contains(role), "{} has no keys for the role {role}", S::SYSTEM);
+            ensure!(role.has_keys() && S::ROLES.contains(role), "{} has no keys for the role {role}", S::SERVICE);
             let (account_id, key) = accounts::give_key(&core.database, name, *role, *rotate).await?;
             json!({"account_id": account_id, "key": key.expose()})
         }
@@ -131,14 +131,14 @@ pub(super) async fn run<S: Service>(command: &Command, settings: &Settings<S>) -
     Ok(())
 }
 
-async fn dead_letters<S: Service>(command: &DeadLetterCommand, settings: &Settings<S>) -> anyhow::Result<()> {
+async fn dead_letters<S: Definition>(command: &DeadLetterCommand, settings: &Settings<S>) -> anyhow::Result<()> {
     let messaging = S::messaging(&settings.own);
-    let messaging = messaging.with_context(|| format!("{} has no queue, so it has no dead letters", S::SYSTEM))?;
+    let messaging = messaging.with_context(|| format!("{} has no queue, so it has no dead letters", S::SERVICE))?;
     let letters = match command {
-        DeadLetterCommand::List => dead_letters::list(S::SYSTEM, messaging).await?,
+        DeadLetterCommand::List => dead_letters::list(S::SERVICE, messaging).await?,
         DeadLetterCommand::Replay { message, .. } => {
             let selection = message.map_or(Selection::All, Selection::Message);
-            dead_letters::replay(S::SYSTEM, messaging, selection).await?
+            dead_letters::replay(S::SERVICE, messaging, selection).await?
         }
     };
     for letter in &letters {

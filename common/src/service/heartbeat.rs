@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use elk::Action;
+use catalogue::Action;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 

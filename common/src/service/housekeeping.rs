@@ -3,14 +3,14 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use elk::Action;
+use catalogue::Action;
 use futures::{StreamExt as _, TryStreamExt as _};
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     Core,
-    fault::{Fault, FaultContext as _},
+    failure::{Failure, FailureContext as _},
     telemetry::{Record, Subject},
 };
 
@@ -35,21 +35,21 @@ pub(super) async fn run(core: Core, stopping: CancellationToken) {
 }
 
 /// What failed is tried again the next time.
-fn report(result: Result<(), Fault>) {
-    if let Err(fault) = result {
-        Record::failure(Action::ServiceLifecycle, Subject::default(), &fault).state("degraded").write();
+fn report(result: Result<(), Failure>) {
+    if let Err(failure) = result {
+        Record::failure(Action::ServiceLifecycle, Subject::default(), &failure).state("degraded").write();
     }
 }
 
 /// Removes what uploads left behind that no order was told of.
-async fn sweep(core: &Core) -> Result<(), Fault> {
+async fn sweep(core: &Core) -> Result<(), Failure> {
     let mut old = core.models.own_models_older_than(core.unused_model_age);
     while let Some(keys) = old.next().await {
         let keys = keys?;
         // Every service that stores models has this table, but it is no table of this crate.
         let used = sqlx::query_scalar("SELECT model_key FROM orders WHERE model_key = ANY($1)").bind(&keys);
         let used: HashSet<String> =
-            used.fetch(&core.database).try_collect().await.fault("asking which models orders have")?;
+            used.fetch(&core.database).try_collect().await.failure("asking which models orders have")?;
         for key in keys.iter().filter(|key| !used.contains(*key)) {
             core.models.delete(key).await?;
         }
@@ -57,23 +57,23 @@ async fn sweep(core: &Core) -> Result<(), Fault> {
     core.models.remove_halves_older_than(core.unused_model_age).await
 }
 
-async fn clean(database: &PgPool) -> Result<(), Fault> {
+async fn clean(database: &PgPool) -> Result<(), Failure> {
     sqlx::query!("DELETE FROM sessions WHERE expires_at < now()")
         .execute(database)
         .await
-        .fault("deleting ended sessions")?;
+        .failure("deleting ended sessions")?;
     sqlx::query!("DELETE FROM login_sources WHERE used_at < now() - interval '90 days'")
         .execute(database)
         .await
-        .fault("forgetting where people logged in")?;
+        .failure("forgetting where people logged in")?;
     sqlx::query!("DELETE FROM idempotency_keys WHERE created_at < now() - interval '2 days'")
         .execute(database)
         .await
-        .fault("deleting old answers")?;
+        .failure("deleting old answers")?;
     // Messages are told apart by their effect as well: an older copy brings nothing new.
     sqlx::query!("DELETE FROM inbox WHERE consumed_at < now() - interval '30 days'")
         .execute(database)
         .await
-        .fault("deleting old notes")?;
+        .failure("deleting old notes")?;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Settings: environment variables (or flags), each with a default for local use, each checked before anything starts.
 
+use catalogue::Service;
 use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
@@ -11,12 +12,11 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::{Service, command::Command};
+use super::{Definition, command::Command};
 use crate::{
     Core, Health, SessionLimits,
     auth::{self, Gate, Hasher},
     database,
-    domain::System,
     http::{ConnectionLimits, RequestLimits},
     journal::Journal,
     model_store::ModelStore,
@@ -29,7 +29,7 @@ const OTHER_DESCRIPTORS: u64 = 96;
 #[derive(Parser)]
 #[command(version)]
 #[group(skip)]
-pub struct Settings<S: Service> {
+pub struct Settings<S: Definition> {
     #[command(subcommand)]
     pub(super) command: Option<Command>,
     /// Those that every service has.
@@ -135,7 +135,7 @@ pub struct CoreSettings {
     pub heartbeat_seconds: u64,
 }
 
-impl<S: Service> Settings<S> {
+impl<S: Definition> Settings<S> {
     /// Reads flags and variables; on a wrong value, says which and ends the process.
     pub(super) fn from_environment() -> Self {
         let matches = Self::described().get_matches();
@@ -148,13 +148,13 @@ impl<S: Service> Settings<S> {
     ///
     /// If a value is wrong; the message names the variable.
     pub fn from_flags<'a>(flags: impl IntoIterator<Item = &'a str>) -> Result<Self, clap::Error> {
-        let flags = std::iter::once(S::SYSTEM.name()).chain(flags);
+        let flags = std::iter::once(S::SERVICE.name()).chain(flags);
         Self::from_arg_matches(&Self::described().try_get_matches_from(flags)?)
     }
 
     fn described() -> clap::Command {
         let command = Self::command().mut_subcommand("dead-letters", |command| command.hide(S::AMQP_URL.is_empty()));
-        command.name(S::SYSTEM.name()).about(S::ABOUT).mut_args(|argument| match argument.get_id().as_str() {
+        command.name(S::SERVICE.name()).about(S::ABOUT).mut_args(|argument| match argument.get_id().as_str() {
             "listen_addr" => argument.default_value(S::LISTEN_ADDR),
             "database_url" => argument.default_value(S::DATABASE_URL),
             "amqp_url" => argument.default_value(S::AMQP_URL),
@@ -198,13 +198,13 @@ impl CoreSettings {
     }
 
     /// Opens what the settings name. The database is connected to when it is first needed.
-    pub(super) fn open(&self, system: System) -> anyhow::Result<Core> {
+    pub(super) fn open(&self, service: Service) -> anyhow::Result<Core> {
         let patience = database::Patience {
             connection: Duration::from_secs(self.database_wait_seconds),
             statement: Duration::from_secs(self.database_statement_seconds),
             lock: Duration::from_secs(self.database_lock_seconds),
         };
-        let database = database::pool(&self.database_url, self.database_connections, patience, system.name())
+        let database = database::pool(&self.database_url, self.database_connections, patience, service.name())
             .map_err(|_| anyhow::anyhow!("DATABASE_URL: this is no postgres:// URL"))?;
         let login_hash_key = match &self.login_hash_key {
             Some(key) => key.expose_secret().as_bytes().into(),
@@ -215,10 +215,10 @@ impl CoreSettings {
             }
         };
         Ok(Core {
-            system,
+            service,
             sessions: Arc::new(auth::sessions(database.clone())),
             database,
-            models: ModelStore::open(&self.model_store_url, system, Duration::from_secs(self.model_store_seconds))
+            models: ModelStore::open(&self.model_store_url, service, Duration::from_secs(self.model_store_seconds))
                 .context("MODEL_STORE_URL")?,
             hasher: Hasher::new()?,
             session_limits: SessionLimits {

@@ -90,7 +90,7 @@ impl Injector for Headers {
 pub fn adopt(span: &Span, parent: &TraceContext) {
     // Refused only for a span that was entered before, which no caller does.
     let _ = span.set_parent(parent.remote());
-    span.record(elk::field::TRACE_ID, trace_id(span));
+    span.record(catalogue::field::TRACE_ID, trace_id(span));
 }
 
 /// The id of the trace that the span belongs to, 32 hex digits.

@@ -2,13 +2,13 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use elk::{Action, ErrorType, field};
+use catalogue::{Action, ErrorType, field};
 use tracing::Level;
 use uuid::Uuid;
 
 use super::output::held;
 use crate::{
-    Fault,
+    Failure,
     domain::{OrderId, OrderStatus, Owner},
     journal::Entry,
 };
@@ -127,13 +127,13 @@ impl<'a> Record<'a> {
     }
 
     /// Something of ours failed: an ERROR with the whole chain of causes.
-    pub fn failure(action: Action, subject: Subject, fault: &Fault) -> Self {
-        Self::success(action, subject).failed(Level::ERROR, fault)
+    pub fn failure(action: Action, subject: Subject, failure: &Failure) -> Self {
+        Self::success(action, subject).failed(Level::ERROR, failure)
     }
 
     /// It failed, at the level that this has for whoever runs the service; with the whole chain of causes.
-    pub fn failed(self, level: Level, fault: &Fault) -> Self {
-        self.unsuccessful().level(level).error(fault.error_type, fault.chain())
+    pub fn failed(self, level: Level, failure: &Failure) -> Self {
+        self.unsuccessful().level(level).error(failure.error_type, failure.chain())
     }
 
     /// The level, where it isn't the outcome's usual one.

@@ -11,7 +11,7 @@ use common::{
     },
 };
 use serde::Deserialize;
-use shop_orders::desk::{self, Visitor};
+use shop_orders::commands::{self, Viewer};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -47,6 +47,6 @@ async fn confirm_delivery(
     carrier: By<Carrier>,
     Json(delivery): Json<Delivery>,
 ) -> Result<axum::Json<Order>, ApiError> {
-    let visitor = Visitor::unrestricted(*carrier);
-    Ok(axum::Json(desk::set_status(&core, visitor, &delivery.order_id, OrderStatus::Closed).await?))
+    let visitor = Viewer::unrestricted(*carrier);
+    Ok(axum::Json(commands::set_status(&core, visitor, &delivery.order_id, OrderStatus::Closed).await?))
 }

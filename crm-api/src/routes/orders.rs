@@ -6,6 +6,7 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::{IntoResponse, Response},
 };
+use catalogue::Action;
 use common::{
     Core,
     auth::{By, Seller, accounts},
@@ -17,11 +18,10 @@ use common::{
     },
     telemetry::Subject,
 };
-use elk::Action;
 use serde::Deserialize;
 use shop_orders::{
     OrderDetails,
-    desk::{self, Visitor},
+    commands::{self, Viewer},
     store::{self, Filter, StoredOrder},
 };
 use time::OffsetDateTime;
@@ -74,8 +74,8 @@ async fn create_order(
     Json(new): Json<NewOrderForCustomer>,
 ) -> Result<impl IntoResponse, ApiError> {
     let NewOrderForCustomer { customer_id, material, quantity, comment } = new;
-    let known = accounts::is_customer(&core.database, customer_id).await.map_err(|fault| {
-        ApiError::from(fault).during(Action::OrderCreated, Subject::owner(Owner::Customer(customer_id)))
+    let known = accounts::is_customer(&core.database, customer_id).await.map_err(|failure| {
+        ApiError::from(failure).during(Action::OrderCreated, Subject::owner(Owner::Customer(customer_id)))
     })?;
     if !known {
         return Err(
@@ -83,8 +83,8 @@ async fn create_order(
         );
     }
     let new = NewOrder { material, quantity, comment };
-    let order = desk::create(&core, &creations, Visitor::unrestricted(*seller), customer_id, new, &headers).await?;
-    Ok(desk::created(order))
+    let order = commands::create(&core, &creations, Viewer::unrestricted(*seller), customer_id, new, &headers).await?;
+    Ok(commands::created(order))
 }
 
 /// Which orders a list has.
@@ -174,7 +174,7 @@ async fn get_order(
     seller: By<Seller>,
     Path(id): Path<OrderId>,
 ) -> Result<axum::Json<OrderDetails>, ApiError> {
-    Ok(axum::Json(desk::show(&core, Visitor::unrestricted(*seller), &id).await?))
+    Ok(axum::Json(commands::show(&core, Viewer::unrestricted(*seller), &id).await?))
 }
 
 /// Upload the 3D model
@@ -205,8 +205,8 @@ async fn put_model(
     body: Body,
 ) -> Result<axum::Json<Order>, ApiError> {
     no_longer_than(core.upload_limit, &headers)?;
-    let visitor = Visitor::unrestricted(*seller);
-    let order = desk::upload_model(&core, visitor, &id, &query.filename, body.into_data_stream()).await?;
+    let visitor = Viewer::unrestricted(*seller);
+    let order = commands::upload_model(&core, visitor, &id, &query.filename, body.into_data_stream()).await?;
     Ok(axum::Json(order))
 }
 
@@ -247,5 +247,5 @@ async fn set_status(
     Path(id): Path<OrderId>,
     Json(new): Json<NewStatus>,
 ) -> Result<axum::Json<Order>, ApiError> {
-    Ok(axum::Json(desk::set_status(&core, Visitor::unrestricted(*seller), &id, new.status).await?))
+    Ok(axum::Json(commands::set_status(&core, Viewer::unrestricted(*seller), &id, new.status).await?))
 }

@@ -92,7 +92,7 @@ fn statuses(order: &Value) -> Vec<&str> {
 fn whole_records_of(answer: &Answer) -> Vec<Map<String, Value>> {
     let records = records_of(answer);
     for record in &records {
-        assert_eq!(elk::record::faults(record), [""; 0], "{record:?}");
+        assert_eq!(catalogue::record::violations(record), [""; 0], "{record:?}");
     }
     records
 }

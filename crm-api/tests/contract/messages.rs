@@ -1,10 +1,11 @@
 //! What the MES tells: it may come twice, late or out of order, and the outcome is the same.
 
+use catalogue::Service;
 use common::{
-    Fault,
-    domain::{Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, Price, System},
-    fault::ErrorType,
-    messaging::{Handler as _, Told},
+    Failure,
+    domain::{Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, Price},
+    failure::ErrorType,
+    messaging::{Handler as _, InboundMessage},
 };
 use crm_api::Inbound;
 use e2e::{Client, contract::RunningService};
@@ -15,9 +16,9 @@ use uuid::Uuid;
 use crate::{create_order, crm, get_order, set_status, statuses, submit_order};
 
 /// Applies a message as the consumer does: in one transaction. Gives how many changes it brought.
-pub(crate) async fn apply(crm: &RunningService, message: &OrderFacts) -> Result<usize, Fault> {
+pub(crate) async fn apply(crm: &RunningService, message: &OrderFacts) -> Result<usize, Failure> {
     let mut transaction = crm.tables().begin().await.expect("a transaction");
-    let told = Told { facts: message.clone(), span: tracing::Span::none() };
+    let told = InboundMessage { facts: message.clone(), span: tracing::Span::none() };
     let records = Inbound.apply(&mut transaction, &[&told]).await?;
     transaction.commit().await.expect("a commit");
     Ok(records.len())
@@ -34,7 +35,7 @@ pub(crate) async fn told_to_the_mes(crm: &RunningService, id: &str) -> OrderFact
 pub(crate) fn gone_on_to(status: OrderStatus, before: &OrderFacts) -> OrderFacts {
     let mut facts = before.clone();
     while let Some(next) = facts.order.status.next().filter(|next| *next <= status) {
-        let service = if next == OrderStatus::ManufacturingApproved { System::CrmApi } else { System::MesApi };
+        let service = if next == OrderStatus::ManufacturingApproved { Service::CrmApi } else { Service::MesApi };
         let at = facts.history.last().expect("a beginning").at + Duration::SECOND;
         facts.history.push(Change { status: next, at, actor: format!("service:{service}"), service });
         facts.order.status = next;
@@ -66,7 +67,7 @@ pub(crate) fn placed_by_partner(number: u32) -> OrderFacts {
         status: *status,
         at: created_at + Duration::seconds(step),
         actor: format!("partner:{partner}"),
-        service: System::MesApi,
+        service: Service::MesApi,
     };
     OrderFacts {
         order: Order {
@@ -259,9 +260,9 @@ async fn a_message_that_leaves_a_status_out_is_refused_and_changes_nothing() {
     let before = get_order(&seller, &id).await;
     let mut gap = gone_on_to(OrderStatus::Packaging, &told_to_the_mes(&crm, &id).await);
     gap.history.retain(|change| change.status != OrderStatus::ManufacturingCompleted);
-    let fault = apply(&crm, &gap).await.expect_err("a status is missing");
-    assert_eq!(fault.error_type, ErrorType::MessageUnexpected);
-    assert!(fault.chain().contains("MANUFACTURING_STARTED"), "{}", fault.chain());
+    let failure = apply(&crm, &gap).await.expect_err("a status is missing");
+    assert_eq!(failure.error_type, ErrorType::MessageUnexpected);
+    assert!(failure.chain().contains("MANUFACTURING_STARTED"), "{}", failure.chain());
     assert_eq!(get_order(&seller, &id).await, before);
 }
 
@@ -272,8 +273,8 @@ async fn a_message_about_a_customers_order_that_nobody_placed_is_refused() {
     let mut facts = placed_by_partner(100_000);
     facts.order.id = "A-999999".parse().expect("a number");
     facts.order.owner = Owner::Customer(crm.customer_account().await);
-    let fault = apply(&crm, &facts).await.expect_err("there is no such order");
-    assert_eq!(fault.error_type, ErrorType::MessageUnexpected);
+    let failure = apply(&crm, &facts).await.expect_err("there is no such order");
+    assert_eq!(failure.error_type, ErrorType::MessageUnexpected);
     seller.get("/orders/A-999999").await.expect_problem(404, "order_not_found");
 }
 

@@ -105,7 +105,7 @@ async fn without_the_broker_sellers_go_on_and_the_log_says_once_that_messages_wa
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert_eq!((&errors[0]["level"], &errors[0]["error.type"]), (&json!(50), &json!("broker_unavailable")));
     for record in errors.iter().chain(&retries) {
-        assert_eq!(elk::record::faults(record), [""; 0], "{record:?}");
+        assert_eq!(catalogue::record::violations(record), [""; 0], "{record:?}");
         assert_eq!((&record["messaging.message.type"], &record["order.id"]), (&json!("order.submitted"), &json!(id)));
     }
     assert!(retries.iter().all(|record| record["level"] == 40), "{retries:?}");

@@ -48,7 +48,7 @@ fn reports_of(action: &str, id: &str, customer: Uuid) -> Vec<Map<String, Value>>
 /// The first such report, once it is there.
 async fn first_report(action: &str, id: &str, customer: Uuid) -> Map<String, Value> {
     let report = eventually(action, async || reports_of(action, id, customer).pop().ok_or("none")).await;
-    assert_eq!(elk::record::faults(&report), [""; 0]);
+    assert_eq!(catalogue::record::violations(&report), [""; 0]);
     report
 }
 
@@ -149,7 +149,7 @@ async fn an_order_is_reported_once_for_each_status_that_it_is_stuck_in() {
         })
         .await;
         let report = &reports[expected - 1];
-        assert_eq!(elk::record::faults(report), [""; 0]);
+        assert_eq!(catalogue::record::violations(report), [""; 0]);
         assert_eq!((&report["level"], &report["order.status"]), (&Value::from(40), &Value::from(status)));
         assert_eq!(report["customer.id"], customer.to_string());
         let hours = report["order.age_hours"].as_f64().expect("a number");
@@ -271,7 +271,7 @@ async fn a_partners_order_is_watched_like_any_other() {
     actions.sort_by_key(|action| action.to_string());
     assert_eq!(actions, ["order.overdue", "order.stuck"]);
     for record in &reported {
-        assert_eq!(elk::record::faults(record), [""; 0]);
+        assert_eq!(catalogue::record::violations(record), [""; 0]);
         assert_eq!((&record["order.id"], &record["order.status"]), (&"P-100042".into(), &"SUBMITTED".into()));
     }
     let seller = crm.seller().await;

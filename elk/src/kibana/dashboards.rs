@@ -4,7 +4,7 @@ use super::{
     Dashboard, ERRORS, Search, TRAIL,
     lens::{Bucket, Chart, Formula, Metric, Panel, View},
 };
-use crate::{ORDER_STATUSES, action::Action, field};
+use catalogue::{Action, ORDER_STATUSES, field};
 
 /// Kibana's whole width, and parts of it.
 const WHOLE: u32 = 48;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{DATA_VIEW, Search};
-use crate::field::{self, Kind};
+use catalogue::field::{self, Kind};
 
 /// A panel: one question, and what answers it.
 #[derive(Clone, Debug)]

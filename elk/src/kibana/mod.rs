@@ -9,7 +9,9 @@ mod lens;
 
 use serde_json::{Value, json};
 
-use crate::{INDEX_PATTERN, action::Level, field};
+use catalogue::{action::Level, field};
+
+use crate::INDEX_PATTERN;
 
 pub use dashboards::dashboards;
 pub use lens::{Bucket, Chart, Formula, Metric, Panel, View};

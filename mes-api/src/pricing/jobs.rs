@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::{Fault, FaultContext as _, domain::OrderId, telemetry::TraceContext};
+use common::{Failure, FailureContext as _, domain::OrderId, telemetry::TraceContext};
 use sqlx::{PgConnection, PgPool};
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ pub(super) struct Job {
 pub async fn queue<'a>(
     transaction: &mut PgConnection,
     orders: impl IntoIterator<Item = (&'a OrderId, TraceContext)>,
-) -> Result<(), Fault> {
+) -> Result<(), Failure> {
     let (ids, traces): (Vec<_>, Vec<_>) = orders.into_iter().map(|(order, trace)| (order.as_str(), trace)).unzip();
     if ids.is_empty() {
         return Ok(());
@@ -41,12 +41,12 @@ pub async fn queue<'a>(
     )
     .execute(transaction)
     .await
-    .fault("queueing prices")?;
+    .failure("queueing prices")?;
     Ok(())
 }
 
 /// Takes the job that has waited longest and that nobody has, for as long as the lease.
-pub(super) async fn claim(transaction: &mut PgConnection, lease: Duration) -> Result<Option<Job>, Fault> {
+pub(super) async fn claim(transaction: &mut PgConnection, lease: Duration) -> Result<Option<Job>, Failure> {
     let id = Uuid::now_v7();
     let row = sqlx::query!(
         r#"UPDATE price_jobs SET lease = $1, attempts = attempts + 1, available_at = now() + make_interval(secs => $2)
@@ -56,7 +56,7 @@ pub(super) async fn claim(transaction: &mut PgConnection, lease: Duration) -> Re
         id,
         lease.as_secs_f64()
     );
-    let row = row.fetch_optional(transaction).await.fault("claiming a price's calculation")?;
+    let row = row.fetch_optional(transaction).await.failure("claiming a price's calculation")?;
     Ok(row.map(|row| Job {
         order: row.order,
         lease: id,
@@ -67,19 +67,19 @@ pub(super) async fn claim(transaction: &mut PgConnection, lease: Duration) -> Re
 
 impl Job {
     /// Makes the lease begin anew. False if it is another worker's by now.
-    pub(super) async fn extend(&self, database: &PgPool, lease: Duration) -> Result<bool, Fault> {
+    pub(super) async fn extend(&self, database: &PgPool, lease: Duration) -> Result<bool, Failure> {
         let extended = sqlx::query!(
             "UPDATE price_jobs SET available_at = now() + make_interval(secs => $3) WHERE order_id = $1 AND lease = $2",
             self.order.as_str(),
             self.lease,
             lease.as_secs_f64()
         );
-        let extended = extended.execute(database).await.fault("extending a lease")?;
+        let extended = extended.execute(database).await.failure("extending a lease")?;
         Ok(extended.rows_affected() > 0)
     }
 
     /// Gives the job up, for anybody to take after a while.
-    pub(super) async fn give_back(&self, database: &PgPool, after: Duration) -> Result<(), Fault> {
+    pub(super) async fn give_back(&self, database: &PgPool, after: Duration) -> Result<(), Failure> {
         sqlx::query!(
             "UPDATE price_jobs SET lease = NULL, available_at = now() + make_interval(secs => $3)
              WHERE order_id = $1 AND lease = $2",
@@ -89,16 +89,16 @@ impl Job {
         )
         .execute(database)
         .await
-        .fault("giving a price's calculation up")?;
+        .failure("giving a price's calculation up")?;
         Ok(())
     }
 
     /// Ends the job, in the transaction of its result. False if it is another worker's by now: the result is that
     /// one's then.
-    pub(super) async fn end(&self, transaction: &mut PgConnection) -> Result<bool, Fault> {
+    pub(super) async fn end(&self, transaction: &mut PgConnection) -> Result<bool, Failure> {
         let ended =
             sqlx::query!("DELETE FROM price_jobs WHERE order_id = $1 AND lease = $2", self.order.as_str(), self.lease);
-        let ended = ended.execute(transaction).await.fault("ending a price's calculation")?;
+        let ended = ended.execute(transaction).await.failure("ending a price's calculation")?;
         Ok(ended.rows_affected() > 0)
     }
 }

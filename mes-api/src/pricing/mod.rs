@@ -8,11 +8,11 @@ mod worker;
 
 use std::sync::Arc;
 
+use catalogue::Action;
 use common::{
     service::Background,
     telemetry::{Record, Subject},
 };
-use elk::Action;
 use tokio::sync::Notify;
 
 pub use formula::OutOfRange;

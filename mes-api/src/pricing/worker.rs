@@ -9,15 +9,15 @@ use std::{
 };
 
 use axum::body::Bytes;
+use catalogue::{Action, Service, field};
 use common::{
-    Core, Fault, FaultContext as _, crash,
-    domain::{Actor, OrderStatus, Price, System, Trigger},
-    fault::ErrorType,
+    Core, Failure, FailureContext as _, crash,
+    domain::{Actor, OrderStatus, Price, Trigger},
+    failure::ErrorType,
     journal::{self, Entry},
     messaging::MessageType,
     telemetry::{Record, Subject, adopt, identify},
 };
-use elk::{Action, field};
 use mesh::{Limits, Measures, MeshError};
 use opentelemetry::trace::Status;
 use sqlx::PgConnection;
@@ -67,7 +67,7 @@ struct Calculated {
 
 /// A calculation that ended without a price.
 struct Failed {
-    fault: Fault,
+    failure: Failure,
     for_customer: String,
     triangles: u64,
 }
@@ -105,10 +105,10 @@ impl Workers {
                     calculations.spawn(work.instrument(span));
                 }
                 Ok(None) => workers.wait().await,
-                Err(fault) => {
+                Err(failure) => {
                     // Once, when it begins: that prices wait is one failure, however often we look.
                     if !failing {
-                        Record::failure(Action::OrderPriceStatusChanged, Subject::default(), &fault).write();
+                        Record::failure(Action::OrderPriceStatusChanged, Subject::default(), &failure).write();
                     }
                     workers.wait().await;
                 }
@@ -126,14 +126,14 @@ impl Workers {
     }
 
     /// Takes the next job, and says so.
-    async fn take(&self) -> Result<Option<(Calculation, Span)>, Fault> {
+    async fn take(&self) -> Result<Option<(Calculation, Span)>, Failure> {
         loop {
-            let mut transaction = self.core.database.begin().await.fault("claiming a price's calculation")?;
+            let mut transaction = self.core.database.begin().await.failure("claiming a price's calculation")?;
             let Some(job) = jobs::claim(&mut transaction, self.lease).await? else {
                 return Ok(None);
             };
             let order = orders::lock(&mut transaction, &job.order).await?;
-            let order = order.ok_or(Fault::bare(ErrorType::Internal, "a price is to be calculated for no order"))?;
+            let order = order.ok_or(Failure::bare(ErrorType::Internal, "a price is to be calculated for no order"))?;
             let wanted = wants_price(&order);
             if wanted {
                 orders::set_price(&mut transaction, &job.order, PriceStatus::Calculating, None, None).await?;
@@ -147,7 +147,7 @@ impl Workers {
             let begun = begins
                 .then(|| span.in_scope(|| changed(order.subject(), from.name(), PriceStatus::Calculating).of_change()));
             journal::keep(&mut transaction, begun.as_slice()).await?;
-            transaction.commit().await.fault("claiming a price's calculation")?;
+            transaction.commit().await.failure("claiming a price's calculation")?;
             self.core.journal.write(begun);
             if !wanted {
                 continue;
@@ -174,8 +174,8 @@ impl Workers {
                 self.core.journal.write(entries);
                 self.core.outbox_written.notify_one();
             }
-            Err(fault) => {
-                Record::failure(Action::OrderPriceStatusChanged, calculation.order.subject(), &fault).write();
+            Err(failure) => {
+                Record::failure(Action::OrderPriceStatusChanged, calculation.order.subject(), &failure).write();
                 // If the database is away, the lease runs out instead.
                 let _ = calculation.job.give_back(&self.core.database, SECOND_TRY).await;
             }
@@ -198,7 +198,7 @@ impl Workers {
     async fn calculate(&self, calculation: &Calculation) -> Result<Calculated, Failed> {
         if calculation.job.attempts > ATTEMPTS {
             let context = "the calculation broke off too often without a result";
-            return Err(Failed::by_us(Fault::bare(ErrorType::Timeout, context)));
+            return Err(Failed::by_us(Failure::bare(ErrorType::Timeout, context)));
         }
         let bytes = self.read_model(&calculation.order).await.map_err(Failed::by_us)?;
         crash::point("price.calculating");
@@ -206,7 +206,7 @@ impl Workers {
         let order = &calculation.order.order.order;
         let price = self.price_list.price(&measures, order.material, order.quantity.unsigned_abs());
         let price = price.map_err(|error| Failed {
-            fault: Fault::new(ErrorType::ModelTooLarge, "pricing a model", error),
+            failure: Failure::new(ErrorType::ModelTooLarge, "pricing a model", error),
             for_customer: error.for_customer(),
             triangles: measures.triangles,
         })?;
@@ -214,24 +214,24 @@ impl Workers {
     }
 
     /// Reads the model; a store that fails gets a few more tries.
-    async fn read_model(&self, order: &StoredOrder) -> Result<Bytes, Fault> {
+    async fn read_model(&self, order: &StoredOrder) -> Result<Bytes, Failure> {
         let mut pauses = PAUSES.iter();
         loop {
-            let fault = match self.core.models.read(&order.model_key, self.core.upload_limit).await {
+            let failure = match self.core.models.read(&order.model_key, self.core.upload_limit).await {
                 Ok(bytes) => return Ok(bytes),
-                Err(fault) => fault,
+                Err(failure) => failure,
             };
-            let passing = matches!(fault.error_type, ErrorType::ModelStoreUnavailable | ErrorType::ModelStoreError);
+            let passing = matches!(failure.error_type, ErrorType::ModelStoreUnavailable | ErrorType::ModelStoreError);
             match pauses.next().filter(|_| passing) {
                 Some(pause) => tokio::time::sleep(*pause).await,
-                None => return Err(fault),
+                None => return Err(failure),
             }
         }
     }
 
     /// Writes the price down; gives the records. None if that is not ours to do any more.
-    async fn succeed(&self, calculation: &Calculation, calculated: &Calculated) -> Result<Vec<Entry>, Fault> {
-        let mut transaction = self.core.database.begin().await.fault("storing a price")?;
+    async fn succeed(&self, calculation: &Calculation, calculated: &Calculated) -> Result<Vec<Entry>, Failure> {
+        let mut transaction = self.core.database.begin().await.failure("storing a price")?;
         let id = &calculation.job.order;
         let wanted = end(&mut transaction, &calculation.job).await?;
         let mut entries = Vec::new();
@@ -245,25 +245,25 @@ impl Workers {
                 .of_change();
             let advanced = Record::success(Action::OrderStatusChanged, subject);
             let advanced = advanced.status(calculation.order.status(), PRICED).of_change();
-            orders::advance(&mut transaction, id, PRICED, Actor::Service(System::MesApi), advanced.id()).await?;
+            orders::advance(&mut transaction, id, PRICED, Actor::Service(Service::MesApi), advanced.id()).await?;
             orders::tell(&mut transaction, MessageType::OrderPriced, id).await?;
             entries.extend([priced, advanced]);
             journal::keep(&mut transaction, &entries).await?;
         }
-        transaction.commit().await.fault("storing a price")?;
+        transaction.commit().await.failure("storing a price")?;
         crash::point("price.committed");
         Ok(entries)
     }
 
     /// Writes the failure down; gives the record. None if that is not ours to do any more.
-    async fn fail(&self, calculation: &Calculation, failed: &Failed) -> Result<Vec<Entry>, Fault> {
-        let mut transaction = self.core.database.begin().await.fault("storing a price's failure")?;
+    async fn fail(&self, calculation: &Calculation, failed: &Failed) -> Result<Vec<Entry>, Failure> {
+        let mut transaction = self.core.database.begin().await.failure("storing a price's failure")?;
         let id = &calculation.job.order;
         let wanted = end(&mut transaction, &calculation.job).await?;
         let mut entries = Vec::new();
         if wanted {
             let subject = calculation.order.subject();
-            let failure = Record::failure(Action::OrderPriceStatusChanged, subject, &failed.fault)
+            let failure = Record::failure(Action::OrderPriceStatusChanged, subject, &failed.failure)
                 .price_status(PriceStatus::Calculating.name(), PriceStatus::Failed.name())
                 .duration(calculation.started.elapsed())
                 .triangles(failed.triangles);
@@ -272,7 +272,7 @@ impl Workers {
             entries.push(failure.of_change());
             journal::keep(&mut transaction, &entries).await?;
         }
-        transaction.commit().await.fault("storing a price's failure")?;
+        transaction.commit().await.failure("storing a price's failure")?;
         Ok(entries)
     }
 }
@@ -282,11 +282,11 @@ const PRICED: OrderStatus = OrderStatus::PriceCalculated;
 
 /// Whether the order waits for its price. It doesn't if a message has brought the price.
 fn wants_price(order: &StoredOrder) -> bool {
-    order.status().change(PRICED, Trigger::Calculation, System::MesApi).is_ok()
+    order.status().change(PRICED, Trigger::Calculation, Service::MesApi).is_ok()
 }
 
 /// Ends the job and locks its order. False if the job is another worker's by now, or the order has its price.
-async fn end(transaction: &mut PgConnection, job: &Job) -> Result<bool, Fault> {
+async fn end(transaction: &mut PgConnection, job: &Job) -> Result<bool, Failure> {
     let ours = job.end(transaction).await?;
     let order = orders::lock(transaction, &job.order).await?;
     Ok(ours && order.as_ref().is_some_and(wants_price))
@@ -294,25 +294,29 @@ async fn end(transaction: &mut PgConnection, job: &Job) -> Result<bool, Fault> {
 
 impl Failed {
     /// Something of ours failed; the model may be good.
-    fn by_us(fault: Fault) -> Self {
-        let for_customer = match fault.error_type {
+    fn by_us(failure: Failure) -> Self {
+        let for_customer = match failure.error_type {
             ErrorType::ModelTooLarge => "The model's file is too large for an automatic price.",
             _ => "The price could not be calculated for a reason on our side. We will calculate it again.",
         };
-        Self { for_customer: for_customer.to_owned(), fault, triangles: 0 }
+        Self { for_customer: for_customer.to_owned(), failure, triangles: 0 }
     }
 
     fn by_model(error: MeshError) -> Self {
         let class = ErrorType::ALL.iter().find(|class| class.name() == error.kind());
         let class = class.copied().unwrap_or(ErrorType::ModelUnreadable);
-        Self { for_customer: error.for_customer(), fault: Fault::new(class, "measuring a model", error), triangles: 0 }
+        Self {
+            for_customer: error.for_customer(),
+            failure: Failure::new(class, "measuring a model", error),
+            triangles: 0,
+        }
     }
 }
 
 /// Measures a model on a blocking thread; a panic there is an error like any other.
 async fn measure(format: mesh::Format, bytes: Bytes) -> Result<Measures, Failed> {
     let measured = tokio::task::spawn_blocking(move || mesh::measure(format, &bytes, &Limits::default()));
-    let measured = measured.await.fault("measuring a model").map_err(Failed::by_us)?;
+    let measured = measured.await.failure("measuring a model").map_err(Failed::by_us)?;
     measured.map_err(Failed::by_model)
 }
 

@@ -1,10 +1,11 @@
 //! `/orders`: what operators see and do.
 
 use axum::{extract::State, http::StatusCode, response::Response};
+use catalogue::{Action, Service};
 use common::{
-    FaultContext as _,
+    FailureContext as _,
     auth::{By, Caller, Operator},
-    domain::{Change, NewStatus, OrderId, OrderStatus, System, Trigger},
+    domain::{Change, NewStatus, OrderId, OrderStatus, Trigger},
     http::{
         ApiError, Cursor, Json, ModelFile, Page, PageQuery, Path, Problem, Query, Rejection,
         answers::{Guarded, JsonBody},
@@ -14,7 +15,6 @@ use common::{
     messaging::MessageType,
     telemetry::{Record, Subject},
 };
-use elk::Action;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
@@ -67,7 +67,7 @@ async fn list_orders(
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<MesOrder>>, ApiError> {
     let (limit, after) = page.read()?;
-    let mut connection = mes.core.database.acquire().await.fault("listing orders")?;
+    let mut connection = mes.core.database.acquire().await.failure("listing orders")?;
     let orders = orders::list(&mut connection, filter.status, limit + 1, after).await?;
     Ok(axum::Json(Page::of(orders, limit, |order| Cursor::newest(&order.order))))
 }
@@ -86,7 +86,7 @@ async fn get_order(
     _operator: By<Operator>,
     Path(id): Path<OrderId>,
 ) -> Result<axum::Json<OrderWithHistory>, ApiError> {
-    let mut connection = mes.core.database.acquire().await.fault("reading an order")?;
+    let mut connection = mes.core.database.acquire().await.failure("reading an order")?;
     let stored = orders::find(&mut connection, &id).await?;
     let order = stored.ok_or_else(Rejection::no_such_order)?.order;
     let history = orders::history(&mut connection, &id).await?;
@@ -108,7 +108,7 @@ async fn get_model(
     _operator: By<Operator>,
     Path(id): Path<OrderId>,
 ) -> Result<Response, ApiError> {
-    let mut connection = mes.core.database.acquire().await.fault("reading an order")?;
+    let mut connection = mes.core.database.acquire().await.failure("reading an order")?;
     let stored = orders::find(&mut connection, &id).await?;
     let stored = stored.ok_or_else(Rejection::no_such_order)?;
     // A download may take long; it needs no connection to the database.
@@ -139,12 +139,12 @@ async fn put_operator(
 }
 
 async fn take(mes: &Mes, operator: &Caller, id: &OrderId, subject: &mut Subject) -> Result<MesOrder, ApiError> {
-    let mut transaction = mes.core.database.begin().await.fault("assigning an operator")?;
+    let mut transaction = mes.core.database.begin().await.failure("assigning an operator")?;
     let stored = orders::lock(&mut transaction, id).await?;
     let stored = stored.ok_or_else(Rejection::no_such_order)?;
     *subject = stored.subject().with_operator(operator.account);
     let (from, to) = (stored.status(), OrderStatus::ManufacturingStarted);
-    from.change(to, Trigger::Assignment, System::MesApi)?;
+    from.change(to, Trigger::Assignment, Service::MesApi)?;
     orders::assign(&mut transaction, id, operator.account).await?;
     let assigned = Record::success(Action::OrderOperatorAssigned, subject.clone()).of_change();
     let changed = Record::success(Action::OrderStatusChanged, stored.subject()).status(from, to).of_change();
@@ -152,7 +152,7 @@ async fn take(mes: &Mes, operator: &Caller, id: &OrderId, subject: &mut Subject)
     let entries = [assigned, changed];
     journal::keep(&mut transaction, &entries).await?;
     let (order, _) = orders::tell(&mut transaction, MessageType::OrderProgressed, id).await?;
-    transaction.commit().await.fault("assigning an operator")?;
+    transaction.commit().await.failure("assigning an operator")?;
 
     mes.core.journal.write(entries);
     mes.core.outbox_written.notify_one();
@@ -192,7 +192,7 @@ async fn move_on(
     to: OrderStatus,
     subject: &mut Subject,
 ) -> Result<MesOrder, ApiError> {
-    let mut transaction = mes.core.database.begin().await.fault("changing an order's status")?;
+    let mut transaction = mes.core.database.begin().await.failure("changing an order's status")?;
     let stored = orders::lock(&mut transaction, id).await?;
     let stored = stored.ok_or_else(Rejection::no_such_order)?;
     *subject = stored.subject();
@@ -201,12 +201,12 @@ async fn move_on(
         return Err(Rejection::new(StatusCode::FORBIDDEN, "not_your_order", detail).into());
     }
     let from = stored.status();
-    from.change(to, Trigger::Request, System::MesApi)?;
+    from.change(to, Trigger::Request, Service::MesApi)?;
     let entry = Record::success(Action::OrderStatusChanged, subject.clone()).status(from, to).of_change();
     orders::advance(&mut transaction, id, to, operator.actor(), entry.id()).await?;
     journal::keep(&mut transaction, std::slice::from_ref(&entry)).await?;
     let (order, _) = orders::tell(&mut transaction, MessageType::OrderProgressed, id).await?;
-    transaction.commit().await.fault("changing an order's status")?;
+    transaction.commit().await.failure("changing an order's status")?;
 
     mes.core.journal.write([entry]);
     mes.core.outbox_written.notify_one();

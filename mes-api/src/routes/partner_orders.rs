@@ -4,13 +4,14 @@ use axum::{
     extract::{DefaultBodyLimit, Multipart, State, multipart::MultipartRejection},
     http::{HeaderMap, HeaderName, StatusCode, header},
 };
+use catalogue::{Action, Service};
 use common::{
-    FaultContext as _,
+    FailureContext as _,
     auth::{By, Caller, Partner},
     domain::{
         Change, Model, NewOrder, Order, OrderId,
         OrderStatus::{FileUploaded, Initiated, Submitted},
-        Owner, System,
+        Owner,
     },
     http::{ApiError, Path, Problem, Rejection, answers::Guarded, no_longer_than},
     idempotency::{Attempt, Begun},
@@ -19,7 +20,6 @@ use common::{
     model_store::StoredModel,
     telemetry::{Record, Subject, TraceContext},
 };
-use elk::Action;
 use serde::{Deserialize, Serialize};
 use sqlx::{Postgres, Transaction};
 use utoipa::ToSchema;
@@ -121,8 +121,8 @@ async fn place(mes: &Mes, partner: &Caller, headers: &HeaderMap, form: &Form) ->
         }
     };
     // A commit that fails may have worked all the same, so from here on the model stays.
-    let committed = transaction.commit().await.fault("storing a partner's order");
-    committed.map_err(|fault| ApiError::from(fault).during(Action::OrderCreated, subject))?;
+    let committed = transaction.commit().await.failure("storing a partner's order");
+    committed.map_err(|failure| ApiError::from(failure).during(Action::OrderCreated, subject))?;
 
     mes.core.journal.write(entries);
     mes.core.outbox_written.notify_one();
@@ -149,7 +149,7 @@ async fn store(
     let attempt = Attempt::of(partner.account, headers, &request)?;
     let begun = match &attempt {
         Some(attempt) => attempt.begin(&mes.core.database).await?,
-        None => Begun::First(mes.core.database.begin().await.fault("storing a partner's order")?),
+        None => Begun::First(mes.core.database.begin().await.failure("storing a partner's order")?),
     };
     let mut transaction = match begun {
         Begun::First(transaction) => transaction,
@@ -163,7 +163,7 @@ async fn store(
     let entries = first_records(subject, &form.model, &form.stored);
     let [created, _, with_model, submitted, _] = &entries;
     let history = [(Initiated, created), (FileUploaded, with_model), (Submitted, submitted)].map(|(status, entry)| {
-        (Change { status, at: now, actor: actor.clone(), service: System::MesApi }, Some(entry.id()))
+        (Change { status, at: now, actor: actor.clone(), service: Service::MesApi }, Some(entry.id()))
     });
     let order = Order {
         id,
@@ -222,7 +222,7 @@ async fn get_partner_order(
     partner: By<Partner>,
     Path(id): Path<OrderId>,
 ) -> Result<axum::Json<PartnerOrder>, ApiError> {
-    let mut connection = mes.core.database.acquire().await.fault("reading an order")?;
+    let mut connection = mes.core.database.acquire().await.failure("reading an order")?;
     let stored = orders::find(&mut connection, &id).await?;
     let own = stored.filter(|stored| stored.order.order.owner == Owner::Partner(partner.account));
     let order = own.ok_or_else(Rejection::no_such_order)?.order;

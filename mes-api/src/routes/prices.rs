@@ -1,15 +1,15 @@
 //! `/orders/{id}/price`: asking again for a price that could not be calculated.
 
 use axum::{extract::State, http::StatusCode};
+use catalogue::Action;
 use common::{
-    FaultContext as _,
+    FailureContext as _,
     auth::{By, Operator},
     domain::OrderId,
     http::{ApiError, Path, Problem, Rejection, answers::Guarded},
     journal,
     telemetry::{Subject, TraceContext},
 };
-use elk::Action;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -47,7 +47,7 @@ async fn post_price(
 }
 
 async fn queue_again(mes: &Mes, id: &OrderId, subject: &mut Subject) -> Result<MesOrder, ApiError> {
-    let mut transaction = mes.core.database.begin().await.fault("queueing a price")?;
+    let mut transaction = mes.core.database.begin().await.failure("queueing a price")?;
     let stored = orders::lock(&mut transaction, id).await?;
     let stored = stored.ok_or_else(Rejection::no_such_order)?;
     *subject = stored.subject();
@@ -61,7 +61,7 @@ async fn queue_again(mes: &Mes, id: &OrderId, subject: &mut Subject) -> Result<M
     let entry = pricing::changed(subject.clone(), from.name(), PriceStatus::Queued).of_change();
     journal::keep(&mut transaction, std::slice::from_ref(&entry)).await?;
     let queued = orders::find(&mut transaction, id).await?.ok_or_else(Rejection::no_such_order)?;
-    transaction.commit().await.fault("queueing a price")?;
+    transaction.commit().await.failure("queueing a price")?;
 
     mes.core.journal.write([entry]);
     mes.prices.wake();

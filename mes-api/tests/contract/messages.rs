@@ -2,7 +2,7 @@
 
 use common::{
     domain::{ModelFormat, OrderFacts, OrderStatus, Price},
-    fault::ErrorType,
+    failure::ErrorType,
 };
 use e2e::{contract::RunningService, eventually};
 use serde_json::{Value, json};
@@ -171,8 +171,8 @@ async fn a_message_that_no_sender_of_ours_writes_is_refused_and_leaves_nothing()
     ];
     for facts in &bad {
         let mut transaction = mes.tables().begin().await.unwrap();
-        let fault = apply(&mut transaction, facts).await.expect_err("it doesn't fit");
-        assert_eq!(fault.error_type, ErrorType::MessageUnexpected, "{facts:?}");
+        let failure = apply(&mut transaction, facts).await.expect_err("it doesn't fit");
+        assert_eq!(failure.error_type, ErrorType::MessageUnexpected, "{facts:?}");
     }
     assert_eq!(count(&mes, "SELECT count(*) FROM orders").await, 0);
 
@@ -180,8 +180,8 @@ async fn a_message_that_no_sender_of_ours_writes_is_refused_and_leaves_nothing()
     let mut gap = one_on(&one_on(&good));
     gap.history.remove(3);
     let mut transaction = mes.tables().begin().await.unwrap();
-    let fault = apply(&mut transaction, &gap).await.expect_err("a status is left out");
-    assert_eq!(fault.error_type, ErrorType::MessageUnexpected);
+    let failure = apply(&mut transaction, &gap).await.expect_err("a status is left out");
+    assert_eq!(failure.error_type, ErrorType::MessageUnexpected);
     drop(transaction);
     let order = mes.operator().await.get(&format!("/orders/{}", good.order.id)).await.expect(200);
     assert_eq!(statuses(&order), ["INITIATED", "FILE_UPLOADED", "SUBMITTED"]);

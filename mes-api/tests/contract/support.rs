@@ -1,15 +1,16 @@
 //! Orders as the CRM tells them, and what is often asked.
 
+use catalogue::Service;
 use std::{
     path::PathBuf,
     sync::atomic::{AtomicU32, Ordering},
 };
 
 use common::{
-    Fault,
-    domain::{Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, System},
+    Failure,
+    domain::{Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner},
     journal::Entry,
-    messaging::Told,
+    messaging::InboundMessage,
 };
 use e2e::{Client, contract::RunningService, eventually, solids};
 use mes_api::MesApi;
@@ -53,7 +54,7 @@ pub(crate) fn submitted(mes: &RunningService, file: &[u8], format: ModelFormat) 
         status,
         at: created_at + time::Duration::seconds(status as i64),
         actor: format!("customer:{}", owner.customer().expect("a customer")),
-        service: System::ShopApi,
+        service: Service::ShopApi,
     });
     let order = Order {
         id: id.parse().expect("a number"),
@@ -81,8 +82,8 @@ pub(crate) fn one_on(facts: &OrderFacts) -> OrderFacts {
     let status = facts.order.status.next().expect("a next status");
     let at = facts.order.updated_at + time::Duration::minutes(1);
     let (actor, service) = match status {
-        OrderStatus::PriceCalculated => ("service:mes-api".to_owned(), System::MesApi),
-        _ => (format!("seller:{}", Uuid::nil()), System::CrmApi),
+        OrderStatus::PriceCalculated => ("service:mes-api".to_owned(), Service::MesApi),
+        _ => (format!("seller:{}", Uuid::nil()), Service::CrmApi),
     };
     facts.order.status = status;
     facts.order.updated_at = at;
@@ -99,8 +100,8 @@ pub(crate) fn store(mes: &RunningService, key: &str, file: &[u8]) -> PathBuf {
 }
 
 /// Applies a message alone, in a transaction of the caller's.
-pub(crate) async fn apply(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Vec<Entry>, Fault> {
-    let told = Told { facts: facts.clone(), span: tracing::Span::none() };
+pub(crate) async fn apply(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Vec<Entry>, Failure> {
+    let told = InboundMessage { facts: facts.clone(), span: tracing::Span::none() };
     mes_api::messages::apply(transaction, &[&told]).await
 }
 
@@ -151,7 +152,7 @@ pub(crate) async fn count(mes: &RunningService, statement: &'static str) -> i64 
 /// The actions of records, with the statuses that they report.
 pub(crate) fn told_in_log(records: &[Map<String, Value>]) -> Vec<String> {
     let line = |record: &Map<String, Value>| {
-        let faults = elk::record::faults(record);
+        let faults = catalogue::record::violations(record);
         assert!(faults.is_empty(), "{faults:?} in {record:?}");
         let words =
             ["event.action", "order.status_from", "order.status", "order.price_status_from", "order.price_status"];

@@ -50,7 +50,7 @@ async fn create_customer(
     let Credentials { login, password } = credentials;
     let customer_id = accounts::create(&core.database, &core.hasher, &login, password, Role::Customer).await;
     let customer_id = customer_id.map_err(|error| match error {
-        AccountError::Fault(fault) => ApiError::from(fault),
+        AccountError::Failure(failure) => ApiError::from(failure),
         AccountError::LoginTaken => Rejection::conflict("login_taken", "This login is taken.").into(),
         AccountError::Busy => Rejection::busy().into(),
         AccountError::WeakPassword(weak) => {

@@ -14,7 +14,7 @@ use common::{
 use serde::Deserialize;
 use shop_orders::{
     OrderDetails,
-    desk::{self, Visitor},
+    commands::{self, Viewer},
     store::{self, Filter},
 };
 use utoipa::IntoParams;
@@ -47,8 +47,9 @@ async fn create_order(
     headers: HeaderMap,
     Json(new): Json<NewOrder>,
 ) -> Result<impl IntoResponse, ApiError> {
-    let order = desk::create(&core, &creations, Visitor::customer(*customer), customer.account, new, &headers).await?;
-    Ok(desk::created(order))
+    let order =
+        commands::create(&core, &creations, Viewer::customer(*customer), customer.account, new, &headers).await?;
+    Ok(commands::created(order))
 }
 
 /// Which orders a list has.
@@ -96,7 +97,7 @@ async fn get_order(
     customer: By<Customer>,
     Path(id): Path<OrderId>,
 ) -> Result<axum::Json<OrderDetails>, ApiError> {
-    Ok(axum::Json(desk::show(&core, Visitor::customer(*customer), &id).await?))
+    Ok(axum::Json(commands::show(&core, Viewer::customer(*customer), &id).await?))
 }
 
 /// Upload the 3D model
@@ -127,8 +128,8 @@ async fn put_model(
     body: Body,
 ) -> Result<axum::Json<Order>, ApiError> {
     no_longer_than(core.upload_limit, &headers)?;
-    let visitor = Visitor::customer(*customer);
-    let order = desk::upload_model(&core, visitor, &id, &query.filename, body.into_data_stream()).await?;
+    let visitor = Viewer::customer(*customer);
+    let order = commands::upload_model(&core, visitor, &id, &query.filename, body.into_data_stream()).await?;
     Ok(axum::Json(order))
 }
 
@@ -152,5 +153,5 @@ async fn set_status(
     Path(id): Path<OrderId>,
     Json(new): Json<NewStatus>,
 ) -> Result<axum::Json<Order>, ApiError> {
-    Ok(axum::Json(desk::set_status(&core, Visitor::customer(*customer), &id, new.status).await?))
+    Ok(axum::Json(commands::set_status(&core, Viewer::customer(*customer), &id, new.status).await?))
 }

@@ -225,7 +225,7 @@ async fn a_clients_mistake_is_no_error() {
         let records = records_of(&answer);
         assert!((400..500).contains(&answer.status));
         let [record] = &records[..] else { panic!("the request's record and no other: {records:?}") };
-        assert_eq!(elk::record::faults(record), [""; 0]);
+        assert_eq!(catalogue::record::violations(record), [""; 0]);
         assert_eq!((&record["event.action"], &record["level"]), (&json!("http.request"), &json!(30)));
         assert_eq!(record["http.response.status_code"], answer.status);
         assert!(!record.contains_key("error.type"));

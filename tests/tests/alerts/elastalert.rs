@@ -122,7 +122,7 @@ impl Notes {
 
     /// All that the records say about who people are.
     pub(crate) async fn people(&self) -> Vec<String> {
-        use elk::field::{CUSTOMER_ID, OPERATOR_ID, PARTNER_ID, SOURCE_IP, USER_HASH, USER_ID};
+        use catalogue::field::{CUSTOMER_ID, OPERATOR_ID, PARTNER_ID, SOURCE_IP, USER_HASH, USER_ID};
         let fields = [CUSTOMER_ID, OPERATOR_ID, PARTNER_ID, USER_HASH, USER_ID, SOURCE_IP];
         let groups = fields.map(|field| (field.to_owned(), json!({"terms": {"field": field, "size": 10_000}})));
         let groups: serde_json::Map<String, Value> = groups.into_iter().collect();

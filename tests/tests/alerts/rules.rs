@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path, process::Command};
 
-use elk::{Action, field};
+use catalogue::{Action, field};
 use local::incident::Incident;
 use serde_json::{Map, Value};
 

@@ -196,8 +196,8 @@ fn every_mounted_file_is_there() {
 
 #[test]
 fn every_variable_is_used() {
-    let texts =
-        ["deploy/containers/common.yml", FULL, SMALL].map(|path| fs::read_to_string(root().join(path)).expect("a file"));
+    let texts = ["deploy/containers/common.yml", FULL, SMALL]
+        .map(|path| fs::read_to_string(root().join(path)).expect("a file"));
     let used: BTreeSet<String> = texts
         .iter()
         .flat_map(|text| text.split("${").skip(1))

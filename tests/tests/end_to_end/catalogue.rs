@@ -2,12 +2,7 @@
 
 use std::{collections::BTreeSet, path::PathBuf};
 
-use elk::{
-    Action,
-    action::{Level, Service},
-    field,
-    record::faults,
-};
+use catalogue::{Action, Service, action::Level, field, record::violations};
 
 use crate::{
     dead_letters,
@@ -58,7 +53,7 @@ fn rows() -> BTreeSet<(&'static str, &'static str, u64)> {
         }
     }
     // The warning says that a service does without the broker for a while, which the shop always does.
-    rows.remove(&(Action::ServiceLifecycle.name(), Service::Shop.name(), Level::Warn.number()));
+    rows.remove(&(Action::ServiceLifecycle.name(), Service::ShopApi.name(), Level::Warn.number()));
     rows
 }
 
@@ -71,7 +66,7 @@ async fn every_row_of_the_catalogue_is_seen_with_all_its_fields() {
     for log in logs {
         for document in shipped(log).await {
             let record = &document.record;
-            assert_eq!(faults(record), [""; 0], "{record:?}");
+            assert_eq!(violations(record), [""; 0], "{record:?}");
             let action = Action::ALL.into_iter().find(|action| action.name() == text(record, field::EVENT_ACTION));
             let service = Service::ALL.into_iter().find(|service| service.name() == text(record, field::NAME));
             let (Some(action), Some(service)) = (action, service) else { panic!("{record:?}") };

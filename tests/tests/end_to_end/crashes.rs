@@ -1,12 +1,9 @@
 //! A service dies at one place after another, as by SIGKILL, and each order goes on all the same: to its end, with every
 //! effect once and every record once.
 
-use common::domain::{
-    OrderStatus::{Closed, FileUploaded, Initiated, PriceCalculated, Shipped, Submitted},
-    System,
-};
+use catalogue::{Action, Service, field};
+use common::domain::OrderStatus::{Closed, FileUploaded, Initiated, PriceCalculated, Shipped, Submitted};
 use e2e::{Answer, Client, eventually};
-use elk::{Action, field};
 use reconcile::{Report, Scope};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
@@ -34,13 +31,13 @@ async fn a_shop_that_dies_anywhere_loses_no_change_and_no_record() {
         "status.committed",
         "status.recorded",
     ] {
-        world.replace(System::ShopApi, &[("CRASH_AT", place.to_owned())]).await;
+        world.replace(Service::ShopApi, &[("CRASH_AT", place.to_owned())]).await;
         let ada = world.site.customer().await;
         let (key, wish) = (secrets::new("key"), wish());
         submit(&ada, &key, &wish).await.expect_err("it dies before it answers");
         world.shop.crashed().await;
 
-        world.replace(System::ShopApi, &[]).await;
+        world.replace(Service::ShopApi, &[]).await;
         let ada = world.site.shop.holding(ada.token(), Some(ada.account()));
         orders.push(submit(&ada, &key, &wish).await.expect("an answer"));
         let mine = ada.get("/orders").await.expect(200);
@@ -61,11 +58,11 @@ async fn a_crm_that_dies_anywhere_loses_no_message_and_no_record() {
         "consumer.committed",
         "consumer.recorded",
     ] {
-        world.replace(System::CrmApi, &[("CRASH_AT", place.to_owned())]).await;
+        world.replace(Service::CrmApi, &[("CRASH_AT", place.to_owned())]).await;
         let ada = world.site.customer().await;
         let order = ada.submit_new().await;
         world.crm.crashed().await;
-        world.replace(System::CrmApi, &[]).await;
+        world.replace(Service::CrmApi, &[]).await;
         // So that nothing of it reaches the next place.
         ada.wait_for(&order, PriceCalculated).await;
         nothing_waits(&world).await;
@@ -88,11 +85,11 @@ async fn a_mes_that_dies_anywhere_loses_no_message_no_price_and_no_record() {
         "relay.confirmed",
         "relay.marked",
     ] {
-        world.replace(System::MesApi, &[("CRASH_AT", place.to_owned())]).await;
+        world.replace(Service::MesApi, &[("CRASH_AT", place.to_owned())]).await;
         let ada = world.site.customer().await;
         let order = ada.submit_new().await;
         world.mes.crashed().await;
-        world.replace(System::MesApi, &[]).await;
+        world.replace(Service::MesApi, &[]).await;
         // So that nothing of it reaches the next place.
         ada.wait_for(&order, PriceCalculated).await;
         nothing_waits(&world).await;
@@ -187,6 +184,6 @@ async fn orders_go_on_while_the_logs_disk_is_full_and_their_records_follow() {
     assert_eq!(kept, 4, "created, uploaded, and two changes of status");
     drop(mute);
 
-    world.replace(System::ShopApi, &[]).await;
+    world.replace(Service::ShopApi, &[]).await;
     all_end_well(&world, &[order]).await;
 }

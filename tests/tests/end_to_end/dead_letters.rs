@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use common::domain::{OrderStatus::PriceCalculated, System};
+use catalogue::{Action, ErrorType, Service, field, record::violations};
+use common::domain::OrderStatus::PriceCalculated;
 use e2e::eventually;
-use elk::{Action, ErrorType, field, record::faults};
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
@@ -30,21 +30,21 @@ async fn live() -> Vec<PathBuf> {
 }
 
 /// What a subcommand says: one JSON object per line.
-async fn said(world: &World, system: System, arguments: &'static [&'static str]) -> Vec<Value> {
-    let output = world.run(system, arguments).await;
+async fn said(world: &World, service: Service, arguments: &'static [&'static str]) -> Vec<Value> {
+    let output = world.run(service, arguments).await;
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{err}");
     out.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error} in {line}"))).collect()
 }
 
-async fn listed(world: &World, system: System) -> Vec<Value> {
-    said(world, system, &["dead-letters", "list"]).await
+async fn listed(world: &World, service: Service) -> Vec<Value> {
+    said(world, service, &["dead-letters", "list"]).await
 }
 
 /// Waits until there are so many dead letters.
-async fn letters(world: &World, system: System, count: usize) -> Vec<Value> {
+async fn letters(world: &World, service: Service, count: usize) -> Vec<Value> {
     eventually("dead letters", async || {
-        let letters = listed(world, system).await;
+        let letters = listed(world, service).await;
         if letters.len() == count { Ok(letters) } else { Err(format!("{letters:?}")) }
     })
     .await
@@ -64,7 +64,7 @@ async fn a_mended_cause(world: &World) {
     assert_eq!(text(&dead[0], field::ERROR_TYPE), ErrorType::DatabaseError.name());
     rename("orders_elsewhere", "orders").await;
 
-    let letters = letters(world, System::MesApi, 1).await;
+    let letters = letters(world, Service::MesApi, 1).await;
     let letter = &letters[0];
     assert_eq!(letter["message_id"], text(&dead[0], field::MESSAGING_MESSAGE_ID));
     assert_eq!((&letter["message_type"], &letter["order_id"]), (&json!("order.submitted"), &json!(order)));
@@ -72,14 +72,14 @@ async fn a_mended_cause(world: &World) {
     assert_eq!(letter["replays"], 0);
     let age = letter["age_hours"].as_f64().expect("a number");
     assert!((-0.01..0.2).contains(&age), "{letter}");
-    assert_eq!(listed(world, System::MesApi).await.len(), 1, "looking takes nothing away");
+    assert_eq!(listed(world, Service::MesApi).await.len(), 1, "looking takes nothing away");
 
-    let replayed = said(world, System::MesApi, &["dead-letters", "replay", "--all"]).await;
+    let replayed = said(world, Service::MesApi, &["dead-letters", "replay", "--all"]).await;
     assert_eq!(replayed[0]["message_id"], letter["message_id"]);
     ada.wait_for(&order, PriceCalculated).await;
-    assert_eq!(listed(world, System::MesApi).await, [json!(null); 0]);
+    assert_eq!(listed(world, Service::MesApi).await, [json!(null); 0]);
     let records = world.mes.found(1, &of_order(Action::MessageReplayed)).await;
-    assert_eq!(faults(&records[0]), [""; 0], "{records:?}");
+    assert_eq!(violations(&records[0]), [""; 0], "{records:?}");
     // The replay belongs to the trace of the request that the message comes from.
     assert_eq!(records[0][field::TRACE_ID], dead[0][field::TRACE_ID]);
     world.mes.found(1, &of_order(Action::MessageConsumed)).await;
@@ -92,14 +92,14 @@ async fn poison(world: &World) {
     for message in &poison {
         wire.publish(message).await;
     }
-    let dead = letters(world, System::CrmApi, 2).await;
+    let dead = letters(world, Service::CrmApi, 2).await;
     assert!(dead.iter().all(|letter| letter["unreadable"] == ErrorType::MessageMalformed.name()), "{dead:?}");
     assert!(dead.iter().all(|letter| letter["order_id"] == Value::Null), "{dead:?}");
 
     for round in 1..=2 {
-        let replayed = said(world, System::CrmApi, &["dead-letters", "replay", "--all"]).await;
+        let replayed = said(world, Service::CrmApi, &["dead-letters", "replay", "--all"]).await;
         assert_eq!(replayed.len(), 2, "{replayed:?}");
-        let back = letters(world, System::CrmApi, 2).await;
+        let back = letters(world, Service::CrmApi, 2).await;
         assert!(back.iter().all(|letter| letter["replays"] == round), "{back:?}");
         for message in &poison {
             let id = message.id();
@@ -114,10 +114,10 @@ async fn poison(world: &World) {
 async fn one_alone(world: &World, poison: &[Message]) {
     let id: &'static str = poison[1].id().leak();
     let arguments: &'static [&'static str] = vec!["dead-letters", "replay", "--message", id].leak();
-    let replayed = said(world, System::CrmApi, arguments).await;
+    let replayed = said(world, Service::CrmApi, arguments).await;
     assert_eq!(replayed.iter().map(|letter| &letter["message_id"]).collect::<Vec<_>>(), [id]);
     let counts = eventually("it to come back", async || {
-        let letters = listed(world, System::CrmApi).await;
+        let letters = listed(world, Service::CrmApi).await;
         let mut counts: Vec<_> = letters.iter().filter_map(|letter| letter["replays"].as_i64()).collect();
         counts.sort_unstable();
         if counts.len() == 2 { Ok(counts) } else { Err(format!("{letters:?}")) }
@@ -125,10 +125,10 @@ async fn one_alone(world: &World, poison: &[Message]) {
     assert_eq!(counts.await, [2, 3]);
 
     let nothing = ["dead-letters", "replay", "--message", "01990000-0000-7000-8000-000000000000"];
-    let output = world.run(System::CrmApi, Vec::from(nothing).leak()).await;
+    let output = world.run(Service::CrmApi, Vec::from(nothing).leak()).await;
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is no dead letter 01990000"), "{output:?}");
-    let neither = world.run(System::CrmApi, &["dead-letters", "replay"]).await;
+    let neither = world.run(Service::CrmApi, &["dead-letters", "replay"]).await;
     assert!(!neither.status.success(), "it does nothing unless told what");
 }
 

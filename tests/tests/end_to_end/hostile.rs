@@ -167,7 +167,7 @@ async fn no_input_forges_splits_or_loses_a_record() {
 
     let mut found: BTreeMap<String, usize> = BTreeMap::new();
     for document in shipped(shop.log()).await {
-        assert_eq!(elk::record::faults(&document.record), [""; 0], "{document:?}");
+        assert_eq!(catalogue::record::violations(&document.record), [""; 0], "{document:?}");
         assert!(!text(&document.record, "msg").contains("forged"), "{document:?}");
         *found.entry(text(&document.record, "event.action").to_owned()).or_default() += 1;
     }

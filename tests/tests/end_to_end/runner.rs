@@ -2,8 +2,8 @@
 
 use std::process::{Command, Output, Stdio};
 
+use catalogue::{Action, ErrorType, field};
 use common::domain::OrderStatus::{self, PriceCalculated};
-use elk::{Action, ErrorType, field};
 use serde_json::json;
 
 use crate::{

@@ -155,7 +155,7 @@ async fn every_line_is_one_flat_record_without_a_secret_and_elasticsearch_refuse
     for path in records {
         for line in log::lines(&path) {
             let record = log::parse(&line).unwrap_or_else(|error| panic!("{error} in {}: {line}", path.display()));
-            assert_eq!(elk::record::faults(&record), [""; 0], "{line}");
+            assert_eq!(catalogue::record::violations(&record), [""; 0], "{line}");
             assert!(record.values().all(|value| !value.is_object() && !value.is_array()), "{line}");
             assert!(["shop-api", "crm-api", "mes-api"].contains(&text(&record, "name")), "{line}");
             assert_eq!(record["v"], 0, "{line}");

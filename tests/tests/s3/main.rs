@@ -199,7 +199,7 @@ impl Site {
         let message = error["error.message"].as_str().expect("a message");
         assert!(message.contains(cause), "{message}");
         for record in &records {
-            assert_eq!(elk::record::faults(record), [""; 0], "{record:?}");
+            assert_eq!(catalogue::record::violations(record), [""; 0], "{record:?}");
             let record = Value::from(record.clone()).to_string();
             let secret = [KEY_ID, KEY, "AWS4-HMAC", "StringToSign"].into_iter().find(|secret| record.contains(secret));
             assert_eq!(secret, None, "{record}");

@@ -8,7 +8,7 @@ use common::{
         access::{self, Access},
         accounts,
     },
-    service::Service,
+    service::Definition,
 };
 use crm_api::CrmApi;
 use e2e::{
@@ -112,16 +112,16 @@ async fn everybody(service: &RunningService) -> Vec<Caller> {
 }
 
 /// Asks for every operation as everybody; gives how many operations and callers there were.
-async fn walk<S: Service>(service: &RunningService) -> (usize, usize) {
+async fn walk<S: Definition>(service: &RunningService) -> (usize, usize) {
     let mut operations = operations(service.anybody()).await;
     let names = |operation: &Operation| (operation.method.clone(), operation.path.clone());
     let listed: BTreeSet<_> = operations.iter().map(names).collect();
     let rows: BTreeSet<_> =
-        access::of(S::SYSTEM).map(|(method, path, _)| (method.to_owned(), path.to_owned())).collect();
-    assert_eq!(listed, rows, "the operations of {} are not the rows of the table", S::SYSTEM);
+        access::of(S::SERVICE).map(|(method, path, _)| (method.to_owned(), path.to_owned())).collect();
+    assert_eq!(listed, rows, "the operations of {} are not the rows of the table", S::SERVICE);
 
     let access = |operation: &Operation| {
-        access::to(S::SYSTEM, &operation.method, &operation.path).expect("every operation has a row")
+        access::to(S::SERVICE, &operation.method, &operation.path).expect("every operation has a row")
     };
     // Last what ends a caller's session.
     operations.sort_by_key(|operation| access(operation) == Access::AnySession);
@@ -183,11 +183,11 @@ fn whole(operation: &Operation, client: &Client, order: &str) -> RequestBuilder 
 
 /// Asks for every operation of one role that is about an order, as its owner and, before that, as somebody else with the
 /// same role; gives how many there were.
-async fn walk_to_foreign_orders<S: Service>(owner: &Client, other: &Client, role: Role, order: &str) -> usize {
+async fn walk_to_foreign_orders<S: Definition>(owner: &Client, other: &Client, role: Role, order: &str) -> usize {
     let operations = operations(owner).await.into_iter();
     let own: Vec<_> = operations
         .filter(|operation| operation.path.contains("{id}"))
-        .filter(|operation| access::to(S::SYSTEM, &operation.method, &operation.path) == Some(Access::Only(role)))
+        .filter(|operation| access::to(S::SERVICE, &operation.method, &operation.path) == Some(Access::Only(role)))
         .collect();
     // The model before the status: as it goes.
     for method in ["get", "put", "post"] {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use common::service::Service;
+use common::service::Definition;
 use crm_api::CrmApi;
 use e2e::{
     contract::{self, RunningService},
@@ -37,7 +37,7 @@ fn left(service: &RunningService) -> Vec<String> {
 }
 
 /// Leaves orphans and halves of each service, starts the service once more, and waits until its own old ones are gone.
-async fn sweeps<S: Service>(service: &RunningService, flags: &[&str]) {
+async fn sweeps<S: Definition>(service: &RunningService, flags: &[&str]) {
     let uploaded = service.stored_models();
     assert_eq!(uploaded.len(), 1);
     File::options()
@@ -52,7 +52,7 @@ async fn sweeps<S: Service>(service: &RunningService, flags: &[&str]) {
         leave(service.models(), owner, "left-new.stl", DAY / 2);
         leave(service.models(), owner, "left-new-half.stl#1", DAY / 2);
     }
-    let own = format!("{}/", S::SYSTEM);
+    let own = format!("{}/", S::SERVICE);
     let mut expected = left(service);
     expected.retain(|name| !name.starts_with(&own) || name.contains("new"));
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
-use elk::{ORDER_STATUSES, field};
+use catalogue::{ORDER_STATUSES, field};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use elk::field;
+use catalogue::field;
 use serde_json::{Value, json};
 
 use crate::logs::LogFlags;

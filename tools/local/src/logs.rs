@@ -68,7 +68,7 @@ pub(crate) struct Since(String);
 impl Since {
     /// Lets only younger records through.
     pub(crate) fn filter(&self) -> Value {
-        json!({ "range": { elk::field::TIME: { "gte": format!("now-{}", self.0) } } })
+        json!({ "range": { catalogue::field::TIME: { "gte": format!("now-{}", self.0) } } })
     }
 }
 

@@ -39,7 +39,7 @@ impl Elasticsearch {
 
     /// All records of one order in the order of their time.
     pub(crate) async fn records_of(&self, order: &str, since: Option<&Since>) -> Result<Vec<Value>> {
-        let mut filters = vec![json!({ "term": { elk::field::ORDER_ID: order } })];
+        let mut filters = vec![json!({ "term": { catalogue::field::ORDER_ID: order } })];
         filters.extend(since.map(Since::filter));
         self.records(&filters).await
     }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
+use catalogue::field;
 use comfy_table::Table;
-use elk::field;
 use serde_json::Value;
 
 use crate::logs::LogFlags;

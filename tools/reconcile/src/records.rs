@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
-use elk::{Action, field};
+use catalogue::{Action, field};
 use futures::{Stream, TryStreamExt as _, stream};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};

@@ -2,12 +2,9 @@
 
 use std::path::PathBuf;
 
-use common::domain::{
-    OrderStatus::{FileUploaded, PriceCalculated},
-    System,
-};
+use catalogue::{Action, ErrorType, Service, field, record::violations};
+use common::domain::OrderStatus::{FileUploaded, PriceCalculated};
 use e2e::eventually;
-use elk::{Action, ErrorType, field, record::faults};
 use serde_json::json;
 use tokio::sync::OnceCell;
 
@@ -37,10 +34,10 @@ async fn live() -> Vec<PathBuf> {
 async fn customers_order_on(world: &World) {
     world.crm_to_broker.cut();
     world.mes_to_broker.cut();
-    for system in [System::CrmApi, System::MesApi] {
+    for system in [Service::CrmApi, Service::MesApi] {
         world.healthy(system, "degraded").await;
     }
-    world.healthy(System::ShopApi, "ok").await;
+    world.healthy(Service::ShopApi, "ok").await;
     let of_customer = world.site.customer().await.submit_new().await;
     let of_partner = world.site.partner().order_as_partner().await;
     waits(&world.crm, &of_customer, "order.submitted").await;
@@ -48,7 +45,7 @@ async fn customers_order_on(world: &World) {
 
     world.crm_to_broker.mend();
     world.mes_to_broker.mend();
-    for system in [System::CrmApi, System::MesApi] {
+    for system in [Service::CrmApi, Service::MesApi] {
         world.healthy(system, "ok").await;
     }
     let seller = world.site.seller().await;
@@ -104,7 +101,7 @@ async fn poisoned_messages(world: &World) {
             assert_eq!(text(record, field::EVENT_ACTION), Action::MessageDeadLettered.name(), "{record:?}");
             assert_eq!((level(record), text(record, field::ERROR_TYPE)), (50, class.name()), "{record:?}");
             assert_eq!(text(record, field::ORDER_ID), id, "{record:?}");
-            assert_eq!(faults(record), [""; 0], "{record:?}");
+            assert_eq!(violations(record), [""; 0], "{record:?}");
             let dead = eventually("the dead letter", async || {
                 wire.take(&format!("{queue}.dead-letter")).await.ok_or("there is none")
             });

@@ -2,12 +2,11 @@
 
 use std::path::PathBuf;
 
-use common::domain::{
-    OrderStatus::{self, ManufacturingApproved, ManufacturingCompleted, PriceCalculated, Shipped, Submitted},
-    System,
+use catalogue::{Action, ErrorType, Service, field};
+use common::domain::OrderStatus::{
+    self, ManufacturingApproved, ManufacturingCompleted, PriceCalculated, Shipped, Submitted,
 };
 use e2e::{Client, eventually, solids};
-use elk::{Action, ErrorType, field};
 use local::Login;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
@@ -50,7 +49,7 @@ async fn live() -> Vec<PathBuf> {
     // No way to the database.
     let lines = [&world.shop_to_database, &world.crm_to_database, &world.mes_to_database];
     lines.iter().for_each(|line| line.cut());
-    for system in [System::ShopApi, System::CrmApi, System::MesApi] {
+    for system in [Service::ShopApi, Service::CrmApi, Service::MesApi] {
         world.healthy(system, "unavailable").await;
     }
     for mut attempt in scene.attempts(&world) {
@@ -255,12 +254,12 @@ async fn messages_wait(world: &World, wire: &Wire, scene: &Scene) -> Vec<Message
     waiting
 }
 
-fn recipient(message: &Message) -> System {
+fn recipient(message: &Message) -> Service {
     common::messaging::MessageType::of_name(&message.routing_key).expect("one of ours").recipient()
 }
 
 async fn everything_goes_on(world: &World, waiting: &[Message]) {
-    for system in [System::ShopApi, System::CrmApi, System::MesApi] {
+    for system in [Service::ShopApi, Service::CrmApi, Service::MesApi] {
         world.healthy(system, "ok").await;
     }
     for message in waiting {

@@ -2,12 +2,9 @@
 
 use std::{fs, path::PathBuf};
 
-use common::domain::{
-    OrderStatus::{PriceCalculated, Submitted},
-    System,
-};
+use catalogue::{Action, ErrorType, Service, field};
+use common::domain::OrderStatus::{PriceCalculated, Submitted};
 use e2e::{Client, eventually, solids};
-use elk::{Action, ErrorType, field};
 use reqwest::Method;
 use serde_json::Value;
 use tokio::sync::OnceCell;
@@ -117,7 +114,7 @@ async fn lost_store(world: &World) {
     let aside = world.models.with_extension("aside");
     fs::rename(&world.models, &aside).expect("the store is there");
     fs::write(&world.models, "in its place").expect("a file");
-    for system in [System::ShopApi, System::CrmApi, System::MesApi] {
+    for system in [Service::ShopApi, Service::CrmApi, Service::MesApi] {
         world.healthy(system, "degraded").await;
     }
 
@@ -142,7 +139,7 @@ async fn lost_store(world: &World) {
     assert!(GONE.iter().any(|class| class.name() == text(&failed, field::ERROR_TYPE)), "{failed:?}");
 
     fs::remove_file(&world.models).and_then(|()| fs::rename(&aside, &world.models)).expect("the store is back");
-    for system in [System::ShopApi, System::CrmApi, System::MesApi] {
+    for system in [Service::ShopApi, Service::CrmApi, Service::MesApi] {
         world.healthy(system, "ok").await;
     }
     asks_again(world, &uploaded).await;

@@ -2,12 +2,12 @@
 
 use std::{fs, path::PathBuf};
 
+use catalogue::{Action, field};
 use common::{
     auth::Role,
     domain::OrderStatus::{self, Closed, FileUploaded, PriceCalculated, Shipped, Submitted},
 };
 use e2e::Client;
-use elk::{Action, field};
 use local::Login;
 use serde_json::json;
 use tokio::{

@@ -1,7 +1,7 @@
 //! Requests that fail for a reason of ours: what the client is told, and what the log tells.
 
+use catalogue::{Action, ErrorType, field, record::violations};
 use e2e::{Answer, Client};
-use elk::{Action, ErrorType, field, record::faults};
 use reqwest::RequestBuilder;
 
 use super::{
@@ -41,7 +41,7 @@ impl Attempt<'_> {
         let records = service.found(records, &[(field::HTTP_REQUEST_ID, &id)]).await;
         let errors: Vec<_> = records.iter().filter(|record| log::level(record) == 50).collect();
         let [error] = errors[..] else { panic!("{} errors instead of one: {records:?}", errors.len()) };
-        assert_eq!(faults(error), [""; 0], "{error:?}");
+        assert_eq!(violations(error), [""; 0], "{error:?}");
         assert_eq!(text(error, field::EVENT_ACTION), action.name(), "{error:?}");
         assert_eq!(text(error, field::EVENT_OUTCOME), "failure", "{error:?}");
         let class = text(error, field::ERROR_TYPE);

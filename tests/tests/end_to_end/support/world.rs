@@ -1,5 +1,6 @@
 //! Three services of a test's own, to break what they depend on.
 
+use catalogue::Service;
 use std::{
     fs,
     path::PathBuf,
@@ -7,10 +8,7 @@ use std::{
     sync::atomic::{AtomicI64, Ordering},
 };
 
-use common::{
-    auth::{Hasher, Role, accounts},
-    domain::System,
-};
+use common::auth::{Hasher, Role, accounts};
 use e2e::{Relay, TestDatabase, host_in};
 use local::Login;
 use sqlx::PgPool;
@@ -96,8 +94,8 @@ impl World {
             mes_variables,
             databases,
         };
-        world.healthy(System::CrmApi, "ok").await;
-        world.healthy(System::MesApi, "ok").await;
+        world.healthy(Service::CrmApi, "ok").await;
+        world.healthy(Service::MesApi, "ok").await;
         world
     }
 
@@ -110,41 +108,41 @@ impl World {
 
     /// One more CRM with the same database and broker.
     pub(crate) async fn another_crm(&self) -> Process {
-        self.another(System::CrmApi, &[]).await
+        self.another(Service::CrmApi, &[]).await
     }
 
     /// One more MES with the same database and broker.
     pub(crate) async fn another_mes(&self) -> Process {
-        self.another(System::MesApi, &[]).await
+        self.another(Service::MesApi, &[]).await
     }
 
     /// One more of a service with the same database and broker, and further settings.
-    async fn another(&self, system: System, more: &[(&'static str, String)]) -> Process {
-        let process = Process::start(system.name(), &[self.variables(system), more].concat()).await;
+    async fn another(&self, service: Service, more: &[(&'static str, String)]) -> Process {
+        let process = Process::start(service.name(), &[self.variables(service), more].concat()).await;
         process.healthy("ok").await;
         process
     }
 
-    fn variables(&self, system: System) -> &Variables {
-        match system {
-            System::ShopApi => &self.shop_variables,
-            System::CrmApi => &self.crm_variables,
-            System::MesApi => &self.mes_variables,
+    fn variables(&self, service: Service) -> &Variables {
+        match service {
+            Service::ShopApi => &self.shop_variables,
+            Service::CrmApi => &self.crm_variables,
+            Service::MesApi => &self.mes_variables,
         }
     }
 
     /// Puts a new process with further settings in the place of the present one, which is killed if it still runs.
-    pub(crate) async fn replace(&mut self, system: System, more: &[(&'static str, String)]) {
-        match system {
-            System::ShopApi => self.shop.kill(),
-            System::CrmApi => self.crm.kill(),
-            System::MesApi => self.mes.kill(),
+    pub(crate) async fn replace(&mut self, service: Service, more: &[(&'static str, String)]) {
+        match service {
+            Service::ShopApi => self.shop.kill(),
+            Service::CrmApi => self.crm.kill(),
+            Service::MesApi => self.mes.kill(),
         }
-        let new = self.another(system, more).await;
-        let (process, client) = match system {
-            System::ShopApi => (&mut self.shop, &mut self.site.shop),
-            System::CrmApi => (&mut self.crm, &mut self.site.crm),
-            System::MesApi => (&mut self.mes, &mut self.site.mes),
+        let new = self.another(service, more).await;
+        let (process, client) = match service {
+            Service::ShopApi => (&mut self.shop, &mut self.site.shop),
+            Service::CrmApi => (&mut self.crm, &mut self.site.crm),
+            Service::MesApi => (&mut self.mes, &mut self.site.mes),
         };
         *client = new.client();
         *process = new;
@@ -170,11 +168,11 @@ impl World {
     }
 
     /// Runs a subcommand of the CRM or the MES, with that service's settings.
-    pub(crate) async fn run(&self, system: System, arguments: &'static [&'static str]) -> Output {
-        let variables = if system == System::CrmApi { &self.crm_variables } else { &self.mes_variables };
+    pub(crate) async fn run(&self, service: Service, arguments: &'static [&'static str]) -> Output {
+        let variables = if service == Service::CrmApi { &self.crm_variables } else { &self.mes_variables };
         let file = system::file().await;
-        let mut command = Command::new(&file.binaries[system.name()]);
-        command.args(arguments).env_clear().envs(&file.environments[system.name()]);
+        let mut command = Command::new(&file.binaries[service.name()]);
+        command.args(arguments).env_clear().envs(&file.environments[service.name()]);
         command.envs(variables.iter().map(|(name, value)| (name, value)));
         let run = tokio::task::spawn_blocking(move || command.output());
         run.await.expect("the program ends").expect("the program starts")
@@ -188,25 +186,25 @@ impl World {
 
     /// Puts a new CRM in the place of the present one.
     pub(crate) async fn replace_crm(&mut self) {
-        self.replace(System::CrmApi, &[]).await;
+        self.replace(Service::CrmApi, &[]).await;
     }
 
     /// Puts a new MES in the place of the present one.
     pub(crate) async fn replace_mes(&mut self) {
-        self.replace(System::MesApi, &[]).await;
+        self.replace(Service::MesApi, &[]).await;
     }
 
-    pub(crate) fn service(&self, system: System) -> &Process {
-        match system {
-            System::ShopApi => &self.shop,
-            System::CrmApi => &self.crm,
-            System::MesApi => &self.mes,
+    pub(crate) fn service(&self, service: Service) -> &Process {
+        match service {
+            Service::ShopApi => &self.shop,
+            Service::CrmApi => &self.crm,
+            Service::MesApi => &self.mes,
         }
     }
 
     /// Waits until a service says that it is `ok`, `degraded` or `unavailable`.
-    pub(crate) async fn healthy(&self, system: System, status: &str) {
-        self.service(system).healthy(status).await;
+    pub(crate) async fn healthy(&self, service: Service, status: &str) {
+        self.service(service).healthy(status).await;
     }
 
     /// The logs of all three.

@@ -13,7 +13,7 @@ use crate::table::Spread;
 const WIDTH: u32 = 800;
 const PANEL_HEIGHT: u32 = 340;
 const FONT: &str = "sans-serif";
-/// Told apart by those who see no red or no green as well.
+/// InboundMessage apart by those who see no red or no green as well.
 const COLOURS: [RGBColor; 3] = [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
 
 /// What there is more and more of.

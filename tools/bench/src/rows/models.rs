@@ -10,7 +10,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use common::{domain::System, model_store::ModelStore};
+use catalogue::Service;
+use common::model_store::ModelStore;
 use mesh::{Format, Limits, Measures, solids};
 
 use crate::{
@@ -103,7 +104,7 @@ pub(crate) async fn measure_once(file: &Path) -> Result<String> {
     const PATIENCE: Duration = Duration::from_secs(10);
     let (name, format) = (file.file_name().context("a file")?.to_string_lossy(), format_of(file)?);
     let folder = file.parent().context("a folder")?.display();
-    let store = ModelStore::open(&format!("file://{folder}"), System::MesApi, PATIENCE)?;
+    let store = ModelStore::open(&format!("file://{folder}"), Service::MesApi, PATIENCE)?;
     let own = i32::try_from(std::process::id())?;
     let (before, began) = (memory(own, Memory::Now)?, Instant::now());
     let bytes = store.read(&name, u64::MAX).await?;

@@ -16,8 +16,8 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use catalogue::{Action, field};
 use e2e::{log, search::Search};
-use elk::{Action, field};
 use local::Kind;
 use reqwest::Method;
 use serde_json::{Map, Value, json};

@@ -2,13 +2,13 @@
 
 use std::{error::Error, fmt, sync::Arc};
 
-pub use elk::ErrorType;
+pub use catalogue::ErrorType;
 use sqlx::postgres::{PgDatabaseError, PgSeverity};
 
 /// Something of ours went wrong: the database, the broker, the model store, or a bug. It carries its class and the
 /// whole chain of causes to the one place that logs it.
 #[derive(Clone, Debug)]
-pub struct Fault {
+pub struct Failure {
     /// The class, to group and count by.
     pub error_type: ErrorType,
     context: &'static str,
@@ -16,13 +16,13 @@ pub struct Fault {
     source: Option<Arc<dyn Error + Send + Sync>>,
 }
 
-impl Fault {
-    /// A fault with its cause. `context` says what was being done.
+impl Failure {
+    /// A failure with its cause. `context` says what was being done.
     pub fn new(error_type: ErrorType, context: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self { error_type, context, source: Some(Arc::from(source.into())) }
     }
 
-    /// A fault without a further cause.
+    /// A failure without a further cause.
     #[must_use]
     pub const fn bare(error_type: ErrorType, context: &'static str) -> Self {
         Self { error_type, context, source: None }
@@ -51,31 +51,31 @@ pub(crate) fn chain(error: &dyn Error) -> String {
     text
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.context)
     }
 }
 
-impl Error for Fault {
+impl Error for Failure {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.source.as_deref().map(|source| source as _)
     }
 }
 
-/// Says what was being done when a library's call failed, and so makes its error a [`Fault`].
-pub trait FaultContext<T> {
-    /// Turns the error into a fault.
+/// Says what was being done when a library's call failed, and so makes its error a [`Failure`].
+pub trait FailureContext<T> {
+    /// Turns the error into a failure.
     ///
     /// # Errors
     ///
-    /// The same as before, as a fault.
-    fn fault(self, context: &'static str) -> Result<T, Fault>;
+    /// The same as before, as a failure.
+    fn failure(self, context: &'static str) -> Result<T, Failure>;
 }
 
-impl<T, E: Classified> FaultContext<T> for Result<T, E> {
-    fn fault(self, context: &'static str) -> Result<T, Fault> {
-        self.map_err(|error| Fault::new(error.error_type(), context, error))
+impl<T, E: Classified> FailureContext<T> for Result<T, E> {
+    fn failure(self, context: &'static str) -> Result<T, Failure> {
+        self.map_err(|error| Failure::new(error.error_type(), context, error))
     }
 }
 
@@ -165,9 +165,9 @@ mod tests {
     #[test]
     fn the_chain_names_every_cause_once() {
         let cause = std::io::Error::other("connection reset");
-        let fault = Err::<(), _>(sqlx::Error::Io(cause)).fault("storing the order").expect_err("it is one");
-        assert_eq!(fault.error_type, ErrorType::DatabaseUnavailable);
-        assert!(fault.chain().starts_with("storing the order: "), "{}", fault.chain());
-        assert_eq!(fault.chain().matches("connection reset").count(), 1, "{}", fault.chain());
+        let failure = Err::<(), _>(sqlx::Error::Io(cause)).failure("storing the order").expect_err("it is one");
+        assert_eq!(failure.error_type, ErrorType::DatabaseUnavailable);
+        assert!(failure.chain().starts_with("storing the order: "), "{}", failure.chain());
+        assert_eq!(failure.chain().matches("connection reset").count(), 1, "{}", failure.chain());
     }
 }

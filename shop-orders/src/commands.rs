@@ -4,18 +4,18 @@
 
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
+use catalogue::{Action, Service, field};
 use common::{
-    Core, FaultContext as _, Together,
+    Batcher, Core, FailureContext as _,
     auth::Caller,
     crash,
-    domain::{Change, NewOrder, Order, OrderId, OrderStatus, Owner, System, Trigger},
+    domain::{Change, NewOrder, Order, OrderId, OrderStatus, Owner, Trigger},
     http::{ApiError, Rejection, receive_model},
     idempotency::{Attempt, Begun},
     journal::{self, Entry},
     messaging::{self, MessageType},
     telemetry::{Record, Subject, identify},
 };
-use elk::{Action, field};
 use futures::Stream;
 use time::OffsetDateTime;
 use tracing::Span;
@@ -28,14 +28,14 @@ use crate::{
 
 /// Somebody at the desk, and which orders they can see there.
 #[derive(Clone, Copy, Debug)]
-pub struct Visitor {
+pub struct Viewer {
     /// Who it is.
     pub caller: Caller,
     /// Customers see their own orders only.
     pub only_of: Option<Uuid>,
 }
 
-impl Visitor {
+impl Viewer {
     /// A customer, who sees no other customer's orders.
     #[must_use]
     pub const fn customer(caller: Caller) -> Self {
@@ -62,7 +62,7 @@ impl Visitor {
         Subject { order: Some(id.clone()), customer: self.only_of, ..Subject::default() }
     }
 
-    fn change(&self, status: OrderStatus, service: System) -> Change {
+    fn change(&self, status: OrderStatus, service: Service) -> Change {
         Change { status, at: now(), actor: self.caller.actor().to_string(), service }
     }
 }
@@ -74,16 +74,16 @@ fn now() -> OffsetDateTime {
 }
 
 /// Creates orders, those of all requests that came at the same time together.
-pub type Creations = Together<Creation, Order>;
+pub type Creations = Batcher<Creation, Order>;
 
 /// Creates orders in the service's database.
 #[must_use]
 pub fn creations(core: &Core) -> Creations {
-    let (database, system) = (core.database.clone(), core.system);
-    Together::new(move |creations: Vec<Creation>| {
+    let (database, service) = (core.database.clone(), core.service);
+    Batcher::new(move |creations: Vec<Creation>| {
         let database = database.clone();
         // They were checked before: what can fail now fails for each of them.
-        async move { store::create(&database, system, &creations).await }
+        async move { store::create(&database, service, &creations).await }
     })
 }
 
@@ -95,7 +95,7 @@ pub fn creations(core: &Core) -> Creations {
 pub async fn create(
     core: &Core,
     creations: &Creations,
-    visitor: Visitor,
+    visitor: Viewer,
     customer: Uuid,
     new: NewOrder,
     headers: &HeaderMap,
@@ -125,9 +125,9 @@ pub async fn create(
             None => creations.ask(creation).await?,
             Some((_, Begun::Repeated(order))) => return Ok((order, None)),
             Some((attempt, Begun::First(mut transaction))) => {
-                let order = store::create(&mut *transaction, core.system, &[creation]).await?.remove(0);
+                let order = store::create(&mut *transaction, core.service, &[creation]).await?.remove(0);
                 attempt.keep(&mut transaction, &order).await?;
-                transaction.commit().await.fault("creating an order")?;
+                transaction.commit().await.failure("creating an order")?;
                 order
             }
         };
@@ -146,9 +146,9 @@ pub async fn create(
 /// # Errors
 ///
 /// `404` if there is none that the visitor can see.
-pub async fn show(core: &Core, visitor: Visitor, id: &OrderId) -> Result<OrderDetails, ApiError> {
+pub async fn show(core: &Core, visitor: Viewer, id: &OrderId) -> Result<OrderDetails, ApiError> {
     identify(&Span::current(), field::ORDER_ID, id);
-    let mut connection = core.database.acquire().await.fault("looking an order up")?;
+    let mut connection = core.database.acquire().await.failure("looking an order up")?;
     let found = visitor.sees(store::find(&mut *connection, id).await?)?;
     Ok(store::details(&mut connection, found).await?)
 }
@@ -160,7 +160,7 @@ pub async fn show(core: &Core, visitor: Visitor, id: &OrderId) -> Result<OrderDe
 /// `404` if there is no such order, `409` if it is submitted, `413`, `415` or `422` for the file.
 pub async fn upload_model<E>(
     core: &Core,
-    visitor: Visitor,
+    visitor: Viewer,
     id: &OrderId,
     filename: &str,
     body: impl Stream<Item = Result<Bytes, E>> + Send + Unpin,
@@ -174,7 +174,7 @@ where
         // Before the upload, so that nobody sends 64 MiB to be told that it was in vain, and after it, because it counts.
         let found = visitor.sees(store::find(&core.database, id).await?)?;
         subject = Subject::order(id, found.order.owner);
-        may_have_model(&found.order, core.system)?;
+        may_have_model(&found.order, core.service)?;
         let (model, stored) = receive_model(core, filename, body).await?;
         crash::point("upload.stored");
         let attached = attach(core, visitor, id, model, &stored.key).await;
@@ -197,25 +197,25 @@ where
 }
 
 /// Whether the order may get a model: its first one makes it `FILE_UPLOADED`, a further one replaces that.
-fn may_have_model(order: &Order, system: System) -> Result<(), ApiError> {
+fn may_have_model(order: &Order, service: Service) -> Result<(), ApiError> {
     if order.status == OrderStatus::FileUploaded {
         return Ok(());
     }
-    Ok(order.status.change(OrderStatus::FileUploaded, Trigger::Upload, system)?)
+    Ok(order.status.change(OrderStatus::FileUploaded, Trigger::Upload, service)?)
 }
 
 /// Attaches a stored model. Gives the order, the records, and the key of the model that was replaced.
 async fn attach(
     core: &Core,
-    visitor: Visitor,
+    visitor: Viewer,
     id: &OrderId,
     model: common::domain::Model,
     key: &str,
 ) -> Result<(Order, Vec<Entry>, Option<String>), ApiError> {
-    let mut transaction = core.database.begin().await.fault("attaching a model")?;
+    let mut transaction = core.database.begin().await.failure("attaching a model")?;
     let stored = visitor.sees(store::lock(&mut transaction, id).await?)?;
     let StoredOrder { mut order, model_key: replaced, status_since, .. } = stored;
-    may_have_model(&order, core.system)?;
+    may_have_model(&order, core.service)?;
     let from = order.status;
     let subject = Subject::order(id, order.owner);
     let size = u64::try_from(model.bytes).unwrap_or_default();
@@ -223,14 +223,14 @@ async fn attach(
     let mut entries = vec![uploaded.of_change()];
     store::attach_model(&mut transaction, &mut order, model, key).await?;
     if from != OrderStatus::FileUploaded {
-        let change = visitor.change(OrderStatus::FileUploaded, core.system);
+        let change = visitor.change(OrderStatus::FileUploaded, core.service);
         let changed = Record::success(Action::OrderStatusChanged, subject).status(from, change.status);
         let changed = changed.stayed(change.at - status_since).of_change();
         store::advance(&mut transaction, &mut order, &change, changed.id()).await?;
         entries.push(changed);
     }
     journal::keep(&mut transaction, &entries).await?;
-    transaction.commit().await.fault("attaching a model")?;
+    transaction.commit().await.failure("attaching a model")?;
     crash::point("upload.committed");
     Ok((order, entries, replaced))
 }
@@ -240,17 +240,17 @@ async fn attach(
 /// # Errors
 ///
 /// `404` if there is no such order, `409` if it may not go there.
-pub async fn set_status(core: &Core, visitor: Visitor, id: &OrderId, to: OrderStatus) -> Result<Order, ApiError> {
+pub async fn set_status(core: &Core, visitor: Viewer, id: &OrderId, to: OrderStatus) -> Result<Order, ApiError> {
     identify(&Span::current(), field::ORDER_ID, id);
     let mut subject = visitor.subject(id);
     let changed = async {
-        let mut transaction = core.database.begin().await.fault("changing an order's status")?;
+        let mut transaction = core.database.begin().await.failure("changing an order's status")?;
         let stored = visitor.sees(store::lock(&mut transaction, id).await?)?;
         let StoredOrder { mut order, model_key, status_since, .. } = stored;
         subject = Subject::order(id, order.owner);
         let from = order.status;
-        from.change(to, Trigger::Request, core.system)?;
-        let change = visitor.change(to, core.system);
+        from.change(to, Trigger::Request, core.service)?;
+        let change = visitor.change(to, core.service);
         let changed = Record::success(Action::OrderStatusChanged, subject.clone()).status(from, to);
         let entry = changed.stayed(change.at - status_since).of_change();
         store::advance(&mut transaction, &mut order, &change, entry.id()).await?;
@@ -260,7 +260,7 @@ pub async fn set_status(core: &Core, visitor: Visitor, id: &OrderId, to: OrderSt
             messaging::write(&mut transaction, message_type, &facts).await?;
         }
         crash::point("status.changed");
-        transaction.commit().await.fault("changing an order's status")?;
+        transaction.commit().await.failure("changing an order's status")?;
         crash::point("status.committed");
         Ok((order, entry))
     }

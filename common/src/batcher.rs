@@ -6,7 +6,7 @@ use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 use futures::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::fault::{ErrorType, Fault};
+use crate::failure::{ErrorType, Failure};
 
 /// So many batches are worked on at a time: while one waits for the disk, the next one is on its way.
 const AT_A_TIME: usize = 2;
@@ -14,21 +14,21 @@ const AT_A_TIME: usize = 2;
 const MOST: usize = 64;
 
 /// Whoever asks, and where the answer goes.
-type Waiting<Ask, Answer> = (Ask, oneshot::Sender<Result<Answer, Fault>>);
+type Waiting<Ask, Answer> = (Ask, oneshot::Sender<Result<Answer, Failure>>);
 
 /// Serves those together who ask at the same time.
 #[derive(Debug)]
-pub struct Together<Ask, Answer> {
+pub struct Batcher<Ask, Answer> {
     waiting: mpsc::Sender<Waiting<Ask, Answer>>,
 }
 
-impl<Ask: Send + 'static, Answer: Send + 'static> Together<Ask, Answer> {
+impl<Ask: Send + 'static, Answer: Send + 'static> Batcher<Ask, Answer> {
     /// `work` serves a batch: it gives an answer for each who asked, in their order, or what failed for all of them. The
     /// runtime that this is called in does the work, until this is dropped.
     pub fn new<W, F>(work: W) -> Self
     where
         W: Fn(Vec<Ask>) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<Vec<Answer>, Fault>> + Send + 'static,
+        F: Future<Output = Result<Vec<Answer>, Failure>> + Send + 'static,
     {
         let (waiting, come) = mpsc::channel(MOST);
         let come = Arc::new(Mutex::new(come));
@@ -43,8 +43,8 @@ impl<Ask: Send + 'static, Answer: Send + 'static> Together<Ask, Answer> {
     /// # Errors
     ///
     /// What failed, for whoever was served together.
-    pub async fn ask(&self, ask: Ask) -> Result<Answer, Fault> {
-        let gone = || Fault::bare(ErrorType::Internal, "nobody serves what is asked together");
+    pub async fn ask(&self, ask: Ask) -> Result<Answer, Failure> {
+        let gone = || Failure::bare(ErrorType::Internal, "nobody serves what is asked together");
         let (answer, answered) = oneshot::channel();
         self.waiting.send((ask, answer)).await.map_err(|_| gone())?;
         answered.await.unwrap_or_else(|_| Err(gone()))
@@ -54,17 +54,17 @@ impl<Ask: Send + 'static, Answer: Send + 'static> Together<Ask, Answer> {
 async fn serve<Ask, Answer, W, F>(come: Arc<Mutex<mpsc::Receiver<Waiting<Ask, Answer>>>>, work: W)
 where
     W: Fn(Vec<Ask>) -> F,
-    F: Future<Output = Result<Vec<Answer>, Fault>>,
+    F: Future<Output = Result<Vec<Answer>, Failure>>,
 {
     let mut batch = Vec::with_capacity(MOST);
     while come.lock().await.recv_many(&mut batch, MOST).await > 0 {
         let (asks, answers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
         let done = AssertUnwindSafe(work(asks)).catch_unwind().await;
-        let done = done.unwrap_or_else(|_| Err(Fault::bare(ErrorType::Panic, "work for several requests panicked")));
+        let done = done.unwrap_or_else(|_| Err(Failure::bare(ErrorType::Panic, "work for several requests panicked")));
         // Whoever doesn't wait any more needs no answer.
         match done {
             Ok(results) => answers.into_iter().zip(results).for_each(|(answer, result)| drop(answer.send(Ok(result)))),
-            Err(fault) => answers.into_iter().for_each(|answer| drop(answer.send(Err(fault.clone())))),
+            Err(failure) => answers.into_iter().for_each(|answer| drop(answer.send(Err(failure.clone())))),
         }
     }
 }
@@ -75,14 +75,14 @@ mod tests {
     use futures::future::join_all;
 
     /// Doubles numbers; one of them is no number to double, and one makes it panic.
-    fn doubling(sizes: mpsc::UnboundedSender<usize>) -> Together<u32, u32> {
-        Together::new(move |numbers: Vec<u32>| {
+    fn doubling(sizes: mpsc::UnboundedSender<usize>) -> Batcher<u32, u32> {
+        Batcher::new(move |numbers: Vec<u32>| {
             let sizes = sizes.clone();
             async move {
                 sizes.send(numbers.len()).unwrap();
                 assert!(!numbers.contains(&13), "thirteen");
                 if numbers.contains(&7) {
-                    return Err(Fault::bare(ErrorType::DatabaseError, "doubling"));
+                    return Err(Failure::bare(ErrorType::DatabaseError, "doubling"));
                 }
                 tokio::task::yield_now().await;
                 Ok(numbers.into_iter().map(|number| 2 * number).collect())

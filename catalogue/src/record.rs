@@ -3,9 +3,10 @@
 use serde_json::{Map, Value};
 
 use crate::{
-    action::{Action, Level, Requirement, Service},
+    action::{Action, Level, Requirement},
     error_type::ErrorType,
     field::{self, Kind},
+    service::Service,
 };
 
 /// The fields of every record, whoever writes it.
@@ -16,20 +17,20 @@ const CORE: [&str; 7] =
 ///
 /// Takes a line that a service wrote as well as the document that Elasticsearch returns for it.
 #[must_use]
-pub fn faults(record: &Map<String, Value>) -> Vec<String> {
+pub fn violations(record: &Map<String, Value>) -> Vec<String> {
     let record = Record(record);
-    let mut faults = record.faults_of_fields();
+    let mut violations = record.violations_of_fields();
     match Action::ALL.into_iter().find(|action| record.text(field::EVENT_ACTION) == Some(action.name())) {
-        Some(action) => faults.extend(record.faults_of_action(action)),
-        None => faults.push(format!("{} is not in the catalogue", field::EVENT_ACTION)),
+        Some(action) => violations.extend(record.violations_of_action(action)),
+        None => violations.push(format!("{} is not in the catalogue", field::EVENT_ACTION)),
     }
-    faults
+    violations
 }
 
 struct Record<'a>(&'a Map<String, Value>);
 
 impl Record<'_> {
-    fn faults_of_fields(&self) -> Vec<String> {
+    fn violations_of_fields(&self) -> Vec<String> {
         let missing = CORE.into_iter().filter(|name| !self.has(name)).map(|name| format!("{name} is missing"));
         let misfits =
             self.0.iter().filter_map(|(name, value)| match field::ALL.iter().find(|field| field.name == name) {
@@ -40,42 +41,42 @@ impl Record<'_> {
         missing.chain(misfits).collect()
     }
 
-    fn faults_of_action(&self, action: Action) -> Vec<String> {
-        let mut faults = Vec::new();
+    fn violations_of_action(&self, action: Action) -> Vec<String> {
+        let mut violations = Vec::new();
         if !self.service().is_some_and(|service| action.written_by().contains(&service)) {
-            faults.push(format!("{action} is not written by {:?}", self.text(field::NAME)));
+            violations.push(format!("{action} is not written by {:?}", self.text(field::NAME)));
         }
         let level = self.0.get(field::LEVEL).and_then(Value::as_u64);
         let is_error = level == Some(Level::Error.number());
         if !is_error && action.levels().iter().all(|allowed| Some(allowed.number()) != level) {
-            faults.push(format!("{action} has level {level:?}"));
+            violations.push(format!("{action} has level {level:?}"));
         }
-        faults.extend(self.faults_of_outcome(action, is_error));
+        violations.extend(self.violations_of_outcome(action, is_error));
         if !is_error || self.is_error_by_nature(action) {
             let lacking = action.requirements().iter().filter(|requirement| !self.meets(requirement));
-            faults.extend(lacking.map(|requirement| format!("{action} lacks {requirement:?}")));
+            violations.extend(lacking.map(|requirement| format!("{action} lacks {requirement:?}")));
         }
-        faults
+        violations
     }
 
-    fn faults_of_outcome(&self, action: Action, is_error: bool) -> Vec<String> {
+    fn violations_of_outcome(&self, action: Action, is_error: bool) -> Vec<String> {
         let outcome = self.text(field::EVENT_OUTCOME);
-        let mut faults = Vec::new();
+        let mut violations = Vec::new();
         if is_error {
             if outcome != Some("failure") {
-                faults.push(format!("an error of {action} has the outcome {outcome:?}"));
+                violations.push(format!("an error of {action} has the outcome {outcome:?}"));
             }
             if !self.text(field::ERROR_TYPE).is_some_and(|word| ErrorType::ALL.iter().any(|class| class.name() == word))
             {
-                faults.push(format!("an error of {action} has no class of the closed set"));
+                violations.push(format!("an error of {action} has no class of the closed set"));
             }
             if !self.has(field::ERROR_MESSAGE) {
-                faults.push(format!("an error of {action} has no {}", field::ERROR_MESSAGE));
+                violations.push(format!("an error of {action} has no {}", field::ERROR_MESSAGE));
             }
         } else if action.reports_success() && outcome != Some("success") {
-            faults.push(format!("a success of {action} has the outcome {outcome:?}"));
+            violations.push(format!("a success of {action} has the outcome {outcome:?}"));
         }
-        faults
+        violations
     }
 
     /// Whether the catalogue's own row is an error. Any other error is an action that could not be done: what did not
@@ -144,23 +145,23 @@ mod tests {
     }
 
     #[test]
-    fn a_record_as_promised_has_no_fault() {
+    fn a_record_as_promised_has_no_violation() {
         let taken = json!({
             "event.id": "e", "order.id": "A-1", "operator.id": "b", "http.request.id": "c", "event.outcome": "success",
         });
-        assert_eq!(faults(&record(Action::OrderOperatorAssigned, Level::Info, taken)), [""; 0]);
+        assert_eq!(violations(&record(Action::OrderOperatorAssigned, Level::Info, taken)), [""; 0]);
     }
 
     #[test]
-    fn a_missing_field_an_unknown_one_and_a_wrong_type_are_faults() {
+    fn a_missing_field_an_unknown_one_and_a_wrong_type_are_violations() {
         let taken = json!({
             "event.id": "e", "order.id": 1, "http.request.id": "c", "event.outcome": "success", "order.colour": "red",
         });
-        let faults = faults(&record(Action::OrderOperatorAssigned, Level::Info, taken));
+        let violations = violations(&record(Action::OrderOperatorAssigned, Level::Info, taken));
         for part in ["operator.id", "order.colour is not in the dictionary", "order.id is not a Keyword"] {
-            assert!(faults.iter().any(|fault| fault.contains(part)), "{part} in {faults:?}");
+            assert!(violations.iter().any(|violation| violation.contains(part)), "{part} in {violations:?}");
         }
-        assert_eq!(faults.len(), 3, "{faults:?}");
+        assert_eq!(violations.len(), 3, "{violations:?}");
     }
 
     #[test]
@@ -168,8 +169,8 @@ mod tests {
         let failed = json!({
             "event.outcome": "failure", "error.type": "database_unavailable", "error.message": "no: because",
         });
-        assert_eq!(faults(&record(Action::OrderCreated, Level::Error, failed)), [""; 0]);
-        let unexplained = faults(&record(Action::OrderCreated, Level::Error, json!({ "error.type": "odd" })));
+        assert_eq!(violations(&record(Action::OrderCreated, Level::Error, failed)), [""; 0]);
+        let unexplained = violations(&record(Action::OrderCreated, Level::Error, json!({ "error.type": "odd" })));
         assert_eq!(unexplained.len(), 3, "{unexplained:?}");
     }
 
@@ -179,14 +180,14 @@ mod tests {
             "event.outcome": "failure", "error.type": "model_not_closed", "error.message": "holes",
             "event.id": "e", "order.id": "A-1", "order.price_status": "FAILED", "order.price_status_from": "CALCULATING",
         });
-        let faults = faults(&record(Action::OrderPriceStatusChanged, Level::Error, failed));
-        assert_eq!(faults.len(), 2, "duration and triangles: {faults:?}");
+        let violations = violations(&record(Action::OrderPriceStatusChanged, Level::Error, failed));
+        assert_eq!(violations.len(), 2, "duration and triangles: {violations:?}");
     }
 
     #[test]
-    fn an_action_of_another_service_is_a_fault() {
+    fn an_action_of_another_service_is_a_violation() {
         let stuck = json!({ "event.id": "e", "order.id": "A-1", "order.status": "SUBMITTED", "order.age_hours": 30.5 });
-        let faults = faults(&record(Action::OrderStuck, Level::Warn, stuck));
-        assert_eq!(faults.len(), 1, "{faults:?}");
+        let violations = violations(&record(Action::OrderStuck, Level::Warn, stuck));
+        assert_eq!(violations.len(), 1, "{violations:?}");
     }
 }

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::{
-    action::{Action, Level, Requirement, Service},
+    action::{Action, Level, Requirement},
     error_type::ErrorType,
     field::{self, Kind, Origin},
+    service::Service,
 };
 
 const INTRODUCTION: &str = "\

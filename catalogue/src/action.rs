@@ -1,32 +1,6 @@
 //! What a record can report: the values of `event.action`, and what each of them promises.
 
-use crate::field;
-
-/// A system that writes records: the values of [`field::NAME`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Service {
-    /// The customers' shop.
-    Shop,
-    /// The sellers' CRM.
-    Crm,
-    /// The operators' and partners' MES.
-    Mes,
-}
-
-impl Service {
-    /// Every service.
-    pub const ALL: [Self; 3] = [Self::Shop, Self::Crm, Self::Mes];
-
-    /// The name in records and indices.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Shop => "shop-api",
-            Self::Crm => "crm-api",
-            Self::Mes => "mes-api",
-        }
-    }
-}
+use crate::{Service, field};
 
 /// How serious a record is: the values of [`field::LEVEL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -195,7 +169,7 @@ impl Action {
     /// The services that write it.
     #[must_use]
     pub const fn written_by(self) -> &'static [Service] {
-        use Service::{Crm, Mes, Shop};
+        use Service::{CrmApi, MesApi, ShopApi};
         match self {
             Self::OrderCreated
             | Self::OrderStatusChanged
@@ -204,14 +178,14 @@ impl Action {
             | Self::LoginFailedRepeatedly
             | Self::HttpRequest
             | Self::ServiceLifecycle
-            | Self::ServiceHeartbeat => &[Shop, Crm, Mes],
-            Self::OrderOperatorAssigned | Self::OrderPriceStatusChanged => &[Mes],
-            Self::OrderStuck | Self::OrderOverdue | Self::OrderAbandoned => &[Crm],
+            | Self::ServiceHeartbeat => &[ShopApi, CrmApi, MesApi],
+            Self::OrderOperatorAssigned | Self::OrderPriceStatusChanged => &[MesApi],
+            Self::OrderStuck | Self::OrderOverdue | Self::OrderAbandoned => &[CrmApi],
             Self::MessagePublished
             | Self::MessageConsumed
             | Self::MessageRetried
             | Self::MessageDeadLettered
-            | Self::MessageReplayed => &[Crm, Mes],
+            | Self::MessageReplayed => &[CrmApi, MesApi],
         }
     }
 
@@ -274,8 +248,8 @@ impl Action {
                 ORDER,
                 Field(field::ORDER_STATUS),
                 Field(field::ORDER_STATUS_FROM),
-                OneOfFrom(&[field::ORDER_STATUS_FROM_HOURS], &[Service::Shop, Service::Crm]),
-                OneOfFrom(OWNER, &[Service::Shop, Service::Crm]),
+                OneOfFrom(&[field::ORDER_STATUS_FROM_HOURS], &[Service::ShopApi, Service::CrmApi]),
+                OneOfFrom(OWNER, &[Service::ShopApi, Service::CrmApi]),
                 TRACE,
             ],
             Self::OrderModelUploaded => {
