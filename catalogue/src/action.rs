@@ -228,6 +228,12 @@ impl Action {
         )
     }
 
+    /// Whether its record, unless it is an error, reports a change that is committed: it has an `event.id`.
+    #[must_use]
+    pub fn reports_change(self) -> bool {
+        self.requirements().iter().any(|requirement| matches!(requirement, Requirement::Field(field::EVENT_ID)))
+    }
+
     /// The fields of its record, beside those of every record.
     #[must_use]
     pub const fn requirements(self) -> &'static [Requirement] {

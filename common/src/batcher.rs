@@ -1,5 +1,5 @@
-//! Work that costs the same for many as for one: whoever asks while others are at it is served together with all that
-//! have asked by then. Nobody waits for company.
+//! Batches: requests that arrive while a batch is under way are served by one statement, the next one. No request waits for
+//! others to come.
 
 use std::{future::Future, panic::AssertUnwindSafe, sync::Arc};
 
@@ -8,63 +8,63 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::failure::{ErrorType, Failure};
 
-/// So many batches are worked on at a time: while one waits for the disk, the next one is on its way.
-const AT_A_TIME: usize = 2;
-/// So many are served together at most.
-const MOST: usize = 64;
+/// Batches under way at a time: while one waits for the disk, the next one is on its way.
+const CONCURRENCY: usize = 2;
+/// Requests in a batch at most.
+const LARGEST: usize = 64;
 
-/// Whoever asks, and where the answer goes.
-type Waiting<Ask, Answer> = (Ask, oneshot::Sender<Result<Answer, Failure>>);
+/// A request, and where its response goes.
+type Waiting<Request, Response> = (Request, oneshot::Sender<Result<Response, Failure>>);
 
-/// Serves those together who ask at the same time.
+/// Serves requests that come at the same time in one batch.
 #[derive(Debug)]
-pub struct Batcher<Ask, Answer> {
-    waiting: mpsc::Sender<Waiting<Ask, Answer>>,
+pub struct Batcher<Request, Response> {
+    waiting: mpsc::Sender<Waiting<Request, Response>>,
 }
 
-impl<Ask: Send + 'static, Answer: Send + 'static> Batcher<Ask, Answer> {
-    /// `work` serves a batch: it gives an answer for each who asked, in their order, or what failed for all of them. The
-    /// runtime that this is called in does the work, until this is dropped.
-    pub fn new<W, F>(work: W) -> Self
+impl<Request: Send + 'static, Response: Send + 'static> Batcher<Request, Response> {
+    /// `serve` takes a batch and returns a response for each request, in their order, or the failure of all of them. It
+    /// runs in the current runtime until the batcher is dropped.
+    pub fn new<S, F>(serve: S) -> Self
     where
-        W: Fn(Vec<Ask>) -> F + Clone + Send + 'static,
-        F: Future<Output = Result<Vec<Answer>, Failure>> + Send + 'static,
+        S: Fn(Vec<Request>) -> F + Clone + Send + 'static,
+        F: Future<Output = Result<Vec<Response>, Failure>> + Send + 'static,
     {
-        let (waiting, come) = mpsc::channel(MOST);
-        let come = Arc::new(Mutex::new(come));
-        for _ in 0..AT_A_TIME {
-            tokio::spawn(serve(Arc::clone(&come), work.clone()));
+        let (waiting, arriving) = mpsc::channel(LARGEST);
+        let arriving = Arc::new(Mutex::new(arriving));
+        for _ in 0..CONCURRENCY {
+            tokio::spawn(run(Arc::clone(&arriving), serve.clone()));
         }
         Self { waiting }
     }
 
-    /// Waits for the answer.
+    /// Waits for the response.
     ///
     /// # Errors
     ///
-    /// What failed, for whoever was served together.
-    pub async fn ask(&self, ask: Ask) -> Result<Answer, Failure> {
-        let gone = || Failure::bare(ErrorType::Internal, "nobody serves what is asked together");
-        let (answer, answered) = oneshot::channel();
-        self.waiting.send((ask, answer)).await.map_err(|_| gone())?;
-        answered.await.unwrap_or_else(|_| Err(gone()))
+    /// The failure of the batch that the request was in.
+    pub async fn submit(&self, request: Request) -> Result<Response, Failure> {
+        let stopped = || Failure::bare(ErrorType::Internal, "no batch is served any more");
+        let (respond, response) = oneshot::channel();
+        self.waiting.send((request, respond)).await.map_err(|_| stopped())?;
+        response.await.unwrap_or_else(|_| Err(stopped()))
     }
 }
 
-async fn serve<Ask, Answer, W, F>(come: Arc<Mutex<mpsc::Receiver<Waiting<Ask, Answer>>>>, work: W)
+async fn run<Request, Response, S, F>(arriving: Arc<Mutex<mpsc::Receiver<Waiting<Request, Response>>>>, serve: S)
 where
-    W: Fn(Vec<Ask>) -> F,
-    F: Future<Output = Result<Vec<Answer>, Failure>>,
+    S: Fn(Vec<Request>) -> F,
+    F: Future<Output = Result<Vec<Response>, Failure>>,
 {
-    let mut batch = Vec::with_capacity(MOST);
-    while come.lock().await.recv_many(&mut batch, MOST).await > 0 {
-        let (asks, answers): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
-        let done = AssertUnwindSafe(work(asks)).catch_unwind().await;
-        let done = done.unwrap_or_else(|_| Err(Failure::bare(ErrorType::Panic, "work for several requests panicked")));
-        // Whoever doesn't wait any more needs no answer.
-        match done {
-            Ok(results) => answers.into_iter().zip(results).for_each(|(answer, result)| drop(answer.send(Ok(result)))),
-            Err(failure) => answers.into_iter().for_each(|answer| drop(answer.send(Err(failure.clone())))),
+    let mut batch = Vec::with_capacity(LARGEST);
+    while arriving.lock().await.recv_many(&mut batch, LARGEST).await > 0 {
+        let (requests, respond): (Vec<_>, Vec<_>) = batch.drain(..).unzip();
+        let served = AssertUnwindSafe(serve(requests)).catch_unwind().await;
+        let served = served.unwrap_or_else(|_| Err(Failure::bare(ErrorType::Panic, "serving a batch panicked")));
+        // A request that isn't waited for any more needs no response.
+        match served {
+            Ok(responses) => respond.into_iter().zip(responses).for_each(|(to, response)| drop(to.send(Ok(response)))),
+            Err(failure) => respond.into_iter().for_each(|to| drop(to.send(Err(failure.clone())))),
         }
     }
 }
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use futures::future::join_all;
 
-    /// Doubles numbers; one of them is no number to double, and one makes it panic.
+    /// Doubles numbers; 7 makes the batch fail, 13 makes it panic.
     fn doubling(sizes: mpsc::UnboundedSender<usize>) -> Batcher<u32, u32> {
         Batcher::new(move |numbers: Vec<u32>| {
             let sizes = sizes.clone();
@@ -91,12 +91,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn everybody_gets_their_own_answer_and_many_are_served_at_once() {
+    async fn each_request_gets_its_own_response_and_many_share_a_batch() {
         let (sizes, mut seen) = mpsc::unbounded_channel();
         let doubling = doubling(sizes);
-        let answers = join_all((100..200).map(|number| doubling.ask(number))).await;
-        let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
-        assert_eq!(answers, (100..200).map(|number| 2 * number).collect::<Vec<_>>());
+        let responses = join_all((100..200).map(|number| doubling.submit(number))).await;
+        let responses: Vec<_> = responses.into_iter().map(Result::unwrap).collect();
+        assert_eq!(responses, (100..200).map(|number| 2 * number).collect::<Vec<_>>());
         drop(doubling);
         let mut batches = Vec::new();
         while let Some(size) = seen.recv().await {
@@ -107,14 +107,14 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_everybodys_of_the_batch_and_the_next_one_is_served() {
+    async fn a_failure_is_that_of_the_whole_batch_and_the_next_batch_is_served() {
         let (sizes, _seen) = mpsc::unbounded_channel();
         let doubling = doubling(sizes);
-        assert_eq!(doubling.ask(7).await.unwrap_err().error_type, ErrorType::DatabaseError);
-        // As often as there are batches at a time, and once more: a panic ends none of those who serve.
-        for _ in 0..=AT_A_TIME {
-            assert_eq!(doubling.ask(13).await.unwrap_err().error_type, ErrorType::Panic);
+        assert_eq!(doubling.submit(7).await.unwrap_err().error_type, ErrorType::DatabaseError);
+        // As often as there are batches under way, and once more: a panic ends none of them.
+        for _ in 0..=CONCURRENCY {
+            assert_eq!(doubling.submit(13).await.unwrap_err().error_type, ErrorType::Panic);
         }
-        assert_eq!(doubling.ask(21).await.unwrap(), 42);
+        assert_eq!(doubling.submit(21).await.unwrap(), 42);
     }
 }

@@ -1,10 +1,12 @@
-//! What the three services share: the order's rules, the log record, HTTP, accounts, messages, settings and the shell
-//! that runs a service.
+//! What the three services share, in layers: each module knows only those before it in this list.
 //!
-//! Whatever stands in two services belongs here; whatever only one of them needs doesn't.
+//! [`failure`], `crash`, [`domain`] → [`telemetry`] → [`problem`] → [`database`], [`batcher`], [`background`], [`page`],
+//! [`model_store`] → `journal`, [`outbox`] → [`unit_of_work`] → [`idempotency`], [`auth`] → [`state`] → [`messaging`],
+//! [`http`] → [`service`]. `docs/architecture` says what each is for; a test holds the code to it.
 
 pub mod auth;
-mod batcher;
+pub mod background;
+pub mod batcher;
 pub mod crash;
 pub mod database;
 pub mod domain;
@@ -14,10 +16,10 @@ pub mod idempotency;
 pub mod journal;
 pub mod messaging;
 pub mod model_store;
+pub mod outbox;
+pub mod page;
+pub mod problem;
 pub mod service;
-mod state;
+pub mod state;
 pub mod telemetry;
-
-pub use batcher::Batcher;
-pub use failure::{Failure, FailureContext};
-pub use state::{Core, Health, SessionLimits};
+pub mod unit_of_work;

@@ -1,8 +1,7 @@
-//! Where 3D models lie: a folder, or S3 by URL. Keys are ours; what a customer calls a file never names one.
+//! Where 3D models are stored: a folder, or S3 by URL. Keys are chosen here; a customer's file name never becomes one.
 
 use catalogue::Service;
 use std::{
-    error::Error,
     fs,
     future::ready,
     io,
@@ -26,41 +25,44 @@ use uuid::Uuid;
 
 use crate::{
     crash,
-    domain::ModelFormat,
+    domain::{Model, ModelFormat},
     failure::{self, ErrorType, Failure, FailureContext as _},
+    problem::{ApiError, ProblemCode, Rejection},
 };
 
 /// Parts of this size are sent to the store; S3 takes none smaller than 5 MiB.
 const PART: usize = 5 * 1024 * 1024;
-/// Parts on their way at once; what arrives faster than the store takes it has to wait.
+/// Parts on their way at once; what arrives faster than the store takes it waits.
 const PARTS_AT_ONCE: usize = 2;
-/// So many models are listed at once.
+/// Models that are listed at a time.
 const LISTED_AT_ONCE: usize = 500;
-/// So much of a file is looked at to see whether it is what its name says.
+/// Bytes that are looked at to see whether a file is what its name says.
 const HEAD: usize = 1024;
-/// How long S3 may take to let us connect.
-const CONNECT_PATIENCE: &str = "3 s";
-/// A whole answer may take as long as its slowest reader, which is a client of ours.
-const ANSWER_PATIENCE: &str = "1 h";
+/// How long connecting to S3 may take.
+const CONNECT_TIMEOUT: &str = "3 s";
+/// How long a whole response of S3 may take: as long as the slowest client takes to read it.
+const RESPONSE_TIMEOUT: &str = "1 h";
 /// Retries of a request that S3 refused for the moment, or that didn't reach it.
 const RETRIES: usize = 3;
-/// How long a failed upload's parts are tried to be removed. Those that stay are for the bucket's own rules.
-const ABORT_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the parts of a failed upload are tried to be removed. Those that stay are for the bucket's lifecycle rules.
+const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The store of all models.
 #[derive(Clone, Debug)]
 pub struct ModelStore {
     store: Arc<dyn ObjectStore>,
-    /// Whose models are put in and swept; every service reads all.
+    /// The service whose models are put in and swept; every service reads all.
     owner: Service,
     /// Where the store is if it is a folder.
     folder: Option<PathBuf>,
+    /// The largest model, in bytes.
+    limit: u64,
 }
 
-/// What became of a model that was put into the store.
+/// A model in the store.
 #[derive(Clone, Debug)]
 pub struct StoredModel {
-    /// Where it lies.
+    /// Its key.
     pub key: String,
     /// Its size.
     pub bytes: u64,
@@ -78,9 +80,18 @@ pub enum PutError {
     /// Its content isn't what its name says.
     WrongContent,
     /// It didn't arrive whole.
-    Body(Box<dyn Error + Send + Sync>),
+    Body(BodyError),
     /// A failure of ours.
     Failure(Failure),
+}
+
+/// Why a body ended early.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyError {
+    /// It paused for too long, or took too long as a whole.
+    TooSlow,
+    /// The client ended it early, or it can't be read.
+    Broken,
 }
 
 impl From<Failure> for PutError {
@@ -89,14 +100,17 @@ impl From<Failure> for PutError {
     }
 }
 
+/// The longest file name, in characters.
+const LONGEST_NAME: usize = 255;
+
 impl ModelStore {
-    /// Opens the store at `file:///folder` or `s3://bucket/prefix` for a service; for S3 the usual `AWS_*` variables hold,
-    /// and it may be silent for as long as `patience`.
+    /// Opens the store at `file:///folder` or `s3://bucket/prefix` for a service, for models of at most `limit` bytes. For S3
+    /// the usual `AWS_*` variables hold, and it may be silent for as long as `timeout`.
     ///
     /// # Errors
     ///
     /// If the URL is neither, or the folder can't be made.
-    pub fn open(url: &str, owner: Service, patience: Duration) -> anyhow::Result<Self> {
+    pub fn open(url: &str, owner: Service, limit: u64, timeout: Duration) -> anyhow::Result<Self> {
         let folder = url.strip_prefix("file://").map(PathBuf::from);
         let store: Arc<dyn ObjectStore> = if let Some(folder) = url.strip_prefix("file://") {
             ensure!(folder.starts_with('/'), "`file://` needs an absolute path, such as file:///var/lib/models");
@@ -105,11 +119,11 @@ impl ModelStore {
         } else if let Some(rest) = url.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             ensure!(!bucket.is_empty(), "`s3://` needs a bucket, such as s3://models");
-            Arc::new(PrefixStore::new(s3(bucket, patience)?.build()?, prefix))
+            Arc::new(PrefixStore::new(s3(bucket, timeout)?.build()?, prefix))
         } else {
             anyhow::bail!("it must begin with file:/// or s3://");
         };
-        Ok(Self { store, owner, folder })
+        Ok(Self { store, owner, folder, limit })
     }
 
     /// Streams a model in, hashing on the way. Memory stays flat, however large the model.
@@ -119,27 +133,73 @@ impl ModelStore {
     /// See [`PutError`].
     pub async fn put(
         &self,
-        mut body: impl Stream<Item = Result<Bytes, Box<dyn Error + Send + Sync>>> + Send + Unpin,
+        mut body: impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin,
         format: ModelFormat,
-        limit: u64,
     ) -> Result<StoredModel, PutError> {
         let id = Uuid::now_v7();
-        // One folder for each service, whose orders' models these are, and day keeps folders small.
+        // One folder for each service and day keeps folders small.
         let (owner, day) = (self.owner, time::OffsetDateTime::now_utc().date());
         let key = Path::from(format!("{owner}/{day}/{id}.{}", format.extension()));
         let upload = self.store.put_multipart(&key).await.or_failure("opening a model's upload")?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
-        match fill(&mut upload, &mut body, format, limit).await {
+        match fill(&mut upload, &mut body, format, self.limit).await {
             Ok((bytes, sha256)) => {
                 upload.finish().await.or_failure("storing a model")?;
                 Ok(StoredModel { key: key.to_string(), bytes, sha256 })
             }
             Err(error) => {
-                // The first error is the one that counts; what an unreachable store keeps is swept.
-                let _ = tokio::time::timeout(ABORT_PATIENCE, upload.abort()).await;
+                // The first error counts; what an unreachable store keeps is swept.
+                let _ = tokio::time::timeout(ABORT_TIMEOUT, upload.abort()).await;
                 Err(error)
             }
         }
+    }
+
+    /// Checks a model's file name and streams the model in.
+    ///
+    /// # Errors
+    ///
+    /// `408`, `413`, `415` or `422` for the client's mistakes, or the store's failure. Nothing stays in the store then.
+    pub async fn receive(
+        &self,
+        filename: &str,
+        body: impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin,
+    ) -> Result<(Model, StoredModel), ApiError> {
+        let format = format_of(filename)?;
+        let stored = self.put(body, format).await.map_err(|error| match error {
+            PutError::TooLarge => ApiError::from(self.too_large()),
+            PutError::Empty => Rejection::invalid("the model is empty").into(),
+            PutError::WrongContent => unsupported("The file's content is not what its name says.").into(),
+            PutError::Body(BodyError::TooSlow) => Rejection::too_slow().into(),
+            PutError::Body(BodyError::Broken) => Rejection::malformed("The model did not arrive whole.").into(),
+            PutError::Failure(failure) => failure.into(),
+        })?;
+        let model = Model {
+            filename: filename.to_owned(),
+            format,
+            bytes: i64::try_from(stored.bytes).unwrap_or(i64::MAX),
+            sha256: stored.sha256.clone(),
+        };
+        Ok((model, stored))
+    }
+
+    /// Refuses a body of this length, before a byte of it is read.
+    ///
+    /// # Errors
+    ///
+    /// `413`.
+    pub fn check_length(&self, length: u64) -> Result<(), Rejection> {
+        if length > self.limit { Err(self.too_large()) } else { Ok(()) }
+    }
+
+    /// The largest model, in bytes.
+    #[must_use]
+    pub const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    fn too_large(&self) -> Rejection {
+        Rejection::new(ProblemCode::ModelTooLarge, format!("A model may have at most {} bytes.", self.limit))
     }
 
     /// Streams a model out.
@@ -156,21 +216,21 @@ impl ModelStore {
     ///
     /// # Errors
     ///
-    /// If it isn't there, the store fails, or it is larger than `limit` bytes.
-    pub async fn read(&self, key: &str, limit: u64) -> Result<Bytes, Failure> {
+    /// If it isn't there, the store fails, or it is larger than allowed.
+    pub async fn read(&self, key: &str) -> Result<Bytes, Failure> {
         let model = self.store.get(&Path::from(key)).await.or_failure("opening a model")?;
-        if model.meta.size > limit {
+        if model.meta.size > self.limit {
             return Err(Failure::bare(ErrorType::ModelTooLarge, "the stored model is larger than allowed"));
         }
         // At once: as a stream, a file comes in pieces of 8 KiB, each from another thread.
         model.bytes().await.or_failure("reading a model")
     }
 
-    /// Removes a model that nobody needs any more.
+    /// Removes a model.
     ///
     /// # Errors
     ///
-    /// If the store fails. That it is gone already is none.
+    /// If the store fails. That it is gone already is no error.
     pub async fn delete(&self, key: &str) -> Result<(), Failure> {
         match self.store.delete(&Path::from(key)).await {
             Err(object_store::Error::NotFound { .. }) => Ok(()),
@@ -187,42 +247,54 @@ impl ModelStore {
         chunks.map(|keys| keys.into_iter().collect::<Result<_, _>>().or_failure("listing models")).boxed()
     }
 
-    /// Removes halves of models whose upload ended with this service's process so long ago. In S3 they are for the
-    /// bucket's lifecycle rule (`AbortIncompleteMultipartUpload`).
+    /// Removes partial models whose upload ended with this service's process this long ago. In S3 they are for the bucket's
+    /// lifecycle rule (`AbortIncompleteMultipartUpload`).
     ///
     /// # Errors
     ///
     /// If the store fails.
-    pub async fn remove_halves_older_than(&self, age: Duration) -> Result<(), Failure> {
+    pub async fn remove_partial_older_than(&self, age: Duration) -> Result<(), Failure> {
         let Some(folder) = self.folder.as_ref().map(|folder| folder.join(self.owner.name())) else { return Ok(()) };
         let before = SystemTime::now() - age;
-        let removed = tokio::task::spawn_blocking(move || remove_halves(&folder, before)).await;
-        let removed = removed.failure("removing halves of models")?;
-        removed.map_err(|error| Failure::new(ErrorType::ModelStoreError, "removing halves of models", error))
+        let removed = tokio::task::spawn_blocking(move || remove_partial(&folder, before)).await;
+        let removed = removed.failure("removing partial models")?;
+        removed.map_err(|error| Failure::new(ErrorType::ModelStoreError, "removing partial models", error))
     }
 
-    /// Whether the store answers, is there, and lets us in.
+    /// Checks that the store is there and permits access.
     ///
     /// # Errors
     ///
-    /// If it doesn't.
+    /// If it isn't or doesn't.
     pub async fn check(&self) -> Result<(), Failure> {
-        // Nothing is there; that the list is empty is the answer. To look at a single object would not do: S3 answers
-        // the same whether the object is missing or its whole bucket.
+        // An empty list is a good response. A look at a single object would not do: S3's response is the same whether the
+        // object or its whole bucket is missing.
         let list = self.store.list_with_delimiter(Some(&Path::from("health"))).await;
         list.map(drop).or_failure("looking into the model store")
     }
 }
 
-/// A bucket with the usual `AWS_*` variables, and bounds for all that may be waited for.
-fn s3(bucket: &str, patience: Duration) -> anyhow::Result<AmazonS3Builder> {
-    // What a silent S3 has let wait for the whole patience isn't tried once more.
-    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: patience * 4 / 5, ..RetryConfig::default() };
-    let silence = format!("{} ms", patience.as_millis());
+/// The format that a file's name claims: `422` for a name that can't be shown, `415` for an unknown format.
+fn format_of(filename: &str) -> Result<ModelFormat, Rejection> {
+    if filename.is_empty() || filename.chars().count() > LONGEST_NAME || filename.chars().any(char::is_control) {
+        return Err(Rejection::invalid("filename must have 1 to 255 characters, none of them a control character"));
+    }
+    ModelFormat::of_file_name(filename).ok_or_else(|| unsupported("The file's name must end in .stl, .obj or .3mf."))
+}
+
+fn unsupported(detail: &'static str) -> Rejection {
+    Rejection::new(ProblemCode::UnsupportedModel, detail)
+}
+
+/// A bucket with the usual `AWS_*` variables, and a bound for everything that is waited for.
+fn s3(bucket: &str, timeout: Duration) -> anyhow::Result<AmazonS3Builder> {
+    // A request that waited for the whole timeout isn't tried once more.
+    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: timeout * 4 / 5, ..RetryConfig::default() };
+    let silence = format!("{} ms", timeout.as_millis());
     let bounds = [
-        (ClientConfigKey::ConnectTimeout, CONNECT_PATIENCE),
+        (ClientConfigKey::ConnectTimeout, CONNECT_TIMEOUT),
         (ClientConfigKey::ReadTimeout, silence.as_str()),
-        (ClientConfigKey::Timeout, ANSWER_PATIENCE),
+        (ClientConfigKey::Timeout, RESPONSE_TIMEOUT),
     ];
     let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
     let builder = bounds
@@ -257,8 +329,8 @@ impl<T> OrFailure<T> for object_store::Result<T> {
     }
 }
 
-/// The text with S3's error document cut down to its code and message: the rest of it repeats the request, with the
-/// name of our key, the signature, and the token of a temporary login.
+/// The text with S3's error document cut down to its code and message: the rest repeats the request, with the access key's
+/// id, the signature, and the token of a temporary login.
 fn without_document(text: &str) -> String {
     let Some((before, document)) = text.find("<?xml").or_else(|| text.find("<Error")).map(|at| text.split_at(at))
     else {
@@ -274,7 +346,7 @@ fn without_document(text: &str) -> String {
 
 async fn fill(
     upload: &mut WriteMultipart,
-    body: &mut (impl Stream<Item = Result<Bytes, Box<dyn Error + Send + Sync>>> + Send + Unpin),
+    body: &mut (impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin),
     format: ModelFormat,
     limit: u64,
 ) -> Result<(u64, String), PutError> {
@@ -283,7 +355,7 @@ async fn fill(
     let mut head = Vec::new();
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(PutError::Body)?;
-        crash::point("upload.receiving");
+        crash::point("upload", "receiving");
         bytes += chunk.len() as u64;
         if bytes > limit {
             return Err(PutError::TooLarge);
@@ -303,16 +375,16 @@ async fn fill(
     Ok((bytes, sha256))
 }
 
-/// Removes what broken-off uploads have left in the folders of days. A model that is on its way has
-/// `#` and a number behind its name, and no other has.
-fn remove_halves(folder: &std::path::Path, before: SystemTime) -> io::Result<()> {
+/// Removes what interrupted uploads left in the folders of days. Only a model that is on its way has `#` and a number behind
+/// its name.
+fn remove_partial(folder: &std::path::Path, before: SystemTime) -> io::Result<()> {
     let items = |folder: &std::path::Path| fs::read_dir(folder).into_iter().flatten().flatten();
-    for half in items(folder).flat_map(|day| items(&day.path())) {
-        let is_half = half.file_name().to_string_lossy().contains('#');
-        // It may be done just now, and is no half any more.
-        let is_old = half.metadata().and_then(|half| half.modified()).is_ok_and(|modified| modified < before);
-        if is_half && is_old {
-            fs::remove_file(half.path())?;
+    for partial in items(folder).flat_map(|day| items(&day.path())) {
+        let is_partial = partial.file_name().to_string_lossy().contains('#');
+        // Its upload may have ended a moment ago, and it has another name now.
+        let is_old = partial.metadata().and_then(|partial| partial.modified()).is_ok_and(|modified| modified < before);
+        if is_partial && is_old {
+            fs::remove_file(partial.path())?;
         }
     }
     Ok(())
@@ -323,7 +395,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_what_s3_says_only_code_and_message_are_told() {
+    fn only_code_and_message_of_an_s3_error_are_shown() {
         let document = "<?xml version=\"1.0\"?>\n<Error><Code>ExpiredToken</Code><Message>Too old.</Message>\
                         <Token-0>FwoGZXIvYXdzE</Token-0><RequestId>1</RequestId></Error>";
         assert_eq!(without_document(&format!("403: {document}, twice")), "403: ExpiredToken: Too old., twice");
@@ -332,11 +404,11 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_can_not_be_is_refused() {
+    fn a_store_url_that_makes_no_sense_is_refused() {
         for (url, reason) in
             [("models", "must begin with"), ("s3:///prefix", "needs a bucket"), ("file://models", "absolute path")]
         {
-            let error = ModelStore::open(url, Service::ShopApi, Duration::from_secs(1)).expect_err(url).to_string();
+            let error = ModelStore::open(url, Service::ShopApi, 1, Duration::from_secs(1)).expect_err(url).to_string();
             assert!(error.contains(reason), "{error}");
         }
     }

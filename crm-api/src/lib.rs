@@ -1,49 +1,35 @@
-//! What sellers use: they order for customers, approve what goes to production, and close what is delivered.
+//! The sellers' service: they order for customers, approve what goes to production, and close what is delivered.
 //!
-//! It sends submitted and approved orders to the MES, takes over what comes back, and watches for orders that stand
-//! still.
+//! It sends submitted and approved orders to the MES, applies what comes back, and watches for orders that stand still.
 
-mod deadlines;
+mod app;
 mod messages;
+mod orders;
 mod routes;
 mod settings;
-mod stuck;
 
-use catalogue::Service;
 use std::sync::Arc;
 
-use axum::extract::FromRef;
+use catalogue::Service;
 use common::{
-    Core,
-    auth::Role,
+    background::Background,
+    domain::Role,
     messaging::{self, MessagingSettings},
-    service::{Background, Definition},
+    service::Definition,
+    state::Core,
 };
-use shop_orders::commands::{self, Creations};
+use shop_orders::Creations;
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
 pub use messages::Inbound;
 pub use settings::Settings;
 
-use deadlines::Deadlines;
+use app::App;
+use orders::watch::Watch;
 
 /// The CRM.
 pub struct CrmApi;
-
-/// What the CRM's handlers can use.
-#[derive(Clone)]
-struct App {
-    core: Core,
-    creations: Arc<Creations>,
-    deadlines: Arc<Deadlines>,
-}
-
-impl FromRef<App> for Core {
-    fn from_ref(app: &App) -> Self {
-        app.core.clone()
-    }
-}
 
 impl Definition for CrmApi {
     const SERVICE: Service = Service::CrmApi;
@@ -65,18 +51,14 @@ impl Definition for CrmApi {
     fn start(core: &Core, settings: &Settings, background: &mut Background) -> anyhow::Result<OpenApiRouter> {
         let deadlines = Arc::new(settings.deadlines()?);
         messaging::start(core, &settings.messaging, Inbound, background)?;
-        let watch = stuck::Watch {
-            database: core.database.clone(),
-            journal: core.journal.clone(),
+        let watch = Watch {
+            units: core.units.clone(),
             deadlines: Arc::clone(&deadlines),
             period: settings.stuck_check_period(),
             stopping: background.stopping(),
         };
         background.spawn("watch for stuck orders", watch.run());
-        Ok(routes::all().with_state(App {
-            core: core.clone(),
-            creations: Arc::new(commands::creations(core)),
-            deadlines,
-        }))
+        let app = App { core: core.clone(), creations: Creations::new(core), deadlines };
+        Ok(routes::routes().with_state(app))
     }
 }

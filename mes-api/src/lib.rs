@@ -1,37 +1,32 @@
-//! What operators and partners use: prices, production, shipping.
+//! The service of operators and partners: prices, production, shipping.
 
-pub mod messages;
+mod app;
+mod messages;
 pub mod orders;
 pub mod pricing;
 mod routes;
 mod settings;
 
-use axum::extract::FromRef;
 use catalogue::Service;
 use common::{
-    Core,
-    auth::Role,
+    background::Background,
+    domain::Role,
     messaging::{self, MessagingSettings},
-    service::{Background, Definition},
+    service::Definition,
+    state::Core,
 };
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
-pub use settings::MesSettings;
+pub use messages::Inbound;
+pub use settings::Settings;
 
-use pricing::{PriceList, PriceQueue};
+use app::App;
+use orders::PriceQueue;
+use pricing::{PriceList, Workers};
 
-/// The service.
+/// The MES.
 pub struct MesApi;
-
-/// What handlers of requests and messages can use.
-#[derive(Clone, FromRef)]
-pub struct Mes {
-    /// What every service has.
-    pub core: Core,
-    /// InboundMessage of prices that are to be calculated.
-    pub prices: PriceQueue,
-}
 
 impl Definition for MesApi {
     const SERVICE: Service = Service::MesApi;
@@ -40,21 +35,23 @@ impl Definition for MesApi {
     const DATABASE_URL: &'static str = "postgres://mes:mes@127.0.0.1:5432/mes";
     const AMQP_URL: &'static str = "amqp://mes:mes-local-only@127.0.0.1:5672/%2f";
     const ROLES: &'static [Role] = &[Role::Operator, Role::Partner];
-    type Settings = MesSettings;
+    type Settings = Settings;
 
     fn migrations() -> Migrator {
         sqlx::migrate!()
     }
 
-    fn messaging(settings: &MesSettings) -> Option<&MessagingSettings> {
+    fn messaging(settings: &Settings) -> Option<&MessagingSettings> {
         Some(&settings.messaging)
     }
 
-    fn start(core: &Core, settings: &MesSettings, background: &mut Background) -> anyhow::Result<OpenApiRouter> {
+    fn start(core: &Core, settings: &Settings, background: &mut Background) -> anyhow::Result<OpenApiRouter> {
+        let prices = PriceQueue::default();
+        messaging::start(core, &settings.messaging, Inbound::new(prices.clone()), background)?;
         let price_list = PriceList::load(settings.prices_file.as_deref())?;
-        let mes = Mes { core: core.clone(), prices: PriceQueue::default() };
-        pricing::start(&mes, settings, price_list, background);
-        messaging::start(core, &settings.messaging, mes.clone(), background)?;
-        Ok(routes::routes(mes))
+        let workers = Workers::new(core, settings, price_list, prices.clone(), background.stopping());
+        background.spawn("price workers", workers.run());
+        let app = App { core: core.clone(), prices };
+        Ok(routes::routes(core.models.limit()).with_state(app))
     }
 }

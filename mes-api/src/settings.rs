@@ -7,27 +7,27 @@ use common::messaging::MessagingSettings;
 
 /// The settings that only the MES has.
 #[derive(Clone, Debug, Args)]
-pub struct MesSettings {
+pub struct Settings {
     /// How it talks to RabbitMQ.
     #[command(flatten)]
     pub messaging: MessagingSettings,
     /// A file of materials and prices, instead of those that the program comes with
     #[arg(long, env = "PRICES_FILE", value_name = "PRICES_FILE")]
     pub prices_file: Option<PathBuf>,
-    /// Prices calculated at the same time; as many as there are cores unless set, and 0 leaves it to other processes
+    /// Prices calculated at the same time; as many as there are cores unless set, and 0 leaves them to other processes
     #[arg(long, env = "PRICE_WORKERS", value_name = "PRICE_WORKERS", value_parser = clap::value_parser!(u16).range(0..=256))]
     pub price_workers: Option<u16>,
-    /// Seconds after which the work of a worker that says nothing any more is another one's
+    /// Seconds after which the job of a worker that died may be claimed by another one
     #[arg(long, env = "PRICE_LEASE_SECONDS", value_name = "PRICE_LEASE_SECONDS", default_value_t = 60,
           value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub price_lease_seconds: u32,
-    /// Milliseconds between two looks for prices to calculate
+    /// Milliseconds between two searches for prices to calculate
     #[arg(long, env = "PRICE_POLL_MS", value_name = "PRICE_POLL_MS", default_value_t = 500,
           value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub price_poll_ms: u64,
 }
 
-impl MesSettings {
+impl Settings {
     pub(crate) fn price_workers(&self) -> usize {
         match self.price_workers {
             Some(workers) => usize::from(workers),

@@ -1,41 +1,25 @@
-//! What customers use: register, log in, order, upload the 3D model, submit, and see where the order is.
+//! The customers' service: register, log in, create an order, upload the 3D model, submit, and see where the order is.
 //!
-//! It knows nothing of RabbitMQ or the MES: a submitted order waits in the shop's database until the CRM sends it on.
+//! It uses neither RabbitMQ nor the MES: a submitted order waits in the shop's database until the CRM sends it on.
 
+mod app;
+mod customers;
+mod orders;
 mod routes;
+mod settings;
 
 use catalogue::Service;
-use std::sync::Arc;
-
-use axum::extract::FromRef;
-use common::{
-    Core,
-    auth::Role,
-    service::{Background, Definition},
-};
-use shop_orders::commands::{self, Creations};
+use common::{background::Background, domain::Role, service::Definition, state::Core};
+use shop_orders::Creations;
 use sqlx::migrate::Migrator;
 use utoipa_axum::router::OpenApiRouter;
 
+pub use settings::Settings;
+
+use app::App;
+
 /// The shop.
 pub struct ShopApi;
-
-/// What the shop's handlers can use.
-#[derive(Clone)]
-struct App {
-    core: Core,
-    creations: Arc<Creations>,
-}
-
-impl FromRef<App> for Core {
-    fn from_ref(app: &App) -> Self {
-        app.core.clone()
-    }
-}
-
-/// The shop has no settings of its own.
-#[derive(Clone, Debug, clap::Args)]
-pub struct Settings {}
 
 impl Definition for ShopApi {
     const SERVICE: Service = Service::ShopApi;
@@ -51,7 +35,7 @@ impl Definition for ShopApi {
     }
 
     fn start(core: &Core, _: &Settings, _: &mut Background) -> anyhow::Result<OpenApiRouter> {
-        let creations = Arc::new(commands::creations(core));
-        Ok(routes::all().with_state(App { core: core.clone(), creations }))
+        let app = App { core: core.clone(), creations: Creations::new(core) };
+        Ok(routes::routes().with_state(app))
     }
 }

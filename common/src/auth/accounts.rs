@@ -1,17 +1,23 @@
-//! Making accounts, disabling them, and giving keys out.
+//! Accounts: creating and disabling them, and creating API keys.
 
 use secrecy::SecretString;
-use sqlx::PgPool;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
-use super::{Hasher, Role, Token, WeakPassword, password::HasherError};
-use crate::failure::{ErrorType, Failure, FailureContext as _};
+use super::{
+    password::{Hasher, HasherError, WeakPassword},
+    token::Token,
+};
+use crate::{
+    database::Database,
+    domain::{AccountId, CustomerId, Role},
+    failure::{ErrorType, Failure, FailureContext as _},
+    problem::{ApiError, ProblemCode, Rejection},
+};
 
-/// Why no account was made.
+/// Why an account was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
-    /// Somebody else is called that.
+    /// Another account has this login.
     #[error("this login is taken")]
     LoginTaken,
     /// The login can't be used.
@@ -20,7 +26,7 @@ pub enum AccountError {
     /// The password is too easy to guess.
     #[error(transparent)]
     WeakPassword(#[from] WeakPassword),
-    /// Too many at once.
+    /// More at once than can be hashed.
     #[error("too many password requests at once")]
     Busy,
     /// No account has this login.
@@ -31,32 +37,51 @@ pub enum AccountError {
     Failure(#[from] Failure),
 }
 
-/// Makes an account that logs in with a password.
+impl From<HasherError> for AccountError {
+    fn from(error: HasherError) -> Self {
+        match error {
+            HasherError::Busy => Self::Busy,
+            HasherError::Failure(failure) => Self::Failure(failure),
+        }
+    }
+}
+
+impl From<AccountError> for ApiError {
+    fn from(error: AccountError) -> Self {
+        let rejection = match error {
+            AccountError::Failure(failure) => return failure.into(),
+            AccountError::LoginTaken => Rejection::new(ProblemCode::LoginTaken, "This login is taken."),
+            AccountError::Busy => Rejection::busy(),
+            AccountError::WeakPassword(weak) => Rejection::new(ProblemCode::WeakPassword, weak.to_string()),
+            AccountError::InvalidLogin | AccountError::Unknown => Rejection::invalid(error.to_string()),
+        };
+        rejection.into()
+    }
+}
+
+/// Creates an account that logs in with a password.
 ///
 /// # Errors
 ///
 /// If the login is taken or unusable, the password weak, or something of ours fails.
 pub async fn create(
-    database: &PgPool,
+    database: &Database,
     hasher: &Hasher,
     login: &str,
     password: SecretString,
     role: Role,
-) -> Result<Uuid, AccountError> {
+) -> Result<AccountId, AccountError> {
     check_login(login)?;
-    let hash = hasher.hash(password).await.map_err(|error| match error {
-        HasherError::Busy => AccountError::Busy,
-        HasherError::Failure(failure) => failure.into(),
-    })??;
-    let id = Uuid::now_v7();
+    let hash = hasher.hash(password).await??;
+    let id = AccountId::new();
     let inserted = sqlx::query!(
         "INSERT INTO accounts (id, login, password_hash, role) VALUES ($1, $2, $3, $4)",
-        id,
+        id.uuid(),
         login,
         hash,
         role.name()
     );
-    match inserted.execute(database).await {
+    match inserted.execute(database.pool()).await {
         Err(sqlx::Error::Database(error)) if error.constraint() == Some("accounts_login_is_unique") => {
             Err(AccountError::LoginTaken)
         }
@@ -64,12 +89,12 @@ pub async fn create(
     }
 }
 
-/// Disables an account and ends all its sessions; tells when it was disabled.
+/// Disables an account and ends all its sessions. Returns when it was disabled.
 ///
 /// # Errors
 ///
 /// If no account has the login, or the database fails.
-pub async fn disable(database: &PgPool, login: &str) -> Result<OffsetDateTime, AccountError> {
+pub async fn disable(database: &Database, login: &str) -> Result<OffsetDateTime, AccountError> {
     let row = sqlx::query_scalar!(
         r#"WITH disabled AS (UPDATE accounts SET disabled_at = coalesce(disabled_at, now()) WHERE login = $1
                              RETURNING id, disabled_at),
@@ -77,23 +102,28 @@ pub async fn disable(database: &PgPool, login: &str) -> Result<OffsetDateTime, A
            SELECT disabled_at AS "disabled_at!" FROM disabled"#,
         login
     );
-    row.fetch_optional(database).await.failure("disabling an account")?.ok_or(AccountError::Unknown)
+    row.fetch_optional(database.pool()).await.failure("disabling an account")?.ok_or(AccountError::Unknown)
 }
 
-/// Gives a key to a partner or carrier; makes the account if there is none of this name. With `rotate`, all its earlier keys
-/// are dead at once.
+/// Creates a key of a partner or carrier, and the account if there is none of this name. With `rotate`, all its earlier keys
+/// end at once.
 ///
 /// # Errors
 ///
 /// If the name can't be used or belongs to another role, or something of ours fails.
-pub async fn give_key(database: &PgPool, name: &str, role: Role, rotate: bool) -> Result<(Uuid, Token), AccountError> {
+pub async fn create_key(
+    database: &Database,
+    name: &str,
+    role: Role,
+    rotate: bool,
+) -> Result<(AccountId, Token), AccountError> {
     check_login(name)?;
     let key = Token::new_key().map_err(|error| Failure::new(ErrorType::Internal, "making a key", error))?;
-    let mut transaction = database.begin().await.failure("storing a key")?;
+    let mut transaction = database.pool().begin().await.failure("storing a key")?;
     let account = sqlx::query_scalar!(
         "INSERT INTO accounts (id, login, role) VALUES ($1, $2, $3)
          ON CONFLICT (login) DO UPDATE SET role = excluded.role WHERE accounts.role = excluded.role RETURNING id",
-        Uuid::now_v7(),
+        AccountId::new().uuid(),
         name,
         role.name()
     );
@@ -110,7 +140,7 @@ pub async fn give_key(database: &PgPool, name: &str, role: Role, rotate: bool) -
         .await
         .failure("storing a key")?;
     transaction.commit().await.failure("storing a key")?;
-    Ok((account, key))
+    Ok((account.into(), key))
 }
 
 fn check_login(login: &str) -> Result<(), AccountError> {
@@ -124,10 +154,10 @@ fn check_login(login: &str) -> Result<(), AccountError> {
 /// # Errors
 ///
 /// If the database fails.
-pub async fn is_customer(database: &PgPool, id: Uuid) -> Result<bool, Failure> {
+pub async fn is_customer(database: &Database, id: CustomerId) -> Result<bool, Failure> {
     let row = sqlx::query_scalar!(
         r#"SELECT EXISTS (SELECT FROM accounts WHERE id = $1 AND role = 'customer' AND disabled_at IS NULL) AS "exists!""#,
-        id
+        id.uuid()
     );
-    row.fetch_one(database).await.failure("looking a customer up")
+    row.fetch_one(database.pool()).await.failure("looking a customer up")
 }

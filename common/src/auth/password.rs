@@ -1,5 +1,5 @@
-//! Passwords: Argon2id on blocking threads, as many at once as there are cores, so that a flood of logins costs the
-//! other requests nothing but their share of the processor.
+//! Passwords: Argon2id on blocking threads, as many at once as there are cores, so that a flood of logins takes no more than
+//! its share of the processor from other requests.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -32,8 +32,8 @@ pub struct Hasher {
     decoy: Arc<str>,
 }
 
-/// The memory of one hash at a time, 19 MiB. It is kept for the next one: taken anew by whichever thread has the turn, it
-/// would end up in an allocator's arena per thread, none of which gives it back.
+/// The memory of one hash, 19 MiB. It is reused: allocated anew by each blocking thread, it would stay in the allocator's
+/// arena of that thread.
 type Memory = Vec<Block>;
 
 /// What was asked for could not be done.
@@ -80,8 +80,8 @@ impl Hasher {
     /// If the operating system has no randomness for a salt.
     pub fn new() -> Result<Self, Failure> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        // Its memory isn't kept: a service that nobody logs in to shouldn't have it.
-        let decoy = hash(b"nobody's password", &mut Memory::new())?.into();
+        // Its memory isn't reused: a service without logins shouldn't hold it.
+        let decoy = hash(b"the password of no account", &mut Memory::new())?.into();
         Ok(Self { turns: Arc::new(Semaphore::new(cores)), memories: Arc::default(), decoy })
     }
 
@@ -191,7 +191,7 @@ mod tests {
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(matches!(hasher.verify("correct horse".into(), Some(hash.clone())).await, Ok(true)));
         assert!(matches!(hasher.verify("wrong horse".into(), Some(hash)).await, Ok(false)));
-        assert!(matches!(hasher.verify("nobody's password".into(), None).await, Ok(false)));
+        assert!(matches!(hasher.verify("the password of no account".into(), None).await, Ok(false)));
     }
 
     #[tokio::test]

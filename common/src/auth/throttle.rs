@@ -1,15 +1,17 @@
-//! Failed logins: counted per account in the database, so that the count holds over restarts and several replicas, and
-//! apart from that for each place from where the account's owner has logged in before.
+//! Failed logins, counted per account in the database, so that the count holds over restarts and replicas; and apart from
+//! that for each address that the account has logged in from before.
 
 use std::{net::IpAddr, time::Duration};
 
-use sqlx::PgPool;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
-use crate::failure::{Failure, FailureContext as _};
+use crate::{
+    database::Database,
+    domain::AccountId,
+    failure::{Failure, FailureContext as _},
+};
 
-/// Failures further apart than this are not «in a row».
+/// Failures further apart than this are not in a row.
 const WINDOW: Duration = Duration::from_secs(15 * 60);
 /// From this failure on, there is a wait before the next attempt…
 const DELAYED_FROM: i32 = 5;
@@ -18,7 +20,7 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// The first failure that is worth a warning.
 pub(super) const REPEATED_FROM: i32 = 3;
 
-/// How long the next attempt still has to wait.
+/// How long the next attempt still has to wait, if at all.
 pub(super) fn delay(failures: i32, failed_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<Duration> {
     let excess = u32::try_from(failures - DELAYED_FROM).ok()?;
     let delay = Duration::from_secs(1 << excess.min(16)).min(LONGEST_DELAY);
@@ -26,8 +28,8 @@ pub(super) fn delay(failures: i32, failed_at: Option<OffsetDateTime>, now: Offse
     delay.checked_sub(passed).filter(|rest| !rest.is_zero())
 }
 
-/// Counts one more failure; gives how many in a row that makes for the account, wherever they came from.
-pub(super) async fn failed(database: &PgPool, account: Uuid, source: IpAddr) -> Result<i32, Failure> {
+/// Counts one more failure. Returns how many in a row the account has, from all addresses.
+pub(super) async fn failed(database: &Database, account: AccountId, source: IpAddr) -> Result<i32, Failure> {
     let row = sqlx::query_scalar!(
         r#"WITH known AS (
                UPDATE login_sources SET failed_at = now(),
@@ -36,23 +38,23 @@ pub(super) async fn failed(database: &PgPool, account: Uuid, source: IpAddr) -> 
            UPDATE accounts SET failed_at = now(),
                failures = CASE WHEN failed_at > now() - make_interval(secs => $2) THEN failures + 1 ELSE 1 END
            WHERE id = $1 RETURNING failures"#,
-        account,
+        account.uuid(),
         WINDOW.as_secs_f64(),
         source.to_string()
     );
-    row.fetch_one(database).await.failure("counting a failed login")
+    row.fetch_one(database.pool()).await.failure("counting a failed login")
 }
 
-/// A login worked: the count starts anew, and from here the account's owner doesn't wait for others' failures any more.
-pub(super) async fn succeeded(database: &PgPool, account: Uuid, source: IpAddr) -> Result<(), Failure> {
+/// Starts the count anew after a login. From its address, the account doesn't wait for failures from elsewhere any more.
+pub(super) async fn succeeded(database: &Database, account: AccountId, source: IpAddr) -> Result<(), Failure> {
     sqlx::query!(
         "WITH forgotten AS (UPDATE accounts SET failures = 0, failed_at = NULL WHERE id = $1 AND failures > 0)
          INSERT INTO login_sources (account_id, source) VALUES ($1, $2)
          ON CONFLICT (account_id, source) DO UPDATE SET failures = 0, failed_at = NULL, used_at = now()",
-        account,
+        account.uuid(),
         source.to_string()
     )
-    .execute(database)
+    .execute(database.pool())
     .await
     .failure("forgetting failed logins")?;
     Ok(())

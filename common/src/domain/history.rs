@@ -1,16 +1,15 @@
 //! The history of an order, and how two systems' histories become one.
 //!
-//! Messages may arrive twice, late or out of order. So a message doesn't say «go one status on»; it carries the history
-//! as its sender knows it, and [`news`] tells what of it the receiver doesn't have yet. A late message brings nothing
-//! new, an early one brings what the late one would have brought as well, and the outcome is the same.
+//! Messages may arrive twice, late or out of order. So a message carries the whole history as its sender knows it, and
+//! [`missing`] returns what of it the receiver doesn't have yet. A late message brings nothing new, an early one brings what
+//! the late one would have brought as well, and the outcome is the same.
 
 use catalogue::Service;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use super::OrderStatus;
+use super::{actor::Actor, status::OrderStatus};
 
 /// One change of an order's status: a fact, the same in every database that has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -20,29 +19,11 @@ pub struct Change {
     /// When it was set.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// Who did it: the kind of account and its id, or the service itself.
-    #[schema(example = "customer:01932f7e-6f5e-7cc0-8f3b-0d6a1b1f9e55")]
-    pub actor: String,
+    /// Who set it: an account by its role and id, or the service itself.
+    #[schema(value_type = String, example = "customer:01932f7e-6f5e-7cc0-8f3b-0d6a1b1f9e55")]
+    pub actor: Actor,
     /// The service that made the change.
     pub service: Service,
-}
-
-/// Who makes a change.
-#[derive(Clone, Copy, Debug)]
-pub enum Actor {
-    /// A person or company, by the kind of its account.
-    Account(crate::auth::Role, Uuid),
-    /// A service by itself.
-    Service(Service),
-}
-
-impl std::fmt::Display for Actor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Account(role, id) => write!(f, "{role}:{id}"),
-            Self::Service(service) => write!(f, "service:{service}"),
-        }
-    }
 }
 
 /// A history that leaves a status out, or doesn't reach back to what the receiver has.
@@ -55,21 +36,21 @@ pub struct Gap {
     pub found: OrderStatus,
 }
 
-/// The part of `told` that an order in status `known` doesn't have yet; nothing if it has it all.
+/// The part of a received history that an order in status `known` doesn't have yet; empty if it has all of it.
 ///
 /// # Errors
 ///
-/// If `told` is not a gapless continuation: no sender of ours writes such a message.
-pub fn news(known: OrderStatus, told: &[Change]) -> Result<&[Change], Gap> {
-    let start = told.iter().position(|change| change.status > known).unwrap_or(told.len());
+/// If `received` is not a gapless continuation, which no sender of ours writes.
+pub fn missing(known: OrderStatus, received: &[Change]) -> Result<&[Change], Gap> {
+    let start = received.iter().position(|change| change.status > known).unwrap_or(received.len());
     let mut after = known;
-    for change in &told[start..] {
+    for change in &received[start..] {
         if after.next() != Some(change.status) {
             return Err(Gap { after, found: change.status });
         }
         after = change.status;
     }
-    Ok(&told[start..])
+    Ok(&received[start..])
 }
 
 #[cfg(test)]
@@ -82,14 +63,14 @@ mod tests {
         let change = |status: &OrderStatus| Change {
             status: *status,
             at: OffsetDateTime::UNIX_EPOCH,
-            actor: String::new(),
+            actor: Actor::Service(Service::MesApi),
             service: Service::MesApi,
         };
         statuses.iter().map(change).collect()
     }
 
     proptest! {
-        /// A sender tells its whole history after each change; the receiver gets these messages in any order, any of
+        /// A sender sends its whole history after each change; the receiver gets these messages in any order, any of
         /// them more than once.
         #[test]
         fn the_order_and_number_of_messages_does_not_matter(
@@ -99,8 +80,8 @@ mod tests {
             let mut known = OrderStatus::ALL[start];
             let mut applied = vec![known];
             for arrival in &arrivals {
-                let told = history(&OrderStatus::ALL[..=*arrival]);
-                for change in news(known, &told).expect("no gap") {
+                let received = history(&OrderStatus::ALL[..=*arrival]);
+                for change in missing(known, &received).expect("no gap") {
                     applied.push(change.status);
                     known = change.status;
                 }
@@ -114,8 +95,8 @@ mod tests {
             prop_assume!(hole > known);
             let mut statuses = OrderStatus::ALL.to_vec();
             let left_out = statuses.remove(hole);
-            let told = history(&statuses);
-            let gap = news(OrderStatus::ALL[known], &told).expect_err("a status is missing");
+            let received = history(&statuses);
+            let gap = missing(OrderStatus::ALL[known], &received).expect_err("a status is missing");
             prop_assert_eq!(gap.after.next(), Some(left_out));
         }
     }

@@ -1,13 +1,19 @@
 //! What an order is and how it may change. No input or output here.
 
+mod actor;
 mod history;
+mod ids;
 mod material;
+mod model;
 mod order;
-mod order_id;
+mod role;
 mod status;
 
-pub use history::{Actor, Change, Gap, news};
+pub use actor::{Actor, InvalidActor};
+pub use history::{Change, Gap, missing};
+pub use ids::{AccountId, CustomerId, EventId, InvalidOrderId, MessageId, OperatorId, OrderId, PartnerId};
 pub use material::Material;
-pub use order::{InvalidOrder, Model, ModelFormat, NewOrder, NewStatus, Order, OrderFacts, Owner, Price};
-pub use order_id::{InvalidOrderId, OrderId};
+pub use model::{Model, ModelFormat};
+pub use order::{InvalidOrder, NewOrder, NewStatus, Order, OrderFacts, Owner, Price};
+pub use role::Role;
 pub use status::{OrderStatus, Refusal, Trigger};

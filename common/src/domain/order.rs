@@ -1,27 +1,38 @@
-//! An order as the outside sees it, and as messages carry it.
+//! An order as responses show it, and as messages carry it.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
-use uuid::Uuid;
 
-use super::{Change, Material, OrderId, OrderStatus};
+use super::{
+    history::Change,
+    ids::{CustomerId, OrderId, PartnerId},
+    material::Material,
+    model::Model,
+    status::OrderStatus,
+};
 
 /// Whose order it is: a customer's, or a partner company's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub enum Owner {
     /// The customer's account.
     #[serde(rename = "customer_id")]
-    Customer(Uuid),
+    Customer(CustomerId),
     /// The partner's account.
     #[serde(rename = "partner_id")]
-    Partner(Uuid),
+    Partner(PartnerId),
 }
 
 impl Owner {
+    /// The owner out of two columns of which one is set; none if neither is.
+    #[must_use]
+    pub fn from_columns(customer: Option<CustomerId>, partner: Option<PartnerId>) -> Option<Self> {
+        customer.map(Self::Customer).or(partner.map(Self::Partner))
+    }
+
     /// The customer's account, if it is a customer's order.
     #[must_use]
-    pub const fn customer(self) -> Option<Uuid> {
+    pub const fn customer(self) -> Option<CustomerId> {
         match self {
             Self::Customer(id) => Some(id),
             Self::Partner(_) => None,
@@ -30,7 +41,7 @@ impl Owner {
 
     /// The partner's account, if it is a partner's order.
     #[must_use]
-    pub const fn partner(self) -> Option<Uuid> {
+    pub const fn partner(self) -> Option<PartnerId> {
         match self {
             Self::Partner(id) => Some(id),
             Self::Customer(_) => None,
@@ -47,84 +58,6 @@ pub struct Price {
     /// ISO 4217 code.
     #[schema(example = "EUR")]
     pub currency: String,
-}
-
-/// The file formats that a model may have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema, sqlx::Type)]
-#[sqlx(type_name = "text")]
-pub enum ModelFormat {
-    /// STL, binary or ASCII; in millimetres.
-    #[serde(rename = "stl")]
-    #[sqlx(rename = "stl")]
-    Stl,
-    /// Wavefront OBJ; in millimetres.
-    #[serde(rename = "obj")]
-    #[sqlx(rename = "obj")]
-    Obj,
-    /// 3D Manufacturing Format; the file names its unit.
-    #[serde(rename = "3mf")]
-    #[sqlx(rename = "3mf")]
-    ThreeMf,
-}
-
-impl ModelFormat {
-    /// The format that a file's name claims by its extension, if it is one of these.
-    #[must_use]
-    pub fn of_file_name(name: &str) -> Option<Self> {
-        let (_, extension) = name.rsplit_once('.')?;
-        mesh::Format::from_extension(extension).map(Self::from)
-    }
-
-    /// The usual file extension, in lower case.
-    #[must_use]
-    pub fn extension(self) -> &'static str {
-        mesh::Format::from(self).extension()
-    }
-
-    /// The registered media type.
-    #[must_use]
-    pub const fn media_type(self) -> &'static str {
-        match self {
-            Self::Stl => "model/stl",
-            Self::Obj => "model/obj",
-            Self::ThreeMf => "model/3mf",
-        }
-    }
-}
-
-impl From<ModelFormat> for mesh::Format {
-    fn from(format: ModelFormat) -> Self {
-        match format {
-            ModelFormat::Stl => Self::Stl,
-            ModelFormat::Obj => Self::Obj,
-            ModelFormat::ThreeMf => Self::ThreeMf,
-        }
-    }
-}
-
-impl From<mesh::Format> for ModelFormat {
-    fn from(format: mesh::Format) -> Self {
-        match format {
-            mesh::Format::Stl => Self::Stl,
-            mesh::Format::Obj => Self::Obj,
-            mesh::Format::ThreeMf => Self::ThreeMf,
-        }
-    }
-}
-
-/// An order's 3D model.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Model {
-    /// What the customer calls the file. Only for display; it never names a file of ours.
-    #[schema(example = "ring.stl")]
-    pub filename: String,
-    /// The file's format.
-    pub format: ModelFormat,
-    /// The file's size in bytes.
-    #[schema(minimum = 1)]
-    pub bytes: i64,
-    /// The file's SHA-256, 64 hex digits.
-    pub sha256: String,
 }
 
 /// What is asked for when an order is created.
@@ -177,7 +110,7 @@ impl NewOrder {
     }
 }
 
-/// The status that somebody asks for.
+/// The status that a caller asks for.
 #[derive(Clone, Copy, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewStatus {
@@ -185,7 +118,7 @@ pub struct NewStatus {
     pub status: OrderStatus,
 }
 
-/// An order, in every answer.
+/// An order, in every response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
     /// Its number.
@@ -214,7 +147,7 @@ pub struct Order {
     pub updated_at: OffsetDateTime,
 }
 
-/// What a message tells of an order: all that its sender knows, so that no message depends on an earlier one.
+/// What a message says of an order: all that its sender knows, so that no message depends on an earlier one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderFacts {
     /// The order as of the change that the message reports.

@@ -1,8 +1,8 @@
-//! Runs every request to its end, whatever its client does.
+//! Runs every request to its end, also if its client hangs up.
 //!
 //! A server drops a request's future when the client hangs up: a change would be committed and its record never written,
-//! and a request whose client left at once would not even begin. So each one runs in a task of its own, begun the moment
-//! the request is there; what the server holds, and may drop, only waits for it.
+//! and a request whose client left at once would not even begin. So each one runs in a task of its own, spawned when the
+//! request arrives; the future that the server may drop only waits for it.
 
 use std::{
     convert::Infallible,
@@ -41,7 +41,7 @@ impl ClientGone {
     }
 }
 
-/// Notices that the server drops what waits for the answer.
+/// Notices that the server drops the future that waits for the response.
 struct HangUp(ClientGone);
 
 impl Drop for HangUp {
@@ -67,11 +67,11 @@ impl Service<Request> for Detached {
         let mut router = self.router.clone();
         let task = self.requests.spawn(async move { router.call(request).await });
         Box::pin(async move {
-            let answer = task.await;
+            let response = task.await;
             // Until here: if this future is dropped earlier, the client has gone.
             drop(hang_up);
-            // Handlers' panics are caught inside, and nobody aborts the task.
-            answer.unwrap_or_else(|_| Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response()))
+            // Handlers' panics are caught inside, and the task is never aborted.
+            response.unwrap_or_else(|_| Ok(StatusCode::INTERNAL_SERVER_ERROR.into_response()))
         })
     }
 }

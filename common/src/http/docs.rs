@@ -5,14 +5,19 @@ use catalogue::Service;
 use utoipa::{
     OpenApi,
     openapi::{
-        self,
+        self, Ref, RefOr,
+        content::ContentBuilder,
         path::{Operation, PathItem},
+        response::ResponseBuilder,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{Problem, router::always};
+use super::{
+    headers::always,
+    problem::{PROBLEM_JSON, Problem},
+};
 use crate::auth::access::{self, Access};
 
 /// The page loads its own scripts, styles and icons; the library writes styles into its elements.
@@ -22,7 +27,7 @@ const OWN_FILES: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; i
 #[derive(OpenApi)]
 #[openapi(
     info(
-        description = "Problems are told as RFC 9457 `application/problem+json`. Times are RFC 3339 in UTC; money is integer minor units with an ISO 4217 code."
+        description = "Problems are described as RFC 9457 `application/problem+json`. Times are RFC 3339 in UTC; money is integer minor units with an ISO 4217 code."
     ),
     components(schemas(Problem))
 )]
@@ -45,19 +50,71 @@ pub(super) fn base(service: Service) -> openapi::OpenApi {
     document
 }
 
-/// Writes into the document what each operation asks of its caller, as [`access`] has it.
-pub(super) fn say_who_may(document: &mut openapi::OpenApi, service: Service) {
+/// What can go wrong with any operation.
+const UNEXPECTED: [(&str, &str); 2] = [
+    (
+        "503",
+        "A part of the system is not available. Nothing was changed; `Retry-After` says in how many seconds to try again",
+    ),
+    ("default", "A problem"),
+];
+/// What can go wrong where a token or key is required.
+const GUARDED: [(&str, &str); 2] =
+    [("401", "No valid token"), ("403", "A valid token, but of an account that may not do this")];
+/// What can be wrong with a JSON body before its values are looked at.
+const JSON_BODY: [(&str, &str); 4] = [
+    ("400", "The body is no JSON"),
+    ("408", "The body came too slowly"),
+    ("413", "The body is too large"),
+    ("415", "The body isn't declared as JSON"),
+];
+
+/// Adds to each operation what [`access`] requires of its caller, and the problems that all operations of its kind have in
+/// common. Every response from 400 on without a body of its own is a [`Problem`].
+pub(super) fn complete(document: &mut openapi::OpenApi, service: Service) {
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
-            let ways: &[&str] = match access::to(service, method, path) {
-                None | Some(Access::Anybody) => continue,
-                Some(Access::AnySession) => &["token"],
-                Some(Access::Only(role)) if role.has_keys() => &["key", "key_header"],
-                Some(Access::Only(_)) => &["token"],
+            let Some(access) = access::to(service, method, path) else { continue };
+            let ways: &[&str] = match access {
+                Access::Anybody => &[],
+                Access::AnySession => &["token"],
+                Access::Only(role) if role.has_keys() => &["key", "key_header"],
+                Access::Only(_) => &["token"],
             };
-            let ways = ways.iter().map(|way| SecurityRequirement::new(*way, [] as [&str; 0]));
-            operation.security = Some(ways.collect());
+            if !ways.is_empty() {
+                let ways = ways.iter().map(|way| SecurityRequirement::new(*way, [] as [&str; 0]));
+                operation.security = Some(ways.collect());
+                add_problems(operation, &GUARDED);
+            }
+            if takes_json(operation) {
+                add_problems(operation, &JSON_BODY);
+            }
+            if !path.starts_with("/health/") {
+                add_problems(operation, &UNEXPECTED);
+            }
+            for (status, response) in &mut operation.responses.responses {
+                let is_problem = status == "default" || status.as_str() >= "400";
+                if let (true, RefOr::T(response)) = (is_problem && path != "/health/ready", response) {
+                    let problem = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+                    response.content.insert(PROBLEM_JSON.to_owned(), RefOr::T(problem));
+                }
+            }
         }
+    }
+}
+
+fn takes_json(operation: &Operation) -> bool {
+    match &operation.request_body {
+        Some(RefOr::T(body)) => body.content.contains_key("application/json"),
+        _ => false,
+    }
+}
+
+/// Adds responses that the operation doesn't describe itself.
+fn add_problems(operation: &mut Operation, problems: &[(&str, &str)]) {
+    for (status, description) in problems {
+        let response = || RefOr::T(ResponseBuilder::new().description(*description).build());
+        operation.responses.responses.entry((*status).to_owned()).or_insert_with(response);
     }
 }
 

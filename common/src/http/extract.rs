@@ -1,16 +1,22 @@
-//! axum's extractors, with our problems instead of plain text when they refuse.
+//! axum's extractors, with problems instead of plain text when they refuse a request.
 
 use std::{error::Error, iter::successors};
 
 use axum::{
+    body::Body,
     extract::{FromRequest, FromRequestParts, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
+use futures::{Stream, TryStreamExt as _};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tower_http::timeout::TimeoutError;
 
-use super::{ApiError, Rejection};
+use crate::{
+    idempotency::IdempotencyKey,
+    model_store::BodyError,
+    problem::{ApiError, ProblemCode, Rejection},
+};
 
 /// A JSON body.
 #[derive(Debug)]
@@ -30,18 +36,18 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
         if !says_json(request.headers()) {
             let detail = "The body must be JSON: `Content-Type: application/json`.";
-            return Err(Rejection::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail).into());
+            return Err(Rejection::new(ProblemCode::UnsupportedMediaType, detail).into());
         }
         let bytes = Bytes::from_request(request, state).await;
-        let bytes = bytes.map_err(|refused| match is_too_slow(&refused) {
-            true => too_slow(),
-            false => body(refused.status(), refused.body_text()),
+        let bytes = bytes.map_err(|refused| match body_error(&refused) {
+            BodyError::TooSlow => Rejection::too_slow(),
+            BodyError::Broken => unreadable_body(refused.status(), refused.body_text()),
         })?;
         let refused = match axum::Json::from_bytes(&bytes) {
             Ok(axum::Json(value)) => return Ok(Self(value)),
             Err(refused) => refused.body_text(),
         };
-        // The parser takes another type than it expects for bad syntax in places; only the body itself tells.
+        // The parser reports some values of a wrong type as bad syntax; only the body itself shows which it is.
         let is_json = serde_json::from_slice::<IgnoredAny>(&bytes).is_ok();
         Err(if is_json { Rejection::invalid(refused) } else { Rejection::malformed(refused) }.into())
     }
@@ -53,23 +59,23 @@ fn says_json(headers: &HeaderMap) -> bool {
     essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
-/// Whether reading a body failed because its time was over.
+/// Why reading a body failed.
 #[must_use]
-pub fn is_too_slow(error: &(dyn Error + 'static)) -> bool {
-    successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source()).any(|error| error.is::<TimeoutError>())
+pub fn body_error(error: &(dyn Error + 'static)) -> BodyError {
+    let mut chain = successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
+    if chain.any(|error| error.is::<TimeoutError>()) { BodyError::TooSlow } else { BodyError::Broken }
 }
 
-/// A body that paused for too long, or took too long as a whole.
-#[must_use]
-pub fn too_slow() -> Rejection {
-    Rejection::new(StatusCode::REQUEST_TIMEOUT, "body_too_slow", "The body came too slowly.")
+/// The bytes of a request's body.
+pub fn body_stream(body: Body) -> impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin {
+    body.into_data_stream().map_err(|error| body_error(&error))
 }
 
 /// A body that ended early, or is too large.
-pub(super) fn body(status: StatusCode, text: String) -> Rejection {
+pub(super) fn unreadable_body(status: StatusCode, text: String) -> Rejection {
     match status {
-        StatusCode::PAYLOAD_TOO_LARGE => Rejection::new(status, "body_too_large", "The body is too large."),
-        _ => Rejection::new(status, "malformed_request", text),
+        StatusCode::PAYLOAD_TOO_LARGE => Rejection::new(ProblemCode::BodyTooLarge, "The body is too large."),
+        _ => Rejection::malformed(text),
     }
 }
 
@@ -77,7 +83,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        // What doesn't fit a route's variable names nothing that exists.
+        // An id that can't be read is that of no order.
         axum::extract::Path::from_request_parts(parts, state)
             .await
             .map(|axum::extract::Path(value)| Self(value))
@@ -92,6 +98,19 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
         axum::extract::Query::from_request_parts(parts, state)
             .await
             .map(|axum::extract::Query(value)| Self(value))
-            .map_err(|refused| Rejection::new(StatusCode::BAD_REQUEST, "invalid_query", refused.body_text()).into())
+            .map_err(|refused| Rejection::new(ProblemCode::InvalidQuery, refused.body_text()).into())
+    }
+}
+
+/// The header `Idempotency-Key`, if the request has one.
+#[derive(Debug)]
+pub struct Idempotency(pub Option<IdempotencyKey>);
+
+impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let header = parts.headers.get("idempotency-key");
+        Ok(Self(header.map(|value| IdempotencyKey::parse(value.as_bytes())).transpose()?))
     }
 }

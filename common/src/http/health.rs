@@ -12,13 +12,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::ApiError;
-use crate::{Core, failure::FailureContext as _};
+use crate::{failure::FailureContext as _, problem::ApiError, state::Core};
 
 /// A check that takes longer counts as failed.
-const PATIENCE: Duration = Duration::from_secs(2);
+const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Whether a dependency answers.
+/// Whether a dependency responds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Availability {
@@ -34,7 +33,7 @@ enum Availability {
 enum Status {
     /// Everything works.
     Ok,
-    /// Something is missing, but orders still come in; what is missing is made up for later.
+    /// A dependency is away, but orders still come in; what waits for it is done later.
     Degraded,
     /// Nothing works.
     Unavailable,
@@ -69,10 +68,10 @@ async fn live() -> Json<Report> {
     )
 )]
 async fn ready(State(core): State<Core>) -> Response {
-    let database = tokio::time::timeout(PATIENCE, sqlx::query("SELECT 1").execute(&core.database));
-    let models = tokio::time::timeout(PATIENCE, core.models.check());
+    let database = tokio::time::timeout(TIMEOUT, sqlx::query("SELECT 1").execute(core.database.pool()));
+    let models = tokio::time::timeout(TIMEOUT, core.models.check());
     let (database, models) = tokio::join!(database, models);
-    let database = database.failure("asking the database").and_then(|answer| answer.failure("asking the database"));
+    let database = database.failure("asking the database").and_then(|result| result.failure("asking the database"));
     let state = |up| if up { Availability::Up } else { Availability::Down };
 
     let mut dependencies = BTreeMap::from([
@@ -89,10 +88,10 @@ async fn ready(State(core): State<Core>) -> Response {
     } else {
         (StatusCode::OK, Status::Ok)
     };
-    let mut answer = (code, Json(Report { status, dependencies })).into_response();
+    let mut response = (code, Json(Report { status, dependencies })).into_response();
     if let Err(failure) = database {
-        // For the log: the answer has its body.
-        answer.extensions_mut().insert(Arc::new(ApiError::from(failure)));
+        // For the log: the response has its body.
+        response.extensions_mut().insert(Arc::new(ApiError::from(failure)));
     }
-    answer
+    response
 }

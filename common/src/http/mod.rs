@@ -1,21 +1,27 @@
 //! HTTP as all services speak it: problems, bodies, the request's record, limits, documentation and the server.
 
-pub mod answers;
+mod admission;
+mod caller;
 mod detached;
 mod docs;
 mod extract;
+mod headers;
 mod health;
-mod page;
+mod located;
 mod problem;
 mod request;
 mod router;
 mod server;
+mod sessions;
 mod upload;
 
-pub use extract::{Json, Path, Query, is_too_slow, too_slow};
-pub use page::{Cursor, Page, PageQuery};
-pub use problem::{ApiError, Problem, Rejection};
+pub use admission::Admitted;
+pub use caller::{By, Carrier, Customer, Operator, Partner, RoleMarker, Seller};
+pub use extract::{Idempotency, Json, Path, Query, body_error, body_stream};
+pub use located::{Located, located};
+pub use problem::Problem;
 pub use request::RequestInfo;
 pub use router::{RequestLimits, router};
 pub use server::{ConnectionLimits, serve};
-pub use upload::{ModelFile, ModelQuery, file_name, model_answer, no_longer_than, receive_model};
+pub use sessions::Credentials;
+pub use upload::{ModelFile, ModelQuery, check_length, model_response};

@@ -1,4 +1,4 @@
-//! What happens around every request: its number, its trace, its one record, and the last word on errors.
+//! What happens around every request: its id, its trace, its one record, and the body of its error.
 
 use std::{
     any::Any,
@@ -15,7 +15,7 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Response},
 };
-use catalogue::{Action, field};
+use catalogue::{Action, Service, field};
 use futures::FutureExt as _;
 use ipnet::IpNet;
 use opentelemetry::trace::Status;
@@ -23,45 +23,52 @@ use tracing::{Instrument as _, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
-use super::{ApiError, Rejection, detached::ClientGone, problem};
+use super::{detached::ClientGone, extract::unreadable_body, problem};
 use crate::{
-    Failure,
-    domain::OrderId,
-    failure::ErrorType,
+    auth::{Source, access},
+    domain::{AccountId, OrderId},
+    failure::{ErrorType, Failure},
+    problem::{ApiError, ProblemCode, Rejection},
     telemetry::{Record, Subject, TraceContext, adopt, identify, trace_id},
 };
 
-/// What handlers know about their request, beside what it says.
+/// What is known about a request beside its content.
 #[derive(Debug)]
 pub struct RequestInfo {
-    /// Its number, in the log and in the answer.
+    /// Its id, in the log and in the response.
     pub id: String,
-    /// Where it came from: an address, or the network of an IPv6 household. Not for the log.
-    pub source: IpAddr,
-    /// Where it came from, cut to the network.
-    pub source_network: IpAddr,
+    /// Where it came from.
+    pub source: Source,
     /// The order that its path names.
     order: Option<OrderId>,
-    user: OnceLock<Uuid>,
+    user: OnceLock<AccountId>,
 }
 
 impl RequestInfo {
-    /// Notes who is asking, for the request's record.
-    pub fn identify_user(&self, account: Uuid) {
-        // A request has one caller; a second call says the same.
+    /// Notes the account behind the request, for its record.
+    pub fn identify_user(&self, account: AccountId) {
+        // A request has one caller.
         let _ = self.user.set(account);
     }
 }
 
-/// The answer's status in the log when the client went away before it, as web servers have long written it.
+/// The status in the log when the client went away before the response; nginx's convention.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// The route in the log when none matched.
 const UNMATCHED: &str = "UNMATCHED";
 const REQUEST_ID: &str = "x-request-id";
 
-/// Gives a request its number and its trace, and writes its record.
+/// What the middleware knows of its service.
+#[derive(Clone, Debug)]
+pub(super) struct Observer {
+    pub(super) service: Service,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub(super) trusted_proxies: Arc<[IpNet]>,
+}
+
+/// Gives a request its id and its trace, and writes its record.
 pub(super) async fn observe(
-    State(trusted_proxies): State<Arc<[IpNet]>>,
+    State(observer): State<Observer>,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
     mut request: Request,
     next: Next,
@@ -70,11 +77,10 @@ pub(super) async fn observe(
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let client_gone = request.extensions().get::<ClientGone>().cloned().unwrap_or_default();
-    let client = client(peer.ip(), request.headers(), &trusted_proxies);
+    let client = client(peer.ip(), request.headers(), &observer.trusted_proxies);
     let info = Arc::new(RequestInfo {
         id: request_id(request.headers()),
-        source: cut(client, 32, 64),
-        source_network: cut(client, 24, 48),
+        source: Source { address: cut(client, 32, 64), network: cut(client, 24, 48) },
         order: route.as_ref().and_then(|route| order_in(request.uri().path(), route.as_str())),
         user: OnceLock::new(),
     });
@@ -82,16 +88,17 @@ pub(super) async fn observe(
 
     let span = root_span(&method, route.as_ref(), &info, request.headers());
     let work = async move {
-        let answer = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-        let answer = answer.unwrap_or_else(|panic| ApiError::from(panicked(&*panic)).into_response());
-        finish(answer, &method, route.as_ref(), &info, started, client_gone.is_true())
+        let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        let response = response.unwrap_or_else(|panic| ApiError::from(panicked(&*panic)).into_response());
+        let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
+        finish(response, observer.service, &method, route, &info, started, client_gone.is_true())
     };
     work.instrument(span).await
 }
 
 fn root_span(method: &Method, route: Option<&MatchedPath>, info: &RequestInfo, headers: &HeaderMap) -> Span {
     let route = route.map_or(UNMATCHED, MatchedPath::as_str);
-    // At ERROR level, so that no filter takes the trace's id from a warning.
+    // At ERROR level, so that no filter drops the span and with it the trace's id of a warning.
     let span = tracing::error_span!(
         "http.request",
         { field::TRACE_ID } = Empty,
@@ -103,10 +110,13 @@ fn root_span(method: &Method, route: Option<&MatchedPath>, info: &RequestInfo, h
     adopt(&span, &TraceContext::from_outside(text("traceparent"), text("tracestate")));
     identify(&span, field::HTTP_REQUEST_METHOD, method);
     identify(&span, field::HTTP_ROUTE, route);
+    if let Some(order) = &info.order {
+        identify(&span, field::ORDER_ID, order);
+    }
     span
 }
 
-/// Takes a client's own number if it is well-formed, and makes one otherwise.
+/// The client's own id if it is well-formed, else a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let sent = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok());
     let well_formed = |id: &&str| {
@@ -115,28 +125,14 @@ fn request_id(headers: &HeaderMap) -> String {
     sent.filter(well_formed).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned)
 }
 
-/// The order that stands in the path where the route has `{id}`.
+/// The order that is in the path where the route has `{id}`.
 fn order_in(path: &str, route: &str) -> Option<OrderId> {
     let place = route.split('/').position(|part| part == "{id}")?;
     path.split('/').nth(place)?.parse().ok()
 }
 
-/// What a request was for that failed before its handler could say so: when the caller's token can't be looked up, or
-/// when the handler panics.
-fn purpose(method: &Method, route: Option<&MatchedPath>) -> Action {
-    match (method.as_str(), route.map_or(UNMATCHED, MatchedPath::as_str)) {
-        ("POST", "/sessions") => Action::LoginFailed,
-        ("POST", "/orders" | "/partner/orders") => Action::OrderCreated,
-        ("PUT", "/orders/{id}/model") => Action::OrderModelUploaded,
-        ("POST", "/orders/{id}/status" | "/deliveries") => Action::OrderStatusChanged,
-        ("PUT", "/orders/{id}/operator") => Action::OrderOperatorAssigned,
-        ("POST", "/orders/{id}/price") => Action::OrderPriceStatusChanged,
-        _ => Action::HttpRequest,
-    }
-}
-
-/// Who sent the request, through proxies that are trusted to say so: the nearest address that isn't one of theirs. What
-/// stands in the header before that may be made up.
+/// The client's address: the nearest one of `X-Forwarded-For` that isn't a trusted proxy's. What the header has before that
+/// may be forged.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
     let mut client = peer.to_canonical();
     let values = headers.get_all("x-forwarded-for").iter().rev();
@@ -150,8 +146,8 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAdd
     client
 }
 
-/// The first bits of an address. 24 or 48 are enough to see where attacks come from, and not enough to tell one person
-/// from another; 32 or 64 are what one household or server has.
+/// The first bits of an address. 24 (IPv4) or 48 (IPv6) show where attacks come from and don't identify a person; 32 or 64
+/// are what one household or server has.
 fn cut(address: IpAddr, bits_of_v4: u8, bits_of_v6: u8) -> IpAddr {
     let bits = if address.is_ipv4() { bits_of_v4 } else { bits_of_v6 };
     IpNet::new(address, bits).map_or(address, |network| network.network())
@@ -163,57 +159,55 @@ fn panicked(panic: &(dyn Any + Send)) -> Failure {
 }
 
 fn finish(
-    mut answer: Response,
+    mut response: Response,
+    service: Service,
     method: &Method,
-    route: Option<&MatchedPath>,
+    route: &str,
     info: &RequestInfo,
     started: Instant,
     client_gone: bool,
 ) -> Response {
-    let error = answer.extensions_mut().remove::<Arc<ApiError>>();
+    let error = response.extensions_mut().remove::<Arc<ApiError>>();
     let trace = trace_id(&Span::current());
     let rejection =
-        if answer.headers().get(header::CONTENT_TYPE).is_some_and(|media_type| media_type == "application/json") {
-            // A handler's own words, even if it failed: the health report.
+        if response.headers().get(header::CONTENT_TYPE).is_some_and(|media_type| media_type == "application/json") {
+            // A handler's own body, even if it failed: the health report.
             None
         } else if let Some(error) = &error {
             Some(error.rejection())
         } else {
-            let failed = answer.status().is_client_error() || answer.status().is_server_error();
-            failed.then(|| Cow::Owned(of_library(answer.status())))
+            let failed = response.status().is_client_error() || response.status().is_server_error();
+            failed.then(|| Cow::Owned(of_library(response.status())))
         };
     if let Some(rejection) = rejection {
         let rendered = problem::render(&rejection, &info.id, &trace);
-        answer = with_headers_of(answer, rendered);
+        response = with_headers_of(response, rendered);
     }
     if let Ok(id) = HeaderValue::from_str(&info.id) {
-        answer.headers_mut().insert(REQUEST_ID, id);
+        response.headers_mut().insert(REQUEST_ID, id);
     }
 
-    let failed = answer.status().is_server_error();
-    let failure = match error.as_deref() {
+    let failed = response.status().is_server_error();
+    let mut record = match error.as_deref() {
         Some(ApiError::Failed(failure, kept_from)) => {
-            let before_the_handler =
-                || (purpose(method, route), Subject { order: info.order.clone(), ..Subject::default() });
-            let (action, subject) = kept_from.as_deref().cloned().unwrap_or_else(before_the_handler);
-            Some((failure, action, subject))
+            // A request that failed before its handler knew more: when its token is looked up, or by a panic.
+            let of_route = || {
+                let subject = Subject { order: info.order.clone(), ..Subject::default() };
+                (access::action(service, method.as_str(), route), subject)
+            };
+            let (action, subject) = kept_from.as_deref().cloned().unwrap_or_else(of_route);
+            if action == Action::HttpRequest {
+                Record::failure(action, subject, failure)
+            } else {
+                Record::failure(action, subject, failure).write();
+                Record::notice(Action::HttpRequest, Subject::default()).unsuccessful()
+            }
         }
-        _ => None,
+        _ if failed => Record::notice(Action::HttpRequest, Subject::default()).unsuccessful(),
+        _ => Record::notice(Action::HttpRequest, Subject::default()),
     };
-    let mut record = match failure {
-        Some((failure, Action::HttpRequest, subject)) => Record::failure(Action::HttpRequest, subject, failure),
-        Some((failure, action, subject)) => {
-            Record::failure(action, subject, failure).write();
-            Record::success(Action::HttpRequest, Subject::default()).unsuccessful()
-        }
-        None if failed => Record::success(Action::HttpRequest, Subject::default()).unsuccessful(),
-        None => Record::success(Action::HttpRequest, Subject::default()),
-    };
-    let status = if client_gone { CLIENT_CLOSED_REQUEST } else { answer.status().as_u16() };
-    record = record
-        .http(method.as_str(), route.map_or(UNMATCHED, MatchedPath::as_str), status)
-        .duration(started.elapsed())
-        .user(info.user.get().copied());
+    let status = if client_gone { CLIENT_CLOSED_REQUEST } else { response.status().as_u16() };
+    record = record.http(method.as_str(), route, status).duration(started.elapsed()).user(info.user.get().copied());
     record.write();
 
     let span = Span::current();
@@ -221,23 +215,25 @@ fn finish(
     if failed {
         span.set_status(Status::error(""));
     }
-    answer
+    response
 }
 
-/// Answers that a library made (405, 413, …) get the same form as ours.
+/// Responses that a library made (405, 413, …) get the same form.
 fn of_library(status: StatusCode) -> Rejection {
     match status {
-        StatusCode::NOT_FOUND => Rejection::new(status, "unknown_path", "There is nothing at this path."),
-        StatusCode::METHOD_NOT_ALLOWED => Rejection::new(
-            status,
-            "method_not_allowed",
-            "This path doesn't know this method; `Allow` names those it does.",
-        ),
-        _ => super::extract::body(status, status.canonical_reason().unwrap_or("Problem").to_owned()),
+        StatusCode::NOT_FOUND => Rejection::new(ProblemCode::UnknownPath, "There is nothing at this path."),
+        StatusCode::METHOD_NOT_ALLOWED => {
+            let detail = "This path doesn't know this method; `Allow` names those it does.";
+            Rejection::new(ProblemCode::MethodNotAllowed, detail)
+        }
+        _ if status.is_server_error() => {
+            ApiError::from(Failure::bare(ErrorType::Internal, "a library failed")).rejection().into_owned()
+        }
+        _ => unreadable_body(status, status.canonical_reason().unwrap_or("Problem").to_owned()),
     }
 }
 
-/// The second answer, with those headers of the first that aren't about its body, such as `Allow`.
+/// The second response, with those headers of the first that aren't about its body, such as `Allow`.
 fn with_headers_of(first: Response, mut second: Response) -> Response {
     let (mut parts, _) = first.into_parts();
     parts.headers.remove(header::CONTENT_TYPE);

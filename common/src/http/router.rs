@@ -11,27 +11,32 @@ use axum::{
 use tower::ServiceBuilder;
 use tower_http::{
     cors::CorsLayer,
-    set_header::SetResponseHeaderLayer,
     timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer},
 };
 use utoipa_axum::router::OpenApiRouter;
 
-use super::{docs, health, request};
-use crate::{Core, auth::login};
+use super::{
+    docs,
+    headers::always,
+    health, problem,
+    request::{self, Observer},
+    sessions,
+};
+use crate::state::Core;
 
 /// The largest body that isn't a model, in bytes.
 const LARGEST_BODY: usize = 64 * 1024;
-/// A browser asks so often at most whether another site's page may use us.
+/// How long a browser may remember what another site's page may do.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
-/// An answer is data: whatever a browser makes of it runs nothing, loads nothing and stands in no frame.
+/// A response is data: a browser that shows it runs nothing, loads nothing and puts it in no frame.
 const NOTHING_ACTIVE: &str = "default-src 'none'; frame-ancestors 'none'";
 
 /// How long a request's body may take, and whose pages may send it.
 #[derive(Clone, Debug)]
 pub struct RequestLimits {
-    /// A body that brings nothing for so long is given up.
+    /// A body that brings nothing for this long is given up.
     pub stalled: Duration,
-    /// A body that isn't there after so long is given up, however steadily it comes.
+    /// A body that isn't complete after this long is given up.
     pub body: Duration,
     /// The origins of web pages elsewhere that may use this service; none unless set.
     pub cors_origins: Vec<HeaderValue>,
@@ -40,14 +45,14 @@ pub struct RequestLimits {
 }
 
 /// The service's own routes with sessions, health, documentation, limits and the request's record.
-pub fn router(core: &Core, own: OpenApiRouter) -> Router {
-    let shared = OpenApiRouter::new().merge(login::routes()).merge(health::routes()).with_state(core.clone());
+pub fn router(core: &Core, limits: &RequestLimits, own: OpenApiRouter) -> Router {
+    let shared = OpenApiRouter::new().merge(sessions::routes()).merge(health::routes()).with_state(core.clone());
     let (routes, mut document) =
         OpenApiRouter::with_openapi(docs::base(core.service)).merge(own).merge(shared).split_for_parts();
-    docs::say_who_may(&mut document, core.service);
-    let limits = &core.request_limits;
+    docs::complete(&mut document, core.service);
+    let observer = Observer { service: core.service, trusted_proxies: limits.trusted_proxies.clone().into() };
     let cors = (!limits.cors_origins.is_empty()).then(|| cors(limits.cors_origins.clone()));
-    // One stack for all routes, the outermost first: layer by layer, each would be boxed and cloned for every request.
+    // One stack for all routes, the outermost first: added one by one, each would be boxed and cloned for every request.
     let around = ServiceBuilder::new()
         .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(always(header::CACHE_CONTROL, "no-store"))
@@ -55,28 +60,23 @@ pub fn router(core: &Core, own: OpenApiRouter) -> Router {
         .layer(always(header::X_FRAME_OPTIONS, "DENY"))
         .layer(always(header::REFERRER_POLICY, "no-referrer"))
         .layer(always(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
-        .layer(middleware::from_fn_with_state(limits.trusted_proxies.clone().into(), request::observe))
+        .layer(middleware::from_fn_with_state(observer, request::observe))
         .option_layer(cors)
         .layer(RequestBodyDeadlineLayer::new(limits.body))
         .layer(RequestBodyTimeoutLayer::new(limits.stalled))
         .layer(DefaultBodyLimit::max(LARGEST_BODY));
-    routes.merge(docs::routes(document)).layer(around)
-}
-
-/// Sets a header on every answer that has none of this name.
-pub(super) fn always(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+    routes.merge(docs::routes(document)).merge(problem::routes()).layer(around)
 }
 
 /// Lets these origins' pages use the service. No cookies are involved: a page needs its user's token.
 fn cors(origins: Vec<HeaderValue>) -> CorsLayer {
     let own = ["idempotency-key", "traceparent", "tracestate", "x-api-key", "x-request-id"];
-    let asked = [header::AUTHORIZATION, header::CONTENT_TYPE].into_iter().chain(own.map(HeaderName::from_static));
-    let told = [header::LOCATION, header::RETRY_AFTER, HeaderName::from_static("x-request-id")];
+    let allowed = [header::AUTHORIZATION, header::CONTENT_TYPE].into_iter().chain(own.map(HeaderName::from_static));
+    let exposed = [header::LOCATION, header::RETRY_AFTER, HeaderName::from_static("x-request-id")];
     CorsLayer::new()
         .allow_origin(origins)
         .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
-        .allow_headers(asked.collect::<Vec<_>>())
-        .expose_headers(told)
+        .allow_headers(allowed.collect::<Vec<_>>())
+        .expose_headers(exposed)
         .max_age(PREFLIGHT_MAX_AGE)
 }

@@ -1,4 +1,4 @@
-//! Listening, and stopping without cutting anybody off.
+//! Listening, and stopping without interrupting requests.
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -18,19 +18,19 @@ use tower::Service as _;
 
 use super::detached::Detached;
 
-/// The longest request line with all headers, in bytes; a longer one is answered `431` and the connection closed.
+/// The longest request line with all headers, in bytes; the response to a longer one is `431`, and the connection is closed.
 const LONGEST_HEAD: usize = 32 * 1024;
-/// When no connection can be taken (no file descriptors, say), the next try is so much later.
+/// The wait after a connection could not be accepted, for want of file descriptors for example.
 const AFTER_A_FAILED_ACCEPT: Duration = Duration::from_secs(1);
 
-/// What one client can't take more of.
+/// What connections may not exceed.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at the same time; whoever comes then waits until one ends.
+    /// Connections at the same time; further ones wait until one ends.
     pub connections: usize,
-    /// A connection ends when no whole request line with its headers came for so long.
+    /// A connection ends when no complete request line with headers came for this long.
     pub head: Duration,
-    /// A connection ends when its client takes nothing of an answer for so long.
+    /// A connection ends when its client takes nothing of a response for this long.
     pub stalled: Duration,
 }
 
@@ -64,7 +64,7 @@ pub async fn serve(
     }
 }
 
-/// Takes connections until it is time to stop; gives those that are still open.
+/// Accepts connections until the service stops. Returns those that are still open.
 async fn accept(
     listener: &TcpListener,
     service: &Detached,
@@ -85,7 +85,7 @@ async fn accept(
         };
         let connection = open.watch(connection(stream, peer, service.clone(), limits));
         tokio::spawn(async move {
-            // That a client hangs up, or is cut off for being slow, is no failure of ours.
+            // A client that hangs up or is too slow is no failure of ours.
             let _ = connection.await;
             drop(place);
         });
@@ -96,19 +96,19 @@ async fn accept(
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
-    service: Detached,
+    detached: Detached,
     limits: ConnectionLimits,
 ) -> impl hyper_util::server::graceful::GracefulConnection {
-    // An answer's last bytes are not to wait for more; without it they are sent all the same.
+    // The last bytes of a response are sent at once; without this they are sent a little later.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(limits.stalled));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(LONGEST_HEAD);
-    let answer = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
-        service.clone().call(request)
+        detached.clone().call(request)
     });
-    http.serve_connection(TokioIo::new(Box::pin(stream)), answer)
+    http.serve_connection(TokioIo::new(Box::pin(stream)), service)
 }

@@ -1,4 +1,4 @@
-//! Connections to RabbitMQ, and the exchange and queues that everything else relies on.
+//! Connections to RabbitMQ, and the exchange and queues that a service declares.
 
 use catalogue::Service;
 use std::time::Duration;
@@ -11,23 +11,38 @@ use lapin::{
 };
 use secrecy::ExposeSecret as _;
 
-use super::{EXCHANGE, MessageType, MessagingSettings, dead_letter_queue, queue};
-use crate::failure::{Failure, FailureContext as _};
+use super::settings::MessagingSettings;
+use crate::{
+    failure::{Failure, FailureContext as _},
+    outbox::MessageType,
+};
 
-/// A peer that says nothing for two of these is gone, in seconds.
+/// The exchange that every message goes through.
+pub(super) const EXCHANGE: &str = "orders";
+/// Seconds between heartbeats; after two without one the peer counts as gone.
 const HEARTBEAT: u16 = 10;
+
+/// A service's queue.
+pub(super) fn queue(service: Service) -> String {
+    format!("{service}.orders")
+}
+
+/// Where the broker puts what the service rejects; its policy says so.
+pub(super) fn dead_letter_queue(service: Service) -> String {
+    format!("{service}.orders.dead-letter")
+}
 
 /// How to reach RabbitMQ.
 #[derive(Clone)]
 pub(super) struct Broker {
     service: Service,
     uri: AMQPUri,
-    /// Connecting and declaring take no longer than this, or the broker counts as away.
-    patience: Duration,
+    /// The broker counts as away if connecting and declaring take longer than this.
+    timeout: Duration,
 }
 
-/// A channel, and the connection that lives as long as it.
-pub(super) struct Line {
+/// A channel and its connection.
+pub(super) struct Link {
     pub(super) channel: Channel,
     pub(super) connection: Connection,
 }
@@ -40,29 +55,29 @@ impl Broker {
             url.parse().map_err(|_| anyhow::anyhow!("AMQP_URL: this is no amqp:// or amqps:// URL"))?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         uri.query.connection_timeout.get_or_insert(5_000);
-        Ok(Self { service, uri, patience: settings.patience() })
+        Ok(Self { service, uri, timeout: settings.timeout() })
     }
 
-    /// A new connection with one channel, on which exchange and queues exist. Recovery is ours: a connection that
-    /// breaks is thrown away, and the next one starts from here.
-    pub(super) async fn connect(&self, purpose: &str) -> Result<Line, Failure> {
+    /// A new connection with one channel; exchange and queues exist when this returns. A connection that breaks is dropped,
+    /// and its successor is made here.
+    pub(super) async fn connect(&self, purpose: &str) -> Result<Link, Failure> {
         let name = format!("{} {purpose}", self.service);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let connect = async {
             let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
             let channel = connection.create_channel().await?;
             declare(&channel, self.service).await?;
-            Ok::<_, lapin::Error>(Line { channel, connection })
+            Ok::<_, lapin::Error>(Link { channel, connection })
         };
-        tokio::time::timeout(self.patience, connect)
+        tokio::time::timeout(self.timeout, connect)
             .await
             .failure("connecting to the broker")?
             .failure("connecting to the broker")
     }
 }
 
-/// Declares the exchange and what the service itself reads; it may do no more. As long as nobody has ever read the other
-/// side's queue, the broker returns what is published for it, and it stays in the outbox.
+/// Declares the exchange and the service's own queues; its permissions allow no more. Until the other service has declared
+/// its queue for the first time, the broker returns what is published for it, and that stays in the outbox.
 async fn declare(channel: &Channel, service: Service) -> Result<(), lapin::Error> {
     let durable = ExchangeDeclareOptions { durable: true, ..ExchangeDeclareOptions::default() };
     channel.exchange_declare(EXCHANGE.into(), ExchangeKind::Topic, durable, FieldTable::default()).await?;

@@ -1,5 +1,5 @@
-//! Dead letters: what the broker put aside because the service could not handle it, for a person to look at and to send
-//! back once the cause is mended.
+//! Dead letters: messages that the broker put aside because the service could not handle them, for a person to look at and
+//! to send back once the cause is fixed.
 
 use catalogue::Service;
 use std::collections::BTreeMap;
@@ -13,41 +13,37 @@ use lapin::{
 };
 use serde::Serialize;
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use super::{
-    EXCHANGE, MessagingSettings,
-    broker::{Broker, Line},
-    consumer::{Message, text_of},
-    dead_letter_queue,
+    broker::{Broker, EXCHANGE, Link, dead_letter_queue},
+    delivery::{Envelope, REPLAYS, replays, text_of},
+    settings::MessagingSettings,
 };
-use crate::domain::OrderId;
+use crate::domain::{MessageId, OrderId};
 
-/// The header that counts how often a message was sent back.
-const REPLAYS: &str = "replays";
-/// What the broker writes onto a dead letter, and would only mislead on a message that begins anew.
+/// The broker's own headers on a dead letter, which would mislead on a message that begins anew.
 const BROKERS_HEADERS: &str = "x-";
-/// At most so many letters are taken in hand at once; more are there the next time.
+/// Dead letters that are read at a time.
 const LIMIT: usize = 10_000;
 
-/// A dead letter, without what people wrote in it.
+/// A dead letter, without anything that people wrote.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeadLetter {
-    /// The message's number, if it has one.
-    pub message_id: Option<Uuid>,
-    /// What it claims to tell.
+    /// The message's id, if it has one.
+    pub message_id: Option<MessageId>,
+    /// Its type, as it claims.
     pub message_type: String,
     /// The order, if it can be read.
     pub order_id: Option<OrderId>,
     /// Why the broker put it aside: `rejected` by the service, or `delivery_limit` if the service died of it again and
-    /// again. Why the service rejected it stands in its log: the record `message.dead_lettered` of this number.
+    /// again. Why the service rejected it is in its log: the record `message.dead_lettered` of this id.
     pub reason: String,
-    /// The class of error that reading it is, if it is one: then sending it back is in vain.
+    /// The class of the error that reading it ends in, if it does: then it can't be handled when it is sent back.
     pub unreadable: Option<&'static str>,
-    /// Since when it lies there.
+    /// When it became a dead letter.
     #[serde(with = "time::serde::rfc3339::option")]
     pub dead_since: Option<OffsetDateTime>,
-    /// The same, in hours until now.
+    /// Its age as a dead letter, in hours.
     pub age_hours: Option<f64>,
     /// How often it was sent back before.
     pub replays: i64,
@@ -58,44 +54,44 @@ pub struct DeadLetter {
 pub enum Selection {
     /// Those that are there now.
     All,
-    /// The one of this number.
-    Message(Uuid),
+    /// The one of this id.
+    Message(MessageId),
 }
 
-/// What lies there, the oldest first.
+/// All dead letters, the oldest first.
 ///
 /// # Errors
 ///
 /// The broker can't be reached.
 pub async fn list(service: Service, settings: &MessagingSettings) -> anyhow::Result<Vec<DeadLetter>> {
-    let line = Broker::new(service, settings)?.connect("dead letters").await?;
+    let link = Broker::new(service, settings)?.connect("dead letters").await?;
     let mut letters = Vec::new();
-    for_each(&line.channel, service, async |letter| {
+    for_each(&link.channel, service, async |letter| {
         letters.push(letter.describe());
         Ok(true)
     })
     .await?;
-    // Nothing was acknowledged: all of it is put back.
-    line.connection.close(200, "listed".into()).await?;
+    // Nothing was acknowledged: the broker puts all of them back.
+    link.connection.close(200, "listed".into()).await?;
     Ok(letters)
 }
 
-/// Sends dead letters back to the service's queue, as they came, and gives them. Each leaves the dead letters once the
-/// broker has it in the queue; if that is cut off in between, it is in both, and takes effect once all the same.
+/// Sends dead letters back to the service's queue, as they came, and returns them. Each leaves the dead letters once the
+/// broker has it in the queue. If that is interrupted in between, it is in both, and takes effect once all the same.
 ///
 /// # Errors
 ///
-/// The broker can't be reached or doesn't take a message, or there is none of that number.
+/// The broker can't be reached or doesn't take a message, or there is none of that id.
 pub async fn replay(
     service: Service,
     settings: &MessagingSettings,
     selection: Selection,
 ) -> anyhow::Result<Vec<DeadLetter>> {
-    let line = Broker::new(service, settings)?.connect("dead letters").await?;
-    line.channel.confirm_select(ConfirmSelectOptions::default()).await?;
-    // All are taken in hand before the first is sent, so that one that comes back at once isn't met again.
+    let link = Broker::new(service, settings)?.connect("dead letters").await?;
+    link.channel.confirm_select(ConfirmSelectOptions::default()).await?;
+    // All are read before the first is sent, so that one that comes back at once isn't read again.
     let mut chosen = Vec::new();
-    for_each(&line.channel, service, async |letter| {
+    for_each(&link.channel, service, async |letter| {
         match selection {
             Selection::All => chosen.push(letter),
             Selection::Message(id) if letter.id() == Some(id) => {
@@ -113,20 +109,14 @@ pub async fn replay(
     let mut replayed = Vec::with_capacity(chosen.len());
     for letter in chosen {
         let described = letter.describe();
-        letter.send_back(&line).await.with_context(|| format!("replaying message {:?}", described.message_id))?;
+        letter.send_back(&link).await.with_context(|| format!("replaying message {:?}", described.message_id))?;
         replayed.push(described);
     }
-    line.connection.close(200, "replayed".into()).await?;
+    link.connection.close(200, "replayed".into()).await?;
     Ok(replayed)
 }
 
-/// How often a person has sent this message back.
-pub(super) fn replays(delivery: &Delivery) -> i64 {
-    let headers = delivery.properties.headers().as_ref();
-    headers.and_then(|headers| headers.inner().get(REPLAYS)?.as_long_long_int()).unwrap_or_default()
-}
-
-/// Takes one dead letter after the other in hand, until there is none any more or `look` has seen enough.
+/// Reads one dead letter after the other, until there is none any more or `look` returns false.
 async fn for_each(
     channel: &Channel,
     service: Service,
@@ -142,7 +132,7 @@ async fn for_each(
     Ok(())
 }
 
-/// A dead letter in hand: nobody else sees it until the channel is closed.
+/// A dead letter that was read: no other reader sees it until the channel is closed.
 struct Letter {
     delivery: Delivery,
     death: Death,
@@ -177,17 +167,17 @@ impl Letter {
         Self { delivery, death }
     }
 
-    fn id(&self) -> Option<Uuid> {
-        Message::read(&self.delivery).0.id
+    fn id(&self) -> Option<MessageId> {
+        Envelope::read(&self.delivery).0.id
     }
 
     fn describe(&self) -> DeadLetter {
-        let (message, content) = Message::read(&self.delivery);
+        let (envelope, content) = Envelope::read(&self.delivery);
         let age = self.death.at.map(|at| OffsetDateTime::now_utc() - at);
         DeadLetter {
-            message_id: message.id,
-            message_type: message.message_type.to_owned(),
-            order_id: message.order,
+            message_id: envelope.id,
+            message_type: envelope.message_type.to_owned(),
+            order_id: envelope.order,
             reason: self.death.reason.clone(),
             unreadable: content.err().map(|failure| failure.error_type.name()),
             dead_since: self.death.at,
@@ -196,11 +186,11 @@ impl Letter {
         }
     }
 
-    async fn send_back(self, line: &Line) -> anyhow::Result<()> {
+    async fn send_back(self, link: &Link) -> anyhow::Result<()> {
         ensure!(self.death.exchange == EXCHANGE, "it did not come through the exchange {EXCHANGE:?}");
         let Delivery { routing_key, properties, data, acker, .. } = self.delivery;
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let publish = line.channel.basic_publish(EXCHANGE.into(), routing_key, options, &data, anew(properties));
+        let publish = link.channel.basic_publish(EXCHANGE.into(), routing_key, options, &data, anew(properties));
         let confirmation = publish.await?.await?;
         ensure!(matches!(confirmation, Confirmation::Ack(None)), "the broker did not take it: {confirmation:?}");
         acker.ack(BasicAckOptions::default()).await?;

@@ -1,23 +1,26 @@
-//! The inbox: the numbers of messages that have taken effect.
+//! The inbox: the ids of messages that have taken effect.
 
 use std::collections::HashSet;
 
 use sqlx::PgConnection;
-use uuid::Uuid;
 
-use crate::failure::{Failure, FailureContext as _};
+use crate::{
+    domain::MessageId,
+    failure::{Failure, FailureContext as _},
+};
 
-/// Notes messages' numbers in the transaction of their effects. Gives those that haven't taken effect before.
-pub(super) async fn note(
+/// Adds messages, in the transaction of their effects. Returns those that haven't taken effect before.
+pub(super) async fn insert(
     transaction: &mut PgConnection,
-    message_ids: impl Iterator<Item = Uuid>,
-) -> Result<HashSet<Uuid>, Failure> {
-    let mut message_ids: Vec<_> = message_ids.collect();
-    // Whoever notes the same ones at the same time waits, and neither for the other.
-    message_ids.sort_unstable();
-    let noted = sqlx::query_scalar!(
-        "INSERT INTO inbox (message_id) SELECT * FROM unnest($1::uuid[]) ON CONFLICT DO NOTHING RETURNING message_id",
-        &message_ids
+    messages: impl Iterator<Item = MessageId>,
+) -> Result<HashSet<MessageId>, Failure> {
+    let mut ids: Vec<_> = messages.map(MessageId::uuid).collect();
+    // In one sequence: two transactions with the same messages can't wait for each other.
+    ids.sort_unstable();
+    let new = sqlx::query_scalar!(
+        r#"INSERT INTO inbox (message_id) SELECT * FROM unnest($1::uuid[]) ON CONFLICT DO NOTHING
+           RETURNING message_id AS "message_id: MessageId""#,
+        &ids
     );
-    Ok(noted.fetch_all(transaction).await.failure("noting messages")?.into_iter().collect())
+    Ok(new.fetch_all(transaction).await.failure("adding messages to the inbox")?.into_iter().collect())
 }

@@ -8,36 +8,36 @@ use lapin::{
     options::{BasicPublishOptions, ConfirmSelectOptions},
     types::{AMQPValue, FieldTable, LongString},
 };
-use sqlx::PgPool;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{
-    Backoff, EXCHANGE,
-    broker::{Broker, Line},
-    outbox::{self, Waiting},
+    backoff::Backoff,
+    broker::{Broker, EXCHANGE, Link},
 };
 use crate::{
     crash,
+    database::Database,
     failure::{ErrorType, Failure, FailureContext as _},
-    journal::{self, Journal},
+    outbox::table::{self, Waiting},
     telemetry::{Record, Subject, TraceContext, adopt, identify},
+    unit_of_work::Units,
 };
 
 const PERSISTENT: u8 = 2;
 
 pub(super) struct Relay {
     pub(super) broker: Broker,
-    pub(super) database: PgPool,
+    pub(super) database: Database,
+    pub(super) units: Units,
     pub(super) wake: Arc<Notify>,
-    pub(super) journal: Journal,
     pub(super) batch: i64,
     pub(super) poll: Duration,
-    /// A broker that neither takes nor confirms a batch for this long (blocked by an alarm, or cut off) is left and tried
-    /// anew.
-    pub(super) patience: Duration,
+    /// A connection whose broker neither takes nor confirms a batch for this long (blocked by an alarm, or cut off) is
+    /// replaced.
+    pub(super) timeout: Duration,
     pub(super) stopping: CancellationToken,
 }
 
@@ -53,46 +53,44 @@ impl Relay {
     }
 
     async fn relay_until_broken(&self, backoff: &mut Backoff) -> Result<(), Failure> {
-        let line = self.broker.connect("relay").await?;
-        line.channel.confirm_select(ConfirmSelectOptions::default()).await.failure("asking for confirms")?;
+        let link = self.broker.connect("relay").await?;
+        link.channel.confirm_select(ConfirmSelectOptions::default()).await.failure("asking for confirms")?;
         loop {
-            let published = self.publish_batch(&line).await?;
+            let published = self.publish_batch(&link).await?;
             backoff.reset();
             if published < self.batch {
-                // The notification is only for speed; the look into the table is the truth.
+                // The notification saves time; the table is what counts.
                 let _ = tokio::time::timeout(self.poll, self.wake.notified()).await;
             }
-            if !line.connection.status().connected() {
+            if !link.connection.status().connected() {
                 return Err(Failure::bare(ErrorType::BrokerUnavailable, "the broker closed the connection"));
             }
         }
     }
 
-    /// Publishes one batch; gives how many messages it had.
-    async fn publish_batch(&self, line: &Line) -> Result<i64, Failure> {
-        let mut transaction = self.database.begin().await.failure("reading the outbox")?;
-        let waiting = outbox::claim(&mut transaction, self.batch).await?;
+    /// Publishes one batch. Returns how many messages it had.
+    async fn publish_batch(&self, link: &Link) -> Result<i64, Failure> {
+        let mut unit = self.units.begin("relay").await?;
+        let waiting = table::claim(unit.connection(), self.batch).await?;
         if waiting.is_empty() {
             return Ok(0);
         }
         let spans: Vec<_> = waiting.iter().map(publish_span).collect();
-        let publish = publish(line, &waiting, &spans);
-        let failed = tokio::time::timeout(self.patience, publish).await.failure("publishing messages")??;
+        let publish = publish(link, &waiting, &spans);
+        let failed = tokio::time::timeout(self.timeout, publish).await.failure("publishing messages")??;
 
-        let done = |message: &&Waiting| !failed.contains(&message.message_id.to_string());
-        crash::point("relay.confirmed");
-        let published: Vec<_> = waiting.iter().filter(done).map(|message| message.seq).collect();
-        let entries = waiting
-            .iter()
-            .zip(&spans)
-            .filter(|(message, _)| done(message))
-            .map(|(message, span)| span.in_scope(|| record(Action::MessagePublished, message).of_change()));
-        let entries: Vec<_> = entries.collect();
-        outbox::delete(&mut transaction, &published).await?;
-        journal::keep(&mut transaction, &entries).await?;
-        transaction.commit().await.failure("clearing the outbox")?;
-        crash::point("relay.marked");
-        self.journal.write(entries);
+        crash::point("relay", "confirmed");
+        let mut published = Vec::with_capacity(waiting.len());
+        let confirmed =
+            waiting.iter().zip(&spans).filter(|(message, _)| !failed.contains(&message.message_id.to_string()));
+        for (message, span) in confirmed {
+            let record = Record::of_change(Action::MessagePublished, subject(message));
+            let record = record.messaging(Some(message.message_id), &message.message_type);
+            span.in_scope(|| drop(unit.record(record)));
+            published.push(message.seq);
+        }
+        table::delete(unit.connection(), &published).await?;
+        unit.commit().await?;
 
         if failed.is_empty() {
             Ok(i64::try_from(waiting.len()).unwrap_or(i64::MAX))
@@ -105,51 +103,46 @@ impl Relay {
     }
 
     /// Records that messages wait and why: an ERROR once, unless it was `reported` before, and a WARN at each try. With
-    /// nothing waiting, nothing has failed, and only the health check tells. Says whether anything was recorded.
+    /// nothing waiting, nothing has failed, and only the health check shows the broker's state. Returns whether anything was
+    /// recorded.
     async fn report(&self, failure: &Failure, reported: bool) -> bool {
         let waiting = async {
-            let mut connection = self.database.acquire().await.failure("reading the outbox")?;
-            outbox::claim(&mut connection, 1).await
+            let mut connection = self.database.connection().await?;
+            table::claim(&mut connection, 1).await
         };
         match waiting.await {
             Ok(messages) => {
                 let Some(message) = messages.first() else { return false };
                 publish_span(message).in_scope(|| {
                     if !reported {
-                        failed(failure, subject(message))
+                        Record::failure(Action::MessagePublished, subject(message), failure)
                             .messaging(Some(message.message_id), &message.message_type)
                             .write();
                     }
-                    record(Action::MessageRetried, message).failed(tracing::Level::WARN, failure).write();
+                    let record = Record::notice(Action::MessageRetried, subject(message));
+                    let record = record.messaging(Some(message.message_id), &message.message_type);
+                    record.failed(tracing::Level::WARN, failure).write();
                 });
             }
             // The database is away: which messages wait is unknown.
-            Err(_) if !reported => failed(failure, Subject::default()).write(),
+            Err(_) if !reported => Record::failure(Action::MessagePublished, Subject::default(), failure).write(),
             Err(_) => {}
         }
         true
     }
 }
 
-fn failed<'a>(failure: &Failure, subject: Subject) -> Record<'a> {
-    Record::failure(Action::MessagePublished, subject, failure)
-}
-
 fn subject(message: &Waiting) -> Subject {
-    Subject { order: message.order_id.parse().ok(), ..Subject::default() }
+    Subject::just_order(&message.order_id)
 }
 
-fn record(action: Action, message: &Waiting) -> Record<'_> {
-    Record::success(action, subject(message)).messaging(Some(message.message_id), &message.message_type)
-}
-
-/// Sends a batch and waits for all its confirms. Gives the ids of messages that the broker did not take.
-async fn publish(line: &Line, waiting: &[Waiting], spans: &[Span]) -> Result<HashSet<String>, Failure> {
+/// Sends a batch and waits for all its confirms. Returns the ids of messages that the broker did not take.
+async fn publish(link: &Link, waiting: &[Waiting], spans: &[Span]) -> Result<HashSet<String>, Failure> {
     let mut confirms = Vec::with_capacity(waiting.len());
     for (message, span) in waiting.iter().zip(spans) {
-        let body = serde_json::to_vec(&message.body).failure("writing a message down")?;
+        let body = serde_json::to_vec(&message.body).failure("serialising a message")?;
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-        let sent = line.channel.basic_publish(
+        let sent = link.channel.basic_publish(
             EXCHANGE.into(),
             message.message_type.as_str().into(),
             options,
@@ -158,14 +151,14 @@ async fn publish(line: &Line, waiting: &[Waiting], spans: &[Span]) -> Result<Has
         );
         confirms.push(sent.await.failure("publishing a message")?);
     }
-    crash::point("relay.published");
+    crash::point("relay", "published");
     let mut failed = HashSet::new();
     for (message, confirm) in waiting.iter().zip(confirms) {
         let confirmation = confirm.await.failure("waiting for a confirm")?;
         if !matches!(confirmation, Confirmation::Ack(_)) {
             failed.insert(message.message_id.to_string());
         }
-        // A returned message may hang on another one's confirm, so its own id counts.
+        // A returned message may be attached to another one's confirm, so its own id counts.
         if let Some(returned) = confirmation.take_message() {
             failed.extend(returned.delivery.properties.message_id().as_ref().map(ToString::to_string));
         }

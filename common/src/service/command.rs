@@ -14,15 +14,11 @@ use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
 };
-use uuid::Uuid;
 
-use super::{Definition, Settings};
+use super::{definition::Definition, settings::Settings};
 use crate::{
-    auth::{
-        Role,
-        accounts::{self, AccountError},
-    },
-    database,
+    auth::accounts::{self, AccountError},
+    domain::{MessageId, Role},
     messaging::dead_letters::{self, Selection},
 };
 
@@ -31,7 +27,7 @@ use crate::{
 pub(super) enum Command {
     /// Bring the database's tables up to date and end
     Migrate,
-    /// Ask the service that runs with the same settings whether it is ready; for containers without curl
+    /// Check that the service with the same settings is ready; for containers without curl
     Healthcheck,
     /// Accounts of people, who log in with a password
     #[command(subcommand)]
@@ -46,14 +42,14 @@ pub(super) enum Command {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum DeadLetterCommand {
-    /// Show what lies there, one JSON object per line
+    /// Show all of them, one JSON object per line
     List,
     /// Send some back to the service, as they came; shows which, one JSON object per line
     #[command(group(ArgGroup::new("which").required(true)))]
     Replay {
-        /// The one of this number
+        /// The one of this id
         #[arg(long, value_name = "ID", group = "which")]
-        message: Option<Uuid>,
+        message: Option<MessageId>,
         /// All that are there now
         #[arg(long, group = "which")]
         all: bool,
@@ -62,21 +58,21 @@ pub(super) enum DeadLetterCommand {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum AccountCommand {
-    /// Make an account; its password is read from standard input
+    /// Create an account; its password is read from standard input
     Add {
         /// What the account may do
         #[arg(long)]
         role: Role,
-        /// What its owner logs in with
+        /// The account's login
         #[arg(long)]
         login: String,
-        /// It is no error if the login is taken already; the account stays as it is then
+        /// Succeed if the login is taken already; the account stays as it is then
         #[arg(long)]
         if_missing: bool,
     },
     /// Disable an account and end its sessions
     Disable {
-        /// What its owner logs in with
+        /// The account's login
         #[arg(long)]
         login: String,
     },
@@ -84,12 +80,12 @@ pub(super) enum AccountCommand {
 
 #[derive(Clone, Debug, Subcommand)]
 pub(super) enum KeyCommand {
-    /// Give a key to a partner or carrier, and print it this once; makes the account if there is none of this name
+    /// Create a key of a partner or carrier and print it, this once; creates the account if there is none of this name
     Add {
-        /// What the key's owner may do
+        /// The role of the key's owner
         #[arg(long)]
         role: Role,
-        /// What the key's owner is called
+        /// The name of the key's owner
         #[arg(long)]
         name: String,
         /// End all its earlier keys
@@ -105,14 +101,14 @@ pub(super) async fn run<S: Definition>(command: &Command, settings: &Settings<S>
         _ => {}
     }
     let core = settings.core.open(S::SERVICE)?;
-    database::migrate(&core.database, S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
-    let answer = match command {
+    core.database.migrate(S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
+    let output = match command {
         Command::Healthcheck | Command::DeadLetters(_) => return Ok(()),
         Command::Migrate => json!({"migrated": true}),
         Command::Account(AccountCommand::Add { role, login, if_missing }) => {
             ensure!(!role.has_keys() && S::ROLES.contains(role), "{} has no accounts for the role {role}", S::SERVICE);
             let password = password_from_standard_input()?;
-            match accounts::create(&core.database, &core.hasher, login, password, *role).await {
+            match accounts::create(&core.database, &core.auth.hasher, login, password, *role).await {
                 Err(AccountError::LoginTaken) if *if_missing => json!({"login": login, "made": false}),
                 result => json!({"login": login, "made": true, "account_id": result?}),
             }
@@ -123,11 +119,11 @@ pub(super) async fn run<S: Definition>(command: &Command, settings: &Settings<S>
         }
         Command::Key(KeyCommand::Add { role, name, rotate }) => {
             ensure!(role.has_keys() && S::ROLES.contains(role), "{} has no keys for the role {role}", S::SERVICE);
-            let (account_id, key) = accounts::give_key(&core.database, name, *role, *rotate).await?;
+            let (account_id, key) = accounts::create_key(&core.database, name, *role, *rotate).await?;
             json!({"account_id": account_id, "key": key.expose()})
         }
     };
-    writeln!(std::io::stdout(), "{answer}")?;
+    writeln!(std::io::stdout(), "{output}")?;
     Ok(())
 }
 
@@ -153,19 +149,19 @@ fn password_from_standard_input() -> anyhow::Result<SecretString> {
     Ok(text.trim_end_matches(['\r', '\n']).into())
 }
 
-/// A request by hand: a whole HTTP client in the program would be there for this alone.
+/// A request by hand: an HTTP client would be in the program for this alone.
 async fn healthcheck(listen: SocketAddr) -> anyhow::Result<()> {
     let host = if listen.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listen.ip() };
-    let ask = async {
+    let request = async {
         let mut stream = TcpStream::connect((host, listen.port())).await?;
         stream.write_all(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).await?;
-        anyhow::Ok(answer)
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).await?;
+        anyhow::Ok(response)
     };
-    let answer = tokio::time::timeout(Duration::from_secs(5), ask).await.context("no answer within 5 s")??;
-    if !answer.starts_with(b"HTTP/1.1 200") {
-        bail!("not ready: {}", String::from_utf8_lossy(&answer));
+    let response = tokio::time::timeout(Duration::from_secs(5), request).await.context("no response within 5 s")??;
+    if !response.starts_with(b"HTTP/1.1 200") {
+        bail!("not ready: {}", String::from_utf8_lossy(&response));
     }
     Ok(())
 }

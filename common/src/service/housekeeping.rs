@@ -1,21 +1,21 @@
-//! Deletes what has had its time: sessions that ended, first answers nobody asks for again, notes of old messages, models
-//! that no order has.
+//! Deletes what is not needed any more: ended sessions, old responses to repeatable requests, ids of old messages, models
+//! without an order.
 
 use std::{collections::HashSet, time::Duration};
 
 use catalogue::Action;
 use futures::{StreamExt as _, TryStreamExt as _};
-use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Core,
+    database::Database,
     failure::{Failure, FailureContext as _},
+    state::Core,
     telemetry::{Record, Subject},
 };
 
 const PERIOD: Duration = Duration::from_secs(600);
-/// Models are swept every so many times.
+/// Models are swept in every so many rounds.
 const SWEPT_EVERY: u32 = 6;
 
 pub(super) async fn run(core: Core, stopping: CancellationToken) {
@@ -34,46 +34,46 @@ pub(super) async fn run(core: Core, stopping: CancellationToken) {
     }
 }
 
-/// What failed is tried again the next time.
+/// What failed is tried again in the next round.
 fn report(result: Result<(), Failure>) {
     if let Err(failure) = result {
         Record::failure(Action::ServiceLifecycle, Subject::default(), &failure).state("degraded").write();
     }
 }
 
-/// Removes what uploads left behind that no order was told of.
+/// Removes models that no order has.
 async fn sweep(core: &Core) -> Result<(), Failure> {
     let mut old = core.models.own_models_older_than(core.unused_model_age);
     while let Some(keys) = old.next().await {
         let keys = keys?;
-        // Every service that stores models has this table, but it is no table of this crate.
+        // Every service that stores models has this table, but this crate has no description of it.
         let used = sqlx::query_scalar("SELECT model_key FROM orders WHERE model_key = ANY($1)").bind(&keys);
         let used: HashSet<String> =
-            used.fetch(&core.database).try_collect().await.failure("asking which models orders have")?;
+            used.fetch(core.database.pool()).try_collect().await.failure("looking up which models orders have")?;
         for key in keys.iter().filter(|key| !used.contains(*key)) {
             core.models.delete(key).await?;
         }
     }
-    core.models.remove_halves_older_than(core.unused_model_age).await
+    core.models.remove_partial_older_than(core.unused_model_age).await
 }
 
-async fn clean(database: &PgPool) -> Result<(), Failure> {
+async fn clean(database: &Database) -> Result<(), Failure> {
     sqlx::query!("DELETE FROM sessions WHERE expires_at < now()")
-        .execute(database)
+        .execute(database.pool())
         .await
         .failure("deleting ended sessions")?;
     sqlx::query!("DELETE FROM login_sources WHERE used_at < now() - interval '90 days'")
-        .execute(database)
+        .execute(database.pool())
         .await
-        .failure("forgetting where people logged in")?;
+        .failure("deleting old login sources")?;
     sqlx::query!("DELETE FROM idempotency_keys WHERE created_at < now() - interval '2 days'")
-        .execute(database)
+        .execute(database.pool())
         .await
-        .failure("deleting old answers")?;
-    // Messages are told apart by their effect as well: an older copy brings nothing new.
+        .failure("deleting old responses")?;
+    // An older copy of a message brings nothing new, whether its id is known or not.
     sqlx::query!("DELETE FROM inbox WHERE consumed_at < now() - interval '30 days'")
-        .execute(database)
+        .execute(database.pool())
         .await
-        .failure("deleting old notes")?;
+        .failure("deleting old ids of messages")?;
     Ok(())
 }

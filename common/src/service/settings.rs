@@ -12,14 +12,15 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::{Definition, command::Command};
+use super::{command::Command, definition::Definition};
 use crate::{
-    Core, Health, SessionLimits,
-    auth::{self, Gate, Hasher},
-    database,
+    auth::{Auth, RateLimit, SessionLimits},
+    database::{Database, Timeouts},
     http::{ConnectionLimits, RequestLimits},
     journal::Journal,
     model_store::ModelStore,
+    state::{Core, Health},
+    unit_of_work::Units,
 };
 
 /// File descriptors beside those of clients and of the database: standard streams, the broker, spans on their way out.
@@ -197,14 +198,33 @@ impl CoreSettings {
         Ok(())
     }
 
+    /// What connections may not exceed.
+    pub(super) const fn connection_limits(&self) -> ConnectionLimits {
+        ConnectionLimits {
+            connections: self.client_connections as usize,
+            head: Duration::from_secs(self.header_seconds),
+            stalled: Duration::from_secs(self.stalled_seconds),
+        }
+    }
+
+    /// What requests may not exceed.
+    pub(super) fn request_limits(&self) -> RequestLimits {
+        RequestLimits {
+            stalled: Duration::from_secs(self.stalled_seconds),
+            body: Duration::from_secs(self.body_seconds),
+            cors_origins: self.cors_allowed_origins.clone(),
+            trusted_proxies: self.trusted_proxies.clone(),
+        }
+    }
+
     /// Opens what the settings name. The database is connected to when it is first needed.
     pub(super) fn open(&self, service: Service) -> anyhow::Result<Core> {
-        let patience = database::Patience {
+        let timeouts = Timeouts {
             connection: Duration::from_secs(self.database_wait_seconds),
             statement: Duration::from_secs(self.database_statement_seconds),
             lock: Duration::from_secs(self.database_lock_seconds),
         };
-        let database = database::pool(&self.database_url, self.database_connections, patience, service.name())
+        let database = Database::open(&self.database_url, self.database_connections, timeouts, service.name())
             .map_err(|_| anyhow::anyhow!("DATABASE_URL: this is no postgres:// URL"))?;
         let login_hash_key = match &self.login_hash_key {
             Some(key) => key.expose_secret().as_bytes().into(),
@@ -214,36 +234,25 @@ impl CoreSettings {
                 Arc::from(key)
             }
         };
+        let sessions = SessionLimits {
+            idle: Duration::from_secs(self.session_idle_minutes * 60),
+            absolute: Duration::from_secs(self.session_hours * 3600),
+        };
+        let rate_limit = RateLimit::new(self.login_burst, self.logins_per_second);
+        let timeout = Duration::from_secs(self.model_store_seconds);
+        let models = ModelStore::open(&self.model_store_url, service, self.upload_limit_bytes, timeout);
+        let (journal, outbox_written) = (Journal::default(), Arc::new(Notify::new()));
         Ok(Core {
             service,
-            sessions: Arc::new(auth::sessions(database.clone())),
+            units: Units::new(database.clone(), journal.clone(), Arc::clone(&outbox_written)),
+            auth: Auth::new(database.clone(), sessions, rate_limit, login_hash_key)?,
             database,
-            models: ModelStore::open(&self.model_store_url, service, Duration::from_secs(self.model_store_seconds))
-                .context("MODEL_STORE_URL")?,
-            hasher: Hasher::new()?,
-            session_limits: SessionLimits {
-                idle: Duration::from_secs(self.session_idle_minutes * 60),
-                absolute: Duration::from_secs(self.session_hours * 3600),
-            },
-            login_hash_key,
-            gate: Gate::new(self.login_burst, self.logins_per_second),
-            connection_limits: ConnectionLimits {
-                connections: self.client_connections as usize,
-                head: Duration::from_secs(self.header_seconds),
-                stalled: Duration::from_secs(self.stalled_seconds),
-            },
-            request_limits: RequestLimits {
-                stalled: Duration::from_secs(self.stalled_seconds),
-                body: Duration::from_secs(self.body_seconds),
-                cors_origins: self.cors_allowed_origins.clone(),
-                trusted_proxies: self.trusted_proxies.clone(),
-            },
-            upload_limit: self.upload_limit_bytes,
+            models: models.context("MODEL_STORE_URL")?,
             unused_model_age: Duration::from_secs(self.unused_model_hours * 3600),
             health: Health::default(),
             requests: TaskTracker::new(),
-            journal: Journal::default(),
-            outbox_written: Arc::new(Notify::new()),
+            journal,
+            outbox_written,
         })
     }
 }

@@ -21,12 +21,12 @@ pub struct TraceContext {
 
 /// `00-` and the trace's and the span's ids.
 const TRACEPARENT_WITHOUT_FLAGS: usize = 52;
-/// What everybody has to pass on, and more than anybody needs.
+/// What every propagator has to pass on (W3C Trace Context, section 3.3.1.1).
 const LONGEST_TRACESTATE: usize = 512;
 
 impl TraceContext {
-    /// What a request from outside brings. Its trace goes on here, but whether the trace is recorded is our decision: the
-    /// flag that would say so (<https://www.w3.org/TR/trace-context/#sampled-flag>) is set for everybody.
+    /// What a request from outside carries. Its trace continues here, but whether the trace is recorded is decided here: the
+    /// sampled flag (<https://www.w3.org/TR/trace-context/#sampled-flag>) is always set.
     #[must_use]
     pub fn from_outside(traceparent: Option<&str>, tracestate: Option<&str>) -> Self {
         let sampled = |traceparent: &str| Some(format!("{}-01", traceparent.get(..TRACEPARENT_WITHOUT_FLAGS)?));
@@ -36,7 +36,7 @@ impl TraceContext {
         }
     }
 
-    /// Of the span that the caller is in.
+    /// Of the current span.
     #[must_use]
     pub fn current() -> Self {
         Self::of(&Span::current())
@@ -88,7 +88,7 @@ impl Injector for Headers {
 ///
 /// The span must be new: nothing has entered it, and it has no children. It must declare the field `trace.id` as empty.
 pub fn adopt(span: &Span, parent: &TraceContext) {
-    // Refused only for a span that was entered before, which no caller does.
+    // Refused only for a span that was entered before.
     let _ = span.set_parent(parent.remote());
     span.record(catalogue::field::TRACE_ID, trace_id(span));
 }
@@ -99,8 +99,8 @@ pub fn trace_id(span: &Span) -> String {
     span.context().span().span_context().trace_id().to_string()
 }
 
-/// Tells the span, not its records, whose work it is: records name their order themselves, and a field that stood in
-/// both would stand in the line twice.
+/// Sets an attribute of the span that isn't inherited by its records: they name their order themselves, and a line must not
+/// have a field twice.
 pub fn identify(span: &Span, field: &'static str, value: impl ToString) {
     span.set_attribute(field, value.to_string());
 }
@@ -110,14 +110,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_caller_can_not_switch_tracing_off() {
+    fn a_client_can_not_switch_tracing_off() {
         let context = TraceContext::from_outside(Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"), None);
         let sampled = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
         assert_eq!(context.traceparent.as_deref(), Some(sampled));
     }
 
     #[test]
-    fn nonsense_from_outside_is_dropped() {
+    fn malformed_headers_are_dropped() {
         let context = TraceContext::from_outside(Some("nonsense"), Some(&"x".repeat(1000)));
         assert_eq!(context, TraceContext::default());
     }

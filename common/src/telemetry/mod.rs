@@ -1,136 +1,15 @@
-//! What a service tells about itself: log records on standard output, spans to an OTLP receiver.
+//! What a service says about itself: log records on standard output, spans to an OTLP receiver.
 
 mod context;
+mod line;
 pub(crate) mod output;
 mod record;
-
-use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_sdk::{
-    Resource,
-    propagation::TraceContextPropagator,
-    trace::{BatchConfigBuilder, BatchSpanProcessor, SdkTracerProvider},
-};
-use tracing::{Event, Subscriber};
-use tracing_bunyan_formatter::{BunyanFormattingLayer, JsonStorageLayer};
-use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::Targets,
-    layer::{Context, SubscriberExt as _},
-    util::SubscriberInitExt as _,
-};
+mod setup;
+mod subject;
 
 pub use context::{TraceContext, adopt, identify, trace_id};
+pub use line::Line;
 pub use output::{Output, Sink, redirect};
-pub use record::{Record, Subject};
-
-/// What is logged unless `RUST_LOG` says otherwise. The messaging library reports every lost connection itself; we do
-/// so where we handle it, and one failure is one record.
-pub const DEFAULT_FILTER: &str =
-    "info,lapin=off,async_rs=off,amq_protocol=off,sqlx=error,object_store=off,h2=off,hyper=off,tonic=off";
-
-/// Fields of spans that only OpenTelemetry needs.
-const NOT_FOR_THE_LOG: [&str; 6] = ["target", "line", "file", "otel.name", "otel.kind", "otel.status_code"];
-
-/// Spans that wait for export at most; a burst beyond it is dropped and said so by the exporter. The queue's memory is taken
-/// from the start on, about 400 bytes for each.
-const SPAN_QUEUE: usize = 8_192;
-
-/// Switches records and spans on, and off again with [`Telemetry::shut_down`].
-pub struct Telemetry {
-    provider: SdkTracerProvider,
-}
-
-impl Telemetry {
-    /// Sets the process's logging and tracing up. Records go to standard output, each by one write and with no queue
-    /// in memory: what was logged is out, even if the process is killed in the next instant.
-    ///
-    /// Spans are exported by OTLP over gRPC if `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`
-    /// is set; the other `OTEL_*` variables act as OpenTelemetry defines them.
-    ///
-    /// # Errors
-    ///
-    /// If `RUST_LOG` or an `OTEL_*` variable has a value that can't be used; the message names it.
-    pub fn start(service: &'static str) -> anyhow::Result<Self> {
-        use anyhow::Context as _;
-
-        let filter = match std::env::var("RUST_LOG") {
-            Ok(directives) if !directives.is_empty() => EnvFilter::try_new(directives).context("RUST_LOG")?,
-            _ => EnvFilter::new(DEFAULT_FILTER),
-        };
-        output::end_broken_line();
-        let provider = tracer_provider(service)?;
-        opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-        // An exporter that traced its own requests would export those too, and so on.
-        let ours = Targets::new().with_targets([
-            ("common", tracing::Level::TRACE),
-            ("shop_orders", tracing::Level::TRACE),
-            ("shop_api", tracing::Level::TRACE),
-            ("crm_api", tracing::Level::TRACE),
-            ("mes_api", tracing::Level::TRACE),
-        ]);
-        let spans = tracing_opentelemetry::layer()
-            .with_tracer(provider.tracer("alexandrite"))
-            .with_location(false)
-            .with_threads(false)
-            .with_tracked_inactivity(false)
-            .with_filter(ours);
-
-        tracing_subscriber::registry()
-            .with(filter)
-            .with(spans)
-            .with(JsonStorageLayer)
-            .with(records(service))
-            .try_init()
-            .context("logging is set up already")?;
-        Ok(Self { provider })
-    }
-
-    /// Exports what still waits. Blocks; call it off the async threads.
-    pub fn shut_down(self) {
-        // Nothing is left to do about spans that can't be delivered at the end.
-        let _ = self.provider.shutdown();
-    }
-}
-
-/// The layer that writes records, as this service.
-///
-/// # Panics
-///
-/// Never: the fields that it leaves out are none of bunyan's own.
-#[must_use]
-pub fn records(service: &str) -> EventsOnly<BunyanFormattingLayer<Output>> {
-    let formatter = BunyanFormattingLayer::new(service.to_owned(), Output);
-    EventsOnly(formatter.skip_fields(NOT_FOR_THE_LOG.into_iter()).expect("fields that may be left out"))
-}
-
-/// Keeps spans from a formatter: it would make a line when each begins and ends, which are no records.
-#[derive(Debug)]
-pub struct EventsOnly<L>(L);
-
-impl<S: Subscriber, L: Layer<S>> Layer<S> for EventsOnly<L> {
-    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
-        self.0.on_event(event, context);
-    }
-}
-
-fn tracer_provider(service: &'static str) -> anyhow::Result<SdkTracerProvider> {
-    use anyhow::Context as _;
-
-    let resource = match std::env::var("OTEL_SERVICE_NAME") {
-        Ok(name) if !name.is_empty() => Resource::builder().build(),
-        _ => Resource::builder().with_service_name(service).build(),
-    };
-    let builder = SdkTracerProvider::builder().with_resource(resource);
-    let endpoint_is_set = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]
-        .iter()
-        .any(|variable| std::env::var(variable).is_ok_and(|value| !value.is_empty()));
-    if !endpoint_is_set || std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Ok(builder.build());
-    }
-    let exporter = opentelemetry_otlp::SpanExporter::builder()
-        .with_tonic()
-        .build()
-        .context("OTEL_EXPORTER_OTLP_ENDPOINT: spans can't be exported")?;
-    let batches = BatchConfigBuilder::default().with_max_queue_size(SPAN_QUEUE).build();
-    Ok(builder.with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build()).build())
-}
+pub use record::{Notice, OfChange, Record};
+pub use setup::{DEFAULT_FILTER, EventsOnly, Telemetry, events};
+pub use subject::Subject;

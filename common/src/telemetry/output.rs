@@ -1,8 +1,6 @@
-//! Where the formatter's lines go: to standard output, each by one write and with no queue in memory; or, for the record
-//! of a change that isn't committed yet, into the hands of who asked for it.
+//! Where lines go: to standard output, each by one write and with no queue in memory.
 
 use std::{
-    cell::RefCell,
     fs::File,
     io::{self, Write},
     os::{fd::AsFd as _, unix::fs::FileExt as _},
@@ -21,26 +19,21 @@ static SINK: OnceLock<Sink> = OnceLock::new();
 /// Whether the last write failed, and may have left a part of a line.
 static BROKEN: AtomicBool = AtomicBool::new(false);
 
-thread_local! {
-    /// The line that this thread wants to have instead of its being written.
-    static HELD: RefCell<Option<Vec<u8>>> = const { RefCell::new(None) };
-}
-
-/// Sends all lines of this process somewhere else than to standard output: for tests. The first call counts.
+/// Sends all lines of this process to `sink` instead of standard output: for tests. The first call counts.
 pub fn redirect(sink: Sink) {
     // A second one would say the same.
     let _ = SINK.set(sink);
 }
 
-/// Writes one line; when this returns well, it is out of the process.
+/// Writes one line. It is out of the process when this returns without an error.
 ///
 /// # Errors
 ///
-/// What the operating system says: a disk that is full, a reader that is gone.
+/// The operating system's: a full disk, a closed pipe.
 pub(crate) fn emit(line: &[u8]) -> io::Result<()> {
     let sink = SINK.get().copied().unwrap_or(to_standard_output);
     let written = if BROKEN.load(Ordering::Relaxed) {
-        // What is left of the line before must not take this one with it.
+        // Ends what was written of the line before.
         sink(&[b"\n", line].concat())
     } else {
         sink(line)
@@ -59,7 +52,7 @@ static STANDARD_OUTPUT: LazyLock<io::Result<File>> =
     LazyLock::new(|| io::stdout().as_fd().try_clone_to_owned().map(File::from));
 
 fn to_standard_output(line: &[u8]) -> io::Result<()> {
-    // A pipe takes long lines in pieces; nobody else's may come in between.
+    // A pipe takes long lines in pieces; no other thread's line may come in between.
     let _turn = io::stdout().lock();
     match &*STANDARD_OUTPUT {
         Ok(file) => (&mut &*file).write_all(line),
@@ -91,14 +84,7 @@ pub(super) fn end_broken_line() {
     }
 }
 
-/// The line that `write` makes the formatter write, which isn't written; nothing if the filter leaves it out.
-pub(super) fn held(write: impl FnOnce()) -> Option<Vec<u8>> {
-    HELD.set(Some(Vec::new()));
-    write();
-    HELD.take().filter(|line| !line.is_empty())
-}
-
-/// What the formatter writes to.
+/// What the formatter of other libraries' events writes to.
 #[derive(Clone, Copy, Debug)]
 pub struct Output;
 
@@ -112,10 +98,7 @@ impl MakeWriter<'_> for Output {
 
 impl Write for Output {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let is_held = HELD.with_borrow_mut(|held| held.as_mut().map(|held| held.extend_from_slice(line)).is_some());
-        if !is_held {
-            emit(line)?;
-        }
+        emit(line)?;
         Ok(line.len())
     }
 

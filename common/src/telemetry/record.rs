@@ -1,89 +1,51 @@
-//! The log record: one way to write it, so that every record has the catalogue's fields under the dictionary's names.
+//! The log record: the one way to write it, so that every record has the catalogue's fields under the dictionary's names.
 
-use std::{net::IpAddr, time::Duration};
+use std::{borrow::Cow, marker::PhantomData, net::IpAddr, time::Duration};
 
 use catalogue::{Action, ErrorType, field};
-use tracing::Level;
-use uuid::Uuid;
+use opentelemetry::{KeyValue, trace::Status};
+use serde::Serialize;
+use tracing::{Level, Span};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::output::held;
+use super::{
+    line::{self, Line},
+    output,
+    subject::Subject,
+};
 use crate::{
-    Failure,
-    domain::{OrderId, OrderStatus, Owner},
-    journal::Entry,
+    domain::{AccountId, EventId, MessageId, OrderStatus},
+    failure::Failure,
 };
 
-/// Whose work it is: what a record says about the order and the people around it.
-#[derive(Clone, Debug, Default)]
-pub struct Subject {
-    /// The order.
-    pub order: Option<OrderId>,
-    /// The customer whose order it is.
-    pub customer: Option<Uuid>,
-    /// The partner whose order it is.
-    pub partner: Option<Uuid>,
-    /// The operator who has it.
-    pub operator: Option<Uuid>,
-}
-
-impl Subject {
-    /// An order and its owner.
-    #[must_use]
-    pub fn order(id: &OrderId, owner: Owner) -> Self {
-        Self { order: Some(id.clone()), ..Self::owner(owner) }
-    }
-
-    /// An order whose owner isn't known, or isn't told.
-    #[must_use]
-    pub fn just_order(id: &OrderId) -> Self {
-        Self { order: Some(id.clone()), ..Self::default() }
-    }
-
-    /// An owner whose order doesn't exist yet.
-    #[must_use]
-    pub fn owner(owner: Owner) -> Self {
-        Self { customer: owner.customer(), partner: owner.partner(), ..Self::default() }
-    }
-
-    /// The same, with the operator.
-    #[must_use]
-    pub fn with_operator(self, operator: Uuid) -> Self {
-        Self { operator: Some(operator), ..self }
-    }
-}
-
-/// A record under construction. Optional parts that aren't given don't appear in the line.
-#[must_use = "a record is written by `write`"]
+/// Says of a record that it reports no change: it is written when it is made.
 #[derive(Debug)]
-pub struct Record<'a> {
+pub enum Notice {}
+
+/// Says of a record that it reports a change: it is written when the change is committed, by the unit of work that it is
+/// handed to.
+#[derive(Debug)]
+pub enum OfChange {}
+
+/// A record under construction. Parts that aren't set don't appear in its line.
+#[must_use = "a notice is written by `write`, the record of a change by its unit of work"]
+#[derive(Debug)]
+pub struct Record<Kind = Notice> {
     action: Action,
-    event_id: Option<Uuid>,
     level: Level,
     outcome: &'static str,
-    subject: Subject,
     message: Option<String>,
-    status: Option<OrderStatus>,
-    status_from: Option<OrderStatus>,
-    status_from_hours: Option<f64>,
-    age_hours: Option<f64>,
-    price_status: Option<&'a str>,
-    price_status_from: Option<&'a str>,
-    duration: Option<Duration>,
-    triangles: Option<u64>,
-    file_size: Option<u64>,
-    file_extension: Option<&'a str>,
-    message_id: Option<Uuid>,
-    message_type: Option<&'a str>,
-    error_type: Option<ErrorType>,
-    error_message: Option<String>,
-    user: Option<Uuid>,
-    user_hash: Option<&'a str>,
-    source_ip: Option<IpAddr>,
-    failures: Option<i32>,
-    method: Option<&'a str>,
-    route: Option<&'a str>,
-    status_code: Option<u16>,
-    state: Option<&'a str>,
+    fields: Vec<(&'static str, Value)>,
+    kind: PhantomData<Kind>,
+}
+
+/// A field's value.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Value {
+    Text(Cow<'static, str>),
+    Unsigned(u64),
+    Float(f64),
 }
 
 /// User strings in a record are cut to this many characters.
@@ -91,249 +53,289 @@ const LONGEST: usize = 256;
 /// Chains of causes are cut to this many characters.
 const LONGEST_CHAIN: usize = 4_096;
 
-impl<'a> Record<'a> {
-    /// Something happened as it should.
-    pub fn success(action: Action, subject: Subject) -> Self {
-        Self {
-            action,
-            event_id: None,
-            level: Level::INFO,
-            outcome: "success",
-            subject,
-            message: None,
-            status: None,
-            status_from: None,
-            status_from_hours: None,
-            age_hours: None,
-            price_status: None,
-            price_status_from: None,
-            duration: None,
-            triangles: None,
-            file_size: None,
-            file_extension: None,
-            message_id: None,
-            message_type: None,
-            error_type: None,
-            error_message: None,
-            user: None,
-            user_hash: None,
-            source_ip: None,
-            failures: None,
-            method: None,
-            route: None,
-            status_code: None,
-            state: None,
+impl Record<Notice> {
+    /// Something happened that changes no order.
+    ///
+    /// # Panics
+    ///
+    /// If the action is one that reports a change: [`Record::of_change`] makes its record.
+    pub fn notice(action: Action, subject: Subject) -> Self {
+        assert!(!action.reports_change(), "{action} reports a change, so its record is written with the change");
+        Self::new(action, subject)
+    }
+
+    /// A failure of ours kept the action from happening: an ERROR with the whole chain of causes.
+    pub fn failure(action: Action, subject: Subject, failure: &Failure) -> Self {
+        Self::new(action, subject).failed(Level::ERROR, failure)
+    }
+
+    /// Writes the line. It is out of the process when this returns.
+    pub fn write(self) {
+        if let Some(line) = self.line(None) {
+            // A line that can't be written is reported by the output; the work goes on.
+            let _ = output::emit(line.as_bytes());
+        }
+    }
+}
+
+impl Record<OfChange> {
+    /// An order changed: written once the change is committed.
+    pub fn of_change(action: Action, subject: Subject) -> Self {
+        Self::new(action, subject)
+    }
+
+    /// Makes the line, with a new id of the change, in the span that this is called in.
+    #[must_use]
+    pub fn into_line(self) -> Line {
+        let id = EventId::new();
+        Line::new(id, self.line(Some(id)))
+    }
+}
+
+impl<Kind> Record<Kind> {
+    fn new(action: Action, subject: Subject) -> Self {
+        let fields = Vec::with_capacity(12);
+        let record = Self { action, level: Level::INFO, outcome: "success", message: None, fields, kind: PhantomData };
+        record
+            .optional(field::ORDER_ID, subject.order)
+            .optional(field::CUSTOMER_ID, subject.customer)
+            .optional(field::PARTNER_ID, subject.partner)
+            .optional(field::OPERATOR_ID, subject.operator)
+    }
+
+    fn with(mut self, name: &'static str, value: Value) -> Self {
+        self.fields.push((name, value));
+        self
+    }
+
+    fn text(self, name: &'static str, value: impl ToString) -> Self {
+        self.with(name, Value::Text(value.to_string().into()))
+    }
+
+    fn name(self, name: &'static str, value: &'static str) -> Self {
+        self.with(name, Value::Text(value.into()))
+    }
+
+    fn optional(self, name: &'static str, value: Option<impl ToString>) -> Self {
+        match value {
+            Some(value) => self.text(name, value),
+            None => self,
         }
     }
 
-    /// Something of ours failed: an ERROR with the whole chain of causes.
-    pub fn failure(action: Action, subject: Subject, failure: &Failure) -> Self {
-        Self::success(action, subject).failed(Level::ERROR, failure)
-    }
-
-    /// It failed, at the level that this has for whoever runs the service; with the whole chain of causes.
+    /// It failed, at this level; with the whole chain of causes.
     pub fn failed(self, level: Level, failure: &Failure) -> Self {
         self.unsuccessful().level(level).error(failure.error_type, failure.chain())
     }
 
-    /// The level, where it isn't the outcome's usual one.
+    /// The level, where it isn't INFO.
     pub fn level(self, level: Level) -> Self {
         Self { level, ..self }
     }
 
-    /// It didn't work, though nothing of ours is broken.
+    /// It didn't succeed, though nothing of ours failed.
     pub fn unsuccessful(self) -> Self {
         Self { outcome: "failure", ..self }
     }
 
-    /// The error's class and words.
+    /// The error's class and its chain of causes.
     pub fn error(self, error_type: ErrorType, chain: String) -> Self {
-        Self { error_type: Some(error_type), error_message: Some(cut(chain, LONGEST_CHAIN)), ..self }
+        self.name(field::ERROR_TYPE, error_type.name())
+            .with(field::ERROR_MESSAGE, Value::Text(cut(chain, LONGEST_CHAIN).into()))
     }
 
-    /// The sentence for people, where the default one doesn't do.
+    /// The sentence for people, instead of the one made of the fields.
     pub fn message(self, message: String) -> Self {
         Self { message: Some(cut(message, LONGEST)), ..self }
     }
 
     /// The status now, and before.
     pub fn status(self, from: OrderStatus, to: OrderStatus) -> Self {
-        Self { status: Some(to), status_from: Some(from), ..self }
+        self.in_status(to).name(field::ORDER_STATUS_FROM, from.name())
     }
 
     /// How long the order was in the status before; written in hours.
     pub fn stayed(self, stay: time::Duration) -> Self {
-        // Two systems' clocks differ a little, and nothing takes less than no time.
-        Self { status_from_hours: Some(stay.as_seconds_f64().max(0.0) / 3600.0), ..self }
+        // Clocks of two services differ a little, and no stay is shorter than nothing.
+        self.with(field::ORDER_STATUS_FROM_HOURS, Value::Float(stay.as_seconds_f64().max(0.0) / 3600.0))
     }
 
-    /// The status that the order is in, where it didn't just come from another one.
+    /// The status that the order is in.
     pub fn in_status(self, status: OrderStatus) -> Self {
-        Self { status: Some(status), ..self }
+        self.name(field::ORDER_STATUS, status.name())
     }
 
     /// How long the order has been waiting, in hours.
     pub fn age(self, hours: f64) -> Self {
-        Self { age_hours: Some(hours), ..self }
+        self.with(field::ORDER_AGE_HOURS, Value::Float(hours))
     }
 
     /// The price calculation's status now, and before.
-    pub fn price_status(self, from: &'a str, to: &'a str) -> Self {
-        Self { price_status: Some(to), price_status_from: Some(from), ..self }
+    pub fn price_status(self, from: &'static str, to: &'static str) -> Self {
+        self.name(field::ORDER_PRICE_STATUS, to).name(field::ORDER_PRICE_STATUS_FROM, from)
     }
 
     /// How long it took; written in nanoseconds.
     pub fn duration(self, duration: Duration) -> Self {
-        Self { duration: Some(duration), ..self }
+        let nanoseconds = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.with(field::EVENT_DURATION, Value::Unsigned(nanoseconds))
     }
 
     /// The model's size in triangles.
     pub fn triangles(self, triangles: u64) -> Self {
-        Self { triangles: Some(triangles), ..self }
+        self.with(field::MODEL_TRIANGLES, Value::Unsigned(triangles))
     }
 
-    /// The model file's size in bytes and its extension.
-    pub fn file(self, size: u64, extension: &'a str) -> Self {
-        Self { file_size: Some(size), file_extension: Some(extension), ..self }
+    /// The model file's size in bytes, and its extension.
+    pub fn file(self, size: u64, extension: &'static str) -> Self {
+        self.with(field::FILE_SIZE, Value::Unsigned(size)).name(field::FILE_EXTENSION, extension)
     }
 
     /// The message that was sent or received.
-    pub fn messaging(self, id: Option<Uuid>, message_type: &'a str) -> Self {
-        Self { message_id: id, message_type: Some(message_type), ..self }
+    pub fn messaging(self, id: Option<MessageId>, message_type: &str) -> Self {
+        self.optional(field::MESSAGING_MESSAGE_ID, id).text(field::MESSAGING_MESSAGE_TYPE, message_type)
     }
 
-    /// The account that asked.
-    pub fn user(self, user: Option<Uuid>) -> Self {
-        Self { user, ..self }
+    /// The account behind the request.
+    pub fn user(self, user: Option<AccountId>) -> Self {
+        self.optional(field::USER_ID, user)
     }
 
-    /// A login that nobody has, as a keyed hash.
-    pub fn user_hash(self, hash: &'a str) -> Self {
-        Self { user_hash: Some(hash), ..self }
+    /// A login that no account has, as a keyed hash.
+    pub fn user_hash(self, hash: Option<String>) -> Self {
+        self.optional(field::USER_HASH, hash)
     }
 
     /// The client's network.
     pub fn source_ip(self, network: IpAddr) -> Self {
-        Self { source_ip: Some(network), ..self }
+        self.text(field::SOURCE_IP, network)
     }
 
     /// Failed logins in a row.
-    pub fn failures(self, failures: i32) -> Self {
-        Self { failures: Some(failures), ..self }
+    pub fn failures(self, failures: u64) -> Self {
+        self.with(field::AUTH_FAILURES, Value::Unsigned(failures))
     }
 
-    /// The request and its answer.
-    pub fn http(self, method: &'a str, route: &'a str, status_code: u16) -> Self {
-        Self { method: Some(method), route: Some(route), status_code: Some(status_code), ..self }
+    /// The request and the response's status.
+    pub fn http(self, method: &str, route: &str, status_code: u16) -> Self {
+        self.text(field::HTTP_REQUEST_METHOD, method)
+            .text(field::HTTP_ROUTE, route)
+            .with(field::HTTP_RESPONSE_STATUS_CODE, Value::Unsigned(status_code.into()))
     }
 
     /// The service's own state.
-    pub fn state(self, state: &'a str) -> Self {
-        Self { state: Some(state), ..self }
+    pub fn state(self, state: &'static str) -> Self {
+        self.name(field::SERVICE_STATE, state)
     }
 
-    /// Makes the record of a change: with a number of its own, to be kept in the change's transaction and written after
-    /// the commit.
-    pub fn of_change(self) -> Entry {
-        let id = Uuid::now_v7();
-        Entry::new(id, held(|| Self { event_id: Some(id), ..self }.write()))
-    }
-
-    /// Writes the line. It is out of the process when this returns.
-    pub fn write(self) {
-        // The level is part of an event's static description, so each needs an event of its own.
-        macro_rules! event {
-            ($level:expr) => {
-                tracing::event!(
-                    $level,
-                    { field::EVENT_ACTION } = self.action.name(),
-                    { field::EVENT_ID } = self.event_id.map(tracing::field::display),
-                    { field::EVENT_OUTCOME } = self.outcome,
-                    { field::ORDER_ID } = self.subject.order.as_ref().map(OrderId::as_str),
-                    { field::CUSTOMER_ID } = self.subject.customer.map(tracing::field::display),
-                    { field::PARTNER_ID } = self.subject.partner.map(tracing::field::display),
-                    { field::OPERATOR_ID } = self.subject.operator.map(tracing::field::display),
-                    { field::ORDER_STATUS } = self.status.map(OrderStatus::name),
-                    { field::ORDER_STATUS_FROM } = self.status_from.map(OrderStatus::name),
-                    { field::ORDER_STATUS_FROM_HOURS } = self.status_from_hours,
-                    { field::ORDER_AGE_HOURS } = self.age_hours,
-                    { field::ORDER_PRICE_STATUS } = self.price_status,
-                    { field::ORDER_PRICE_STATUS_FROM } = self.price_status_from,
-                    { field::EVENT_DURATION } = self.duration.map(nanoseconds),
-                    { field::MODEL_TRIANGLES } = self.triangles,
-                    { field::FILE_SIZE } = self.file_size,
-                    { field::FILE_EXTENSION } = self.file_extension,
-                    { field::MESSAGING_MESSAGE_ID } = self.message_id.map(tracing::field::display),
-                    { field::MESSAGING_MESSAGE_TYPE } = self.message_type,
-                    { field::ERROR_TYPE } = self.error_type.map(ErrorType::name),
-                    { field::ERROR_MESSAGE } = self.error_message.as_deref(),
-                    { field::USER_ID } = self.user.map(tracing::field::display),
-                    { field::USER_HASH } = self.user_hash,
-                    { field::SOURCE_IP } = self.source_ip.map(tracing::field::display),
-                    { field::AUTH_FAILURES } = self.failures,
-                    { field::HTTP_REQUEST_METHOD } = self.method,
-                    { field::HTTP_ROUTE } = self.route,
-                    { field::HTTP_RESPONSE_STATUS_CODE } = self.status_code,
-                    { field::SERVICE_STATE } = self.state,
-                    "{}",
-                    self.sentence()
-                )
-            };
+    /// The line, its end included; none if the log's filter leaves the record out. A failure is told to the span as well.
+    fn line(mut self, id: Option<EventId>) -> Option<String> {
+        if !line::enabled(self.level) {
+            return None;
         }
-        match self.level {
-            Level::ERROR => event!(Level::ERROR),
-            Level::WARN => event!(Level::WARN),
-            _ => event!(Level::INFO),
+        let sentence = self.message.take().unwrap_or_else(|| self.sentence());
+        if self.level == Level::ERROR {
+            self.mark_span();
         }
+        let head = [
+            (field::EVENT_ACTION, Value::Text(self.action.name().into())),
+            (field::EVENT_OUTCOME, Value::Text(self.outcome.into())),
+        ];
+        let id = id.map(|id| (field::EVENT_ID, Value::Text(id.to_string().into())));
+        line::format(self.level, &sentence, head.iter().chain(&id).chain(&self.fields))
     }
 
-    /// The message for people: it reads alone, and says nothing that isn't in a field as well.
+    /// OpenTelemetry's exception event, and the span's status
+    /// (<https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/>).
+    fn mark_span(&self) {
+        let span = Span::current();
+        let attribute = |name, field| Some(KeyValue::new(name, self.value(field)?.to_owned()));
+        let attributes =
+            [attribute("exception.type", field::ERROR_TYPE), attribute("exception.message", field::ERROR_MESSAGE)];
+        span.add_event("exception", attributes.into_iter().flatten().collect());
+        span.set_status(Status::error(""));
+    }
+
+    /// A field's text.
+    fn value(&self, name: &str) -> Option<&str> {
+        self.fields.iter().find(|(field, _)| *field == name).and_then(|(_, value)| match value {
+            Value::Text(text) => Some(text.as_ref()),
+            _ => None,
+        })
+    }
+
+    /// The sentence for people: it reads alone, and says nothing that isn't in a field as well.
     fn sentence(&self) -> String {
-        if let Some(message) = &self.message {
-            return message.clone();
-        }
         let mut text = self.action.name().to_owned();
         let mut add = |words: &str| {
             text.push(' ');
             text.push_str(words);
         };
-        if let Some(order) = &self.subject.order {
-            add(order.as_str());
+        if let Some(order) = self.value(field::ORDER_ID) {
+            add(order);
         }
         for (from, to) in [
-            (self.status_from.map(OrderStatus::name), self.status.map(OrderStatus::name)),
-            (self.price_status_from, self.price_status),
+            (field::ORDER_STATUS_FROM, field::ORDER_STATUS),
+            (field::ORDER_PRICE_STATUS_FROM, field::ORDER_PRICE_STATUS),
         ] {
-            match (from, to) {
+            match (self.value(from), self.value(to)) {
                 (Some(from), Some(to)) => add(&format!("{from} -> {to}")),
                 (None, Some(to)) => add(to),
                 _ => {}
             }
         }
-        if let Some(message_type) = self.message_type {
+        if let Some(message_type) = self.value(field::MESSAGING_MESSAGE_TYPE) {
             add(message_type);
         }
-        if let (Some(method), Some(route), Some(code)) = (self.method, self.route, self.status_code) {
-            add(&format!("{method} {route} {code}"));
+        if let (Some(method), Some(route)) = (self.value(field::HTTP_REQUEST_METHOD), self.value(field::HTTP_ROUTE)) {
+            add(method);
+            add(route);
         }
-        if let Some(state) = self.state {
+        let code = self.fields.iter().find(|(name, _)| *name == field::HTTP_RESPONSE_STATUS_CODE);
+        if let Some((_, Value::Unsigned(code))) = code {
+            add(&code.to_string());
+        }
+        if let Some(state) = self.value(field::SERVICE_STATE) {
             add(state);
         }
-        if let Some(error_type) = self.error_type {
-            add(&format!("failed: {}", error_type.name()));
+        if let Some(error_type) = self.value(field::ERROR_TYPE) {
+            add("failed:");
+            add(error_type);
         }
         text
     }
 }
 
-/// ECS counts durations in nanoseconds; a `u128` would be written as text.
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+fn cut(mut text: String, longest: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(longest) {
+        text.truncate(end);
+    }
+    text
 }
 
-fn cut(text: String, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
-        Some((end, _)) => text[..end].to_owned(),
-        None => text,
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sentence_is_made_of_the_fields() {
+        let order = "A-100042".parse().unwrap();
+        let record = Record::of_change(Action::OrderStatusChanged, Subject::just_order(&order))
+            .status(OrderStatus::Initiated, OrderStatus::FileUploaded);
+        assert_eq!(record.sentence(), "order.status_changed A-100042 INITIATED -> FILE_UPLOADED");
+        let failure = Failure::bare(ErrorType::Timeout, "waiting");
+        let record = Record::failure(Action::HttpRequest, Subject::default(), &failure).http("GET", "/orders", 500);
+        assert_eq!(record.sentence(), "http.request GET /orders 500 failed: timeout");
+    }
+
+    #[test]
+    #[should_panic(expected = "reports a change")]
+    fn the_success_of_a_change_is_no_notice() {
+        let _ = Record::notice(Action::OrderCreated, Subject::default());
+    }
+
+    #[test]
+    fn what_users_write_is_cut() {
+        assert_eq!(cut("é".repeat(300), LONGEST).chars().count(), LONGEST);
     }
 }

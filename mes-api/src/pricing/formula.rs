@@ -6,7 +6,7 @@
 use common::domain::{Material, Price};
 use mesh::Measures;
 
-use super::PriceList;
+use super::price_list::PriceList;
 
 /// The price is more than is given automatically.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,58 +1,60 @@
-//! The workers: each takes a job, reads the model, measures it on a blocking thread, and writes the price down.
+//! The workers: each claims a job, reads the model, measures it on a blocking thread, and writes the price.
 //!
-//! A worker that dies leaves its lease to run out, and another one begins anew. Only who still holds the lease may write
-//! a result, in the transaction that ends the job: no price is ever written twice.
+//! If a worker dies, its lease runs out, and another one begins anew. Only the holder of the lease may write a result, in the
+//! unit of work that ends the job: no price is ever written twice.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use axum::body::Bytes;
-use catalogue::{Action, Service, field};
+use bytes::Bytes;
+use catalogue::{Action, ErrorType, Service, field};
 use common::{
-    Core, Failure, FailureContext as _, crash,
+    crash,
     domain::{Actor, OrderStatus, Price, Trigger},
-    failure::ErrorType,
-    journal::{self, Entry},
-    messaging::MessageType,
+    failure::{Failure, FailureContext as _},
+    outbox::MessageType,
+    state::Core,
     telemetry::{Record, Subject, adopt, identify},
+    unit_of_work::UnitOfWork,
 };
 use mesh::{Limits, Measures, MeshError};
 use opentelemetry::trace::Status;
-use sqlx::PgConnection;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tracing::{Instrument as _, Span, field::Empty};
+use tracing::{Instrument as _, Level, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::{
-    PriceList, PriceQueue, PriceStatus, changed,
-    jobs::{self, Job},
-};
+use super::price_list::PriceList;
 use crate::{
-    Mes, MesSettings,
-    orders::{self, StoredOrder},
+    orders::{
+        PriceQueue, PriceStatus, StoredOrder, outbound,
+        price_jobs::{self, Job},
+        price_status::changed,
+        store,
+    },
+    settings::Settings,
 };
 
-/// A job whose workers died so often kills workers, or comes at a bad time; somebody should look at it.
+/// A job that was claimed more often without a result is given up: it may be what kills the workers.
 const ATTEMPTS: i32 = 5;
-/// How long a store that fails is waited for, try by try.
+/// The waits between tries to read from a store that fails.
 const PAUSES: [Duration; 3] = [Duration::from_millis(200), Duration::from_secs(1), Duration::from_secs(3)];
-/// What could not be written down is tried again after so long.
+/// The wait before a result that could not be written is calculated again.
 const SECOND_TRY: Duration = Duration::from_secs(5);
 
-pub(super) struct Workers {
+pub(crate) struct Workers {
     core: Core,
     queue: PriceQueue,
     price_list: PriceList,
-    turns: Arc<Semaphore>,
+    slots: Arc<Semaphore>,
     lease: Duration,
     poll: Duration,
     stopping: CancellationToken,
 }
 
-/// An order whose price is being calculated, by us.
+/// An order whose price this process is calculating.
 struct Calculation {
     job: Job,
     order: StoredOrder,
@@ -73,40 +75,46 @@ struct Failed {
 }
 
 impl Workers {
-    pub(super) fn new(mes: &Mes, settings: &MesSettings, price_list: PriceList, stopping: CancellationToken) -> Self {
+    pub(crate) fn new(
+        core: &Core,
+        settings: &Settings,
+        price_list: PriceList,
+        queue: PriceQueue,
+        stopping: CancellationToken,
+    ) -> Self {
         Self {
-            core: mes.core.clone(),
-            queue: mes.prices.clone(),
+            core: core.clone(),
+            queue,
             price_list,
-            turns: Arc::new(Semaphore::new(settings.price_workers())),
+            slots: Arc::new(Semaphore::new(settings.price_workers())),
             lease: settings.price_lease(),
             poll: settings.price_poll(),
             stopping,
         }
     }
 
-    /// Hands jobs to workers as long as there are both, and finishes what is under way when the service stops.
-    pub(super) async fn run(self) {
+    /// Claims jobs as long as a worker is free, and finishes those under way when the service stops.
+    pub(crate) async fn run(self) {
         let workers = Arc::new(self);
         let calculations = TaskTracker::new();
         let mut failing = false;
-        while let Some(Ok(turn)) =
-            workers.stopping.run_until_cancelled(Arc::clone(&workers.turns).acquire_owned()).await
+        while let Some(Ok(slot)) =
+            workers.stopping.run_until_cancelled(Arc::clone(&workers.slots).acquire_owned()).await
         {
-            let taken = workers.take().await;
-            let fails = taken.is_err();
-            match taken {
+            let claimed = workers.claim().await;
+            let fails = claimed.is_err();
+            match claimed {
                 Ok(Some((calculation, span))) => {
                     let workers = Arc::clone(&workers);
                     let work = async move {
                         workers.work(calculation).await;
-                        drop(turn);
+                        drop(slot);
                     };
                     calculations.spawn(work.instrument(span));
                 }
                 Ok(None) => workers.wait().await,
                 Err(failure) => {
-                    // Once, when it begins: that prices wait is one failure, however often we look.
+                    // Once, when it begins: that prices wait is one failure, however often they are looked for.
                     if !failing {
                         Record::failure(Action::OrderPriceStatusChanged, Subject::default(), &failure).write();
                     }
@@ -119,73 +127,62 @@ impl Workers {
         calculations.wait().await;
     }
 
-    /// Until something was queued here, or perhaps elsewhere.
+    /// Waits until a price was queued here, or may have been queued by another process.
     async fn wait(&self) {
-        let queued = tokio::time::timeout(self.poll, self.queue.0.notified());
+        let queued = tokio::time::timeout(self.poll, self.queue.queued());
         self.stopping.run_until_cancelled(queued).await;
     }
 
-    /// Takes the next job, and says so.
-    async fn take(&self) -> Result<Option<(Calculation, Span)>, Failure> {
+    /// Claims the next job whose order waits for its price, and records it.
+    async fn claim(&self) -> Result<Option<(Calculation, Span)>, Failure> {
         loop {
-            let mut transaction = self.core.database.begin().await.failure("claiming a price's calculation")?;
-            let Some(job) = jobs::claim(&mut transaction, self.lease).await? else {
+            let mut unit = self.core.units.begin("claim").await?;
+            let Some(job) = price_jobs::claim(unit.connection(), self.lease).await? else {
                 return Ok(None);
             };
-            let order = orders::lock(&mut transaction, &job.order).await?;
+            let order = store::lock(unit.connection(), &job.order).await?;
             let order = order.ok_or(Failure::bare(ErrorType::Internal, "a price is to be calculated for no order"))?;
-            let wanted = wants_price(&order);
-            if wanted {
-                orders::set_price(&mut transaction, &job.order, PriceStatus::Calculating, None, None).await?;
-            } else {
-                job.end(&mut transaction).await?;
+            if !waits_for_price(&order) {
+                job.end(unit.connection()).await?;
+                unit.commit().await?;
+                continue;
             }
             let span = calculation_span(&job);
             let from = order.order.price_status;
-            // After a worker that died, it was calculating already.
-            let begins = wanted && from != PriceStatus::Calculating;
-            let begun = begins
-                .then(|| span.in_scope(|| changed(order.subject(), from.name(), PriceStatus::Calculating).of_change()));
-            journal::keep(&mut transaction, begun.as_slice()).await?;
-            transaction.commit().await.failure("claiming a price's calculation")?;
-            self.core.journal.write(begun);
-            if !wanted {
-                continue;
+            // After a worker that died, the price is being calculated already.
+            if from != PriceStatus::Calculating {
+                let begun = changed(order.subject(), from.name(), PriceStatus::Calculating);
+                let recorded = span.in_scope(|| unit.record(begun));
+                store::set_price(recorded, &job.order, PriceStatus::Calculating, None, None).await?;
             }
-
+            unit.commit().await?;
             let started = Instant::now();
             return Ok(Some((Calculation { job, order, started }, span)));
         }
     }
 
-    /// Calculates the price and writes the result down.
+    /// Calculates the price and writes the result.
     async fn work(&self, calculation: Calculation) {
         let result = tokio::select! {
             result = self.calculate(&calculation) => result,
-            // Another worker has it now, and has the last word.
+            // Another worker has the job now.
             () = self.hold(&calculation.job) => return,
         };
         let written = match &result {
             Ok(calculated) => self.succeed(&calculation, calculated).await,
             Err(failed) => self.fail(&calculation, failed).await,
         };
-        match written {
-            Ok(entries) => {
-                self.core.journal.write(entries);
-                self.core.outbox_written.notify_one();
-            }
-            Err(failure) => {
-                Record::failure(Action::OrderPriceStatusChanged, calculation.order.subject(), &failure).write();
-                // If the database is away, the lease runs out instead.
-                let _ = calculation.job.give_back(&self.core.database, SECOND_TRY).await;
-            }
+        if let Err(failure) = written {
+            Record::failure(Action::OrderPriceStatusChanged, calculation.order.subject(), &failure).write();
+            // If the database is away, the lease runs out instead.
+            let _ = calculation.job.give_back(&self.core.database, SECOND_TRY).await;
         }
         if result.is_err() {
             Span::current().set_status(Status::error(""));
         }
     }
 
-    /// Extends the lease until it is lost. A database that is away for a moment is no loss.
+    /// Extends the lease until it is lost. A database that is away for a moment doesn't lose it.
     async fn hold(&self, job: &Job) {
         loop {
             tokio::time::sleep(self.lease / 3).await;
@@ -201,7 +198,7 @@ impl Workers {
             return Err(Failed::by_us(Failure::bare(ErrorType::Timeout, context)));
         }
         let bytes = self.read_model(&calculation.order).await.map_err(Failed::by_us)?;
-        crash::point("price.calculating");
+        crash::point("price", "calculating");
         let measures = measure(calculation.order.model.format.into(), bytes).await?;
         let order = &calculation.order.order.order;
         let price = self.price_list.price(&measures, order.material, order.quantity.unsigned_abs());
@@ -217,7 +214,7 @@ impl Workers {
     async fn read_model(&self, order: &StoredOrder) -> Result<Bytes, Failure> {
         let mut pauses = PAUSES.iter();
         loop {
-            let failure = match self.core.models.read(&order.model_key, self.core.upload_limit).await {
+            let failure = match self.core.models.read(&order.model_key).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(failure) => failure,
             };
@@ -229,71 +226,59 @@ impl Workers {
         }
     }
 
-    /// Writes the price down; gives the records. None if that is not ours to do any more.
-    async fn succeed(&self, calculation: &Calculation, calculated: &Calculated) -> Result<Vec<Entry>, Failure> {
-        let mut transaction = self.core.database.begin().await.failure("storing a price")?;
+    /// Writes the price, unless the job or the price is another worker's by now.
+    async fn succeed(&self, calculation: &Calculation, calculated: &Calculated) -> Result<(), Failure> {
+        let mut unit = self.core.units.begin("price").await?;
         let id = &calculation.job.order;
-        let wanted = end(&mut transaction, &calculation.job).await?;
-        let mut entries = Vec::new();
-        if wanted {
-            // Before the records, so that a slow database is part of the duration.
-            orders::set_price(&mut transaction, id, PriceStatus::Calculated, Some(&calculated.price), None).await?;
+        if end(&mut unit, &calculation.job).await? {
             let subject = calculation.order.subject();
             let priced = changed(subject.clone(), PriceStatus::Calculating.name(), PriceStatus::Calculated)
                 .duration(calculation.started.elapsed())
-                .triangles(calculated.triangles)
-                .of_change();
-            let advanced = Record::success(Action::OrderStatusChanged, subject);
-            let advanced = advanced.status(calculation.order.status(), PRICED).of_change();
-            orders::advance(&mut transaction, id, PRICED, Actor::Service(Service::MesApi), advanced.id()).await?;
-            orders::tell(&mut transaction, MessageType::OrderPriced, id).await?;
-            entries.extend([priced, advanced]);
-            journal::keep(&mut transaction, &entries).await?;
+                .triangles(calculated.triangles);
+            store::set_price(unit.record(priced), id, PriceStatus::Calculated, Some(&calculated.price), None).await?;
+            let advanced = Record::of_change(Action::OrderStatusChanged, subject);
+            let advanced = unit.record(advanced.status(calculation.order.status(), PRICED));
+            store::advance(advanced, id, PRICED, Actor::Service(Service::MesApi)).await?;
+            outbound::enqueue(&mut unit, MessageType::OrderPriced, id).await?;
         }
-        transaction.commit().await.failure("storing a price")?;
-        crash::point("price.committed");
-        Ok(entries)
+        unit.commit().await
     }
 
-    /// Writes the failure down; gives the record. None if that is not ours to do any more.
-    async fn fail(&self, calculation: &Calculation, failed: &Failed) -> Result<Vec<Entry>, Failure> {
-        let mut transaction = self.core.database.begin().await.failure("storing a price's failure")?;
+    /// Writes the failure, unless the job or the price is another worker's by now.
+    async fn fail(&self, calculation: &Calculation, failed: &Failed) -> Result<(), Failure> {
+        let mut unit = self.core.units.begin("price").await?;
         let id = &calculation.job.order;
-        let wanted = end(&mut transaction, &calculation.job).await?;
-        let mut entries = Vec::new();
-        if wanted {
+        if end(&mut unit, &calculation.job).await? {
             let subject = calculation.order.subject();
-            let failure = Record::failure(Action::OrderPriceStatusChanged, subject, &failed.failure)
-                .price_status(PriceStatus::Calculating.name(), PriceStatus::Failed.name())
+            let failure = changed(subject, PriceStatus::Calculating.name(), PriceStatus::Failed)
+                .failed(Level::ERROR, &failed.failure)
                 .duration(calculation.started.elapsed())
                 .triangles(failed.triangles);
-            orders::set_price(&mut transaction, id, PriceStatus::Failed, None, Some(&failed.for_customer)).await?;
-            orders::tell(&mut transaction, MessageType::OrderPriceFailed, id).await?;
-            entries.push(failure.of_change());
-            journal::keep(&mut transaction, &entries).await?;
+            let recorded = unit.record(failure);
+            store::set_price(recorded, id, PriceStatus::Failed, None, Some(&failed.for_customer)).await?;
+            outbound::enqueue(&mut unit, MessageType::OrderPriceFailed, id).await?;
         }
-        transaction.commit().await.failure("storing a price's failure")?;
-        Ok(entries)
+        unit.commit().await
     }
 }
 
-/// Where an order goes when its price is known.
+/// The status of an order whose price is known.
 const PRICED: OrderStatus = OrderStatus::PriceCalculated;
 
 /// Whether the order waits for its price. It doesn't if a message has brought the price.
-fn wants_price(order: &StoredOrder) -> bool {
+fn waits_for_price(order: &StoredOrder) -> bool {
     order.status().change(PRICED, Trigger::Calculation, Service::MesApi).is_ok()
 }
 
 /// Ends the job and locks its order. False if the job is another worker's by now, or the order has its price.
-async fn end(transaction: &mut PgConnection, job: &Job) -> Result<bool, Failure> {
-    let ours = job.end(transaction).await?;
-    let order = orders::lock(transaction, &job.order).await?;
-    Ok(ours && order.as_ref().is_some_and(wants_price))
+async fn end(unit: &mut UnitOfWork, job: &Job) -> Result<bool, Failure> {
+    let ours = job.end(unit.connection()).await?;
+    let order = store::lock(unit.connection(), &job.order).await?;
+    Ok(ours && order.as_ref().is_some_and(waits_for_price))
 }
 
 impl Failed {
-    /// Something of ours failed; the model may be good.
+    /// A failure of ours; the model may be good.
     fn by_us(failure: Failure) -> Self {
         let for_customer = match failure.error_type {
             ErrorType::ModelTooLarge => "The model's file is too large for an automatic price.",

@@ -1,19 +1,14 @@
-//! The REST interface, one file per resource.
+//! The REST interface, a file for each resource.
 
 mod orders;
 mod partner_form;
 mod partner_orders;
-mod prices;
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::Mes;
+use crate::app::App;
 
-/// All routes that only this service has.
-pub(crate) fn routes(mes: Mes) -> OpenApiRouter {
-    OpenApiRouter::new()
-        .merge(orders::routes())
-        .merge(prices::routes())
-        .merge(partner_orders::routes(mes.core.upload_limit))
-        .with_state(mes)
+/// The routes that only this service has; models may have at most `upload_limit` bytes.
+pub(crate) fn routes(upload_limit: u64) -> OpenApiRouter<App> {
+    OpenApiRouter::new().merge(orders::routes()).merge(partner_orders::routes(upload_limit))
 }

@@ -1,6 +1,6 @@
 //! A partner's order as it is sent: `multipart/form-data` with fields and a model file, in any order.
 //!
-//! The model goes into the store while it arrives. Whatever happens afterwards, it doesn't stay there without an order.
+//! The model goes into the store while it arrives, and doesn't stay there without an order.
 
 use axum::{
     extract::{
@@ -10,16 +10,20 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use common::{
-    Core,
     domain::{Material, Model, NewOrder},
-    http::{ApiError, Rejection, is_too_slow, receive_model, too_slow},
-    model_store::StoredModel,
+    http::body_error,
+    model_store::{BodyError, ModelStore, StoredModel},
+    problem::{ApiError, ProblemCode, Rejection},
+    state::Core,
 };
+use futures::TryStreamExt as _;
 use serde::{
     Deserialize,
     de::{IntoDeserializer as _, value::Error as ValueError},
 };
 use utoipa::ToSchema;
+
+use crate::orders::partner_commands::{NewPartnerOrder, discard};
 
 /// Room for the fields and the form's own lines beside the model, in bytes.
 const BESIDE_THE_MODEL: u64 = 64 * 1024;
@@ -49,14 +53,6 @@ pub(super) struct Schema {
     model: Vec<u8>,
 }
 
-/// A whole form whose model is in the store.
-#[derive(Debug)]
-pub(super) struct Form {
-    pub(super) fields: NewOrder,
-    pub(super) model: Model,
-    pub(super) stored: StoredModel,
-}
-
 /// What has come so far.
 #[derive(Default)]
 struct Parts {
@@ -66,34 +62,28 @@ struct Parts {
     model: Option<(Model, StoredModel)>,
 }
 
-impl Form {
-    /// Reads a form to its end. If there is anything wrong, the model is gone again.
-    pub(super) async fn receive(core: &Core, form: Multipart) -> Result<Self, ApiError> {
-        let mut parts = Parts::default();
-        let result = match parts.receive(core, form).await {
-            Ok(()) => parts.fields().map_err(ApiError::from),
-            Err(error) => Err(error),
-        };
-        match (result, parts.model) {
-            (Ok(fields), Some((model, stored))) => Ok(Self { fields, model, stored }),
-            (Ok(_), None) => Err(missing("model").into()),
-            (Err(error), Some((_, stored))) => {
-                discard(core, &stored).await;
-                Err(error)
-            }
-            (Err(error), None) => Err(error),
+/// Reads a form to its end. If anything is wrong with it, the model is removed again.
+pub(super) async fn receive(core: &Core, form: Multipart) -> Result<NewPartnerOrder, ApiError> {
+    let mut parts = Parts::default();
+    let result = match parts.receive(core, form).await {
+        Ok(()) => parts.fields().map_err(ApiError::from),
+        Err(error) => Err(error),
+    };
+    match (result, parts.model) {
+        (Ok(fields), Some((model, stored))) => Ok(NewPartnerOrder { fields, model, stored }),
+        (Ok(_), None) => Err(missing("model").into()),
+        (Err(error), Some((_, stored))) => {
+            discard(core, &stored).await;
+            Err(error)
         }
-    }
-
-    /// Removes the model again.
-    pub(super) async fn discard(&self, core: &Core) {
-        discard(core, &self.stored).await;
+        (Err(error), None) => Err(error),
     }
 }
 
-async fn discard(core: &Core, stored: &StoredModel) {
-    // The request has failed or was answered before; a file too many is no second failure.
-    let _ = core.models.delete(&stored.key).await;
+/// Refuses a form whose `Content-Length` is more than a form may have, before a byte of it is read: `413`.
+pub(super) fn check_length(models: &ModelStore, headers: &HeaderMap) -> Result<(), Rejection> {
+    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    length.map_or(Ok(()), |length| models.check_length(length.saturating_sub(BESIDE_THE_MODEL)))
 }
 
 impl Parts {
@@ -107,7 +97,8 @@ impl Parts {
                     }
                     let filename = field.file_name().map(str::to_owned);
                     let filename = filename.ok_or_else(|| Rejection::invalid("the part `model` needs a file name"))?;
-                    self.model = Some(receive_model(core, &filename, Box::pin(field)).await?);
+                    let body = Box::pin(field.map_err(|error| body_error(&error)));
+                    self.model = Some(core.models.receive(&filename, body).await?);
                     continue;
                 }
                 "material" => &mut self.material,
@@ -162,8 +153,8 @@ fn repeated(name: &str) -> Rejection {
 /// A form that ends early, has no form's structure, comes too slowly or is too large.
 fn unreadable(error: &MultipartError) -> Rejection {
     match error.status() {
-        _ if is_too_slow(error) => too_slow(),
-        status @ StatusCode::PAYLOAD_TOO_LARGE => Rejection::new(status, "body_too_large", "The form is too large."),
+        _ if body_error(error) == BodyError::TooSlow => Rejection::too_slow(),
+        StatusCode::PAYLOAD_TOO_LARGE => Rejection::new(ProblemCode::BodyTooLarge, "The form is too large."),
         _ => Rejection::malformed("The form can't be read, or did not arrive whole."),
     }
 }
@@ -177,9 +168,6 @@ pub(super) fn refused(refused: &MultipartRejection, headers: &HeaderMap) -> Reje
     if is_form {
         return Rejection::malformed(refused.body_text());
     }
-    Rejection::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "unsupported_media_type",
-        "The body must be a form: `Content-Type: multipart/form-data`.",
-    )
+    let detail = "The body must be a form: `Content-Type: multipart/form-data`.";
+    Rejection::new(ProblemCode::UnsupportedMediaType, detail)
 }

@@ -2,29 +2,22 @@
 
 use axum::{extract::State, http::StatusCode};
 use common::{
-    Core,
-    auth::{
-        Admitted, Role,
-        accounts::{self, AccountError},
-        login::Credentials,
-    },
-    http::{
-        ApiError, Json, Problem, Rejection,
-        answers::{JsonBody, Unexpected},
-    },
+    domain::CustomerId,
+    http::{Admitted, Credentials, Json},
+    problem::ApiError,
+    state::Core,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
-use uuid::Uuid;
 
-use crate::App;
+use crate::{app::App, customers::commands};
 
 /// A new customer.
 #[derive(Serialize, ToSchema)]
 struct NewCustomer {
     /// The account.
-    customer_id: Uuid,
+    customer_id: CustomerId,
 }
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -35,11 +28,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 #[utoipa::path(
     post, path = "/customers", tag = "customers", request_body = Credentials,
     responses(
-        JsonBody, Unexpected,
         (status = 201, description = "The account exists; log in with `POST /sessions`", body = NewCustomer),
-        (status = 409, description = "The login is taken", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The login can't be used, or the password is weak", body = Problem, content_type = "application/problem+json"),
-        (status = 429, description = "Too many at once; `Retry-After` says how many seconds to wait", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The login is taken"),
+        (status = 422, description = "The login can't be used, or the password is weak"),
+        (status = 429, description = "Too many at once; `Retry-After` says how many seconds to wait"),
     )
 )]
 async fn create_customer(
@@ -48,15 +40,6 @@ async fn create_customer(
     Json(credentials): Json<Credentials>,
 ) -> Result<(StatusCode, axum::Json<NewCustomer>), ApiError> {
     let Credentials { login, password } = credentials;
-    let customer_id = accounts::create(&core.database, &core.hasher, &login, password, Role::Customer).await;
-    let customer_id = customer_id.map_err(|error| match error {
-        AccountError::Failure(failure) => ApiError::from(failure),
-        AccountError::LoginTaken => Rejection::conflict("login_taken", "This login is taken.").into(),
-        AccountError::Busy => Rejection::busy().into(),
-        AccountError::WeakPassword(weak) => {
-            Rejection::new(StatusCode::UNPROCESSABLE_ENTITY, "weak_password", weak.to_string()).into()
-        }
-        AccountError::InvalidLogin | AccountError::Unknown => Rejection::invalid(error.to_string()).into(),
-    })?;
+    let customer_id = commands::register(&core, &login, password).await?;
     Ok((StatusCode::CREATED, axum::Json(NewCustomer { customer_id })))
 }

@@ -1,12 +1,13 @@
-//! The routes, a file per resource.
+//! The REST interface, a file for each resource.
 
 mod customers;
 mod orders;
 
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::App;
+use crate::app::App;
 
-pub(crate) fn all() -> OpenApiRouter<App> {
+/// The routes that only this service has.
+pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().merge(customers::routes()).merge(orders::routes())
 }

@@ -1,26 +1,26 @@
 //! A customer's orders.
 
-use axum::{body::Body, extract::State, http::HeaderMap, response::IntoResponse};
+use axum::{
+    body::Body,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+};
 use common::{
-    Core,
-    auth::{By, Customer},
     domain::{NewOrder, NewStatus, Order, OrderId, OrderStatus},
     http::{
-        ApiError, Cursor, Json, ModelFile, ModelQuery, Page, PageQuery, Path, Problem, Query,
-        answers::{Guarded, JsonBody},
-        no_longer_than,
+        By, Customer, Idempotency, Json, Located, ModelFile, ModelQuery, Path, Query, body_stream, check_length,
+        located,
     },
+    page::{Page, PageQuery},
+    problem::ApiError,
+    state::Core,
 };
 use serde::Deserialize;
-use shop_orders::{
-    OrderDetails,
-    commands::{self, Viewer},
-    store::{self, Filter},
-};
+use shop_orders::OrderDetails;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::App;
+use crate::{app::App, orders::commands};
 
 pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -35,21 +35,19 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     post, path = "/orders", tag = "orders", request_body = NewOrder,
     params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body again get the first answer", pattern = "^[ -~]{1,255}$")),
     responses(
-        JsonBody, Guarded,
         (status = 201, description = "The order, in `INITIATED`", body = Order, headers(("Location", description = "The order's path"))),
-        (status = 409, description = "The first request with this key is under way", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A field is out of bounds, or the key was used for another order", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "The first request with this key is under way"),
+        (status = 422, description = "A field is out of bounds, or the key was used for another order"),
     )
 )]
 async fn create_order(
-    State(App { core, creations }): State<App>,
+    State(app): State<App>,
     customer: By<Customer>,
-    headers: HeaderMap,
-    Json(new): Json<NewOrder>,
-) -> Result<impl IntoResponse, ApiError> {
-    let order =
-        commands::create(&core, &creations, Viewer::customer(*customer), customer.account, new, &headers).await?;
-    Ok(commands::created(order))
+    Idempotency(key): Idempotency,
+    Json(fields): Json<NewOrder>,
+) -> Result<Located<Order>, ApiError> {
+    let order = commands::create_order(&app, *customer, fields, key).await?;
+    Ok(located(StatusCode::CREATED, format!("/orders/{}", order.id), order))
 }
 
 /// Which orders a list has.
@@ -64,10 +62,9 @@ struct OrdersQuery {
 #[utoipa::path(
     get, path = "/orders", tag = "orders", params(OrdersQuery, PageQuery),
     responses(
-        Guarded,
         (status = 200, description = "One page of them", body = Page<Order>),
-        (status = 400, description = "The query can't be read", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A parameter is out of bounds", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The query can't be read"),
+        (status = 422, description = "A parameter is out of bounds"),
     )
 )]
 async fn list_orders(
@@ -76,10 +73,7 @@ async fn list_orders(
     Query(query): Query<OrdersQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<Order>>, ApiError> {
-    let (limit, after) = page.read()?;
-    let filter = Filter { status: query.status, customer: Some(customer.account) };
-    let orders = store::list(&core.database, filter, limit, after.as_ref()).await?;
-    Ok(axum::Json(Page::of(orders, limit, Cursor::newest)))
+    Ok(axum::Json(commands::list_orders(&core, *customer, query.status, &page).await?))
 }
 
 /// One of the caller's orders, with its history
@@ -87,9 +81,8 @@ async fn list_orders(
     get, path = "/orders/{id}", tag = "orders",
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")),
     responses(
-        Guarded,
         (status = 200, description = "The order", body = OrderDetails),
-        (status = 404, description = "No such order, or somebody else's", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order, or another customer's"),
     )
 )]
 async fn get_order(
@@ -97,7 +90,7 @@ async fn get_order(
     customer: By<Customer>,
     Path(id): Path<OrderId>,
 ) -> Result<axum::Json<OrderDetails>, ApiError> {
-    Ok(axum::Json(commands::show(&core, Viewer::customer(*customer), &id).await?))
+    Ok(axum::Json(commands::get_order(&core, *customer, &id).await?))
 }
 
 /// Upload the 3D model
@@ -108,15 +101,14 @@ async fn get_order(
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042"), ModelQuery),
     request_body(content = ModelFile, content_type = "application/octet-stream", description = "The file"),
     responses(
-        Guarded,
         (status = 200, description = "The order, in `FILE_UPLOADED`, with its model", body = Order),
-        (status = 400, description = "The query can't be read, or the file didn't arrive whole", body = Problem, content_type = "application/problem+json"),
-        (status = 408, description = "The file came too slowly", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such order, or somebody else's", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The order is submitted already", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "The file is too large", body = Problem, content_type = "application/problem+json"),
-        (status = 415, description = "Not a format that we know, or not what its name says", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The file is empty, or its name can't be used", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "The query can't be read, or the file didn't arrive whole"),
+        (status = 408, description = "The file came too slowly"),
+        (status = 404, description = "No such order, or another customer's"),
+        (status = 409, description = "The order is submitted already"),
+        (status = 413, description = "The file is too large"),
+        (status = 415, description = "Not a format that we know, or not what its name says"),
+        (status = 422, description = "The file is empty, or its name can't be used"),
     )
 )]
 async fn put_model(
@@ -127,10 +119,8 @@ async fn put_model(
     headers: HeaderMap,
     body: Body,
 ) -> Result<axum::Json<Order>, ApiError> {
-    no_longer_than(core.upload_limit, &headers)?;
-    let visitor = Viewer::customer(*customer);
-    let order = commands::upload_model(&core, visitor, &id, &query.filename, body.into_data_stream()).await?;
-    Ok(axum::Json(order))
+    check_length(&core.models, &headers)?;
+    Ok(axum::Json(commands::put_model(&core, *customer, &id, &query.filename, body_stream(body)).await?))
 }
 
 /// Place the order
@@ -140,11 +130,10 @@ async fn put_model(
     post, path = "/orders/{id}/status", tag = "orders",
     params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,
     responses(
-        JsonBody, Guarded,
         (status = 200, description = "The order in its new status", body = Order),
-        (status = 404, description = "No such order, or somebody else's", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "The order may not go there", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "There is no such status", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such order, or another customer's"),
+        (status = 409, description = "The order may not go there"),
+        (status = 422, description = "There is no such status"),
     )
 )]
 async fn set_status(
@@ -153,5 +142,5 @@ async fn set_status(
     Path(id): Path<OrderId>,
     Json(new): Json<NewStatus>,
 ) -> Result<axum::Json<Order>, ApiError> {
-    Ok(axum::Json(commands::set_status(&core, Viewer::customer(*customer), &id, new.status).await?))
+    Ok(axum::Json(commands::set_status(&core, *customer, &id, new.status).await?))
 }

@@ -1,0 +1,40 @@
+//! What makes a service this one.
+
+use catalogue::Service;
+use sqlx::migrate::Migrator;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::{background::Background, domain::Role, messaging::MessagingSettings, state::Core};
+
+/// What makes a service this one: its name, its defaults, its routes and its background work.
+pub trait Definition: Send + Sync + 'static {
+    /// Its name.
+    const SERVICE: Service;
+    /// What it is for, in a sentence.
+    const ABOUT: &'static str;
+    /// Its address, unless a setting says otherwise.
+    const LISTEN_ADDR: &'static str;
+    /// Its database, unless a setting says otherwise.
+    const DATABASE_URL: &'static str;
+    /// RabbitMQ, unless a setting says otherwise; empty if it doesn't use it.
+    const AMQP_URL: &'static str = "";
+    /// The roles whose accounts are created by its subcommands.
+    const ROLES: &'static [Role];
+    /// The settings that only this service has.
+    type Settings: clap::Args + Clone + Send + Sync;
+
+    /// The tables that only this service's database has.
+    fn migrations() -> Migrator;
+
+    /// How it talks to RabbitMQ, if it does.
+    fn messaging(_settings: &Self::Settings) -> Option<&MessagingSettings> {
+        None
+    }
+
+    /// Starts the background work. Returns the routes.
+    ///
+    /// # Errors
+    ///
+    /// If a setting can't be used; the message names it.
+    fn start(core: &Core, settings: &Self::Settings, background: &mut Background) -> anyhow::Result<OpenApiRouter>;
+}

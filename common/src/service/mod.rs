@@ -1,0 +1,14 @@
+//! The frame that runs a service: settings, subcommands, start, signals, stop. A service itself is its [`Definition`].
+
+mod application;
+mod command;
+mod definition;
+mod heartbeat;
+mod housekeeping;
+mod run;
+mod settings;
+
+pub use application::Application;
+pub use definition::Definition;
+pub use run::main;
+pub use settings::{CoreSettings, Settings};

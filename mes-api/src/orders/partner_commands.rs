@@ -1,0 +1,166 @@
+//! What partners can ask for: each sees their own orders only.
+
+use catalogue::{Action, Service};
+use common::{
+    auth::Caller,
+    domain::{
+        Change, Model, NewOrder, Order, OrderId,
+        OrderStatus::{FileUploaded, Initiated, Submitted},
+        Owner,
+    },
+    idempotency::{IdempotencyKey, RepeatableRequest},
+    model_store::StoredModel,
+    outbox::MessageType,
+    problem::{ApiError, Rejection},
+    state::Core,
+    telemetry::{OfChange, Record, Subject, TraceContext},
+    unit_of_work::UnitOfWork,
+};
+use serde::Serialize;
+
+use super::{
+    order::{OrderDetails, PartnerOrder},
+    outbound,
+    price_jobs::PriceQueue,
+    price_status::{PriceStatus, changed},
+    store::{self, Arrival, NewChange},
+};
+use crate::app::App;
+
+/// A whole order of a partner, whose model is in the store.
+#[derive(Debug)]
+pub(crate) struct NewPartnerOrder {
+    /// Its fields.
+    pub(crate) fields: NewOrder,
+    /// Its model.
+    pub(crate) model: Model,
+    /// Where that is.
+    pub(crate) stored: StoredModel,
+}
+
+/// Everything that makes two requests the same.
+#[derive(Serialize)]
+struct Request<'a> {
+    fields: &'a NewOrder,
+    filename: &'a str,
+    model_sha256: &'a str,
+}
+
+/// An order that was placed, or the response to an earlier request with the same key.
+enum Placed {
+    New(PartnerOrder),
+    Repeated(PartnerOrder),
+}
+
+/// Places an order, unless an earlier request with the same key did: its response is returned then.
+///
+/// # Errors
+///
+/// `409` and `422` for a key that is in use or was used for another request.
+pub(crate) async fn place_order(
+    app: &App,
+    partner: Caller,
+    new: &NewPartnerOrder,
+    key: Option<IdempotencyKey>,
+) -> Result<PartnerOrder, ApiError> {
+    let subject = Subject::owner(Owner::Partner(partner.account.into()));
+    let mut unit = match app.core.units.command("partner", Action::OrderCreated, subject).await {
+        Ok(unit) => unit,
+        Err(error) => {
+            discard(&app.core, &new.stored).await;
+            return Err(error);
+        }
+    };
+    let placed = place(&mut unit, &app.prices, partner, new, key).await;
+    if !matches!(placed, Ok(Placed::New(_))) {
+        // No order has this model.
+        discard(&app.core, &new.stored).await;
+    }
+    // A commit that fails may be done all the same, so from here on the model stays.
+    unit.finish(placed).await.map(|(Placed::New(order) | Placed::Repeated(order))| order)
+}
+
+/// Removes a model that no order has.
+pub(crate) async fn discard(core: &Core, stored: &StoredModel) {
+    // A model that stays only takes room, until it is swept.
+    let _ = core.models.delete(&stored.key).await;
+}
+
+/// One unit of work: the order with its first three statuses, its price's job and the message to the CRM.
+async fn place(
+    unit: &mut UnitOfWork,
+    prices: &PriceQueue,
+    partner: Caller,
+    new: &NewPartnerOrder,
+    key: Option<IdempotencyKey>,
+) -> Result<Placed, ApiError> {
+    let request = Request { fields: &new.fields, filename: &new.model.filename, model_sha256: &new.model.sha256 };
+    let request = key.map(|key| RepeatableRequest::new(partner.account, key, &request)).transpose()?;
+    if let Some(request) = &request
+        && let Some(first) = request.first_response(unit).await?
+    {
+        return Ok(Placed::Repeated(first));
+    }
+
+    let (id, now) = store::number_partner_order(unit.connection()).await?;
+    let owner = Owner::Partner(partner.account.into());
+    let subject = Subject::order(&id, owner);
+    unit.concerns(subject.clone());
+    let recorded = unit.record_all(first_records(&subject, &new.model, &new.stored));
+    let events = recorded.event_ids();
+    let change = |status| Change { status, at: now, actor: partner.actor(), service: Service::MesApi };
+    // The records of its creation and of its two status changes.
+    let history = [(Initiated, events[0]), (FileUploaded, events[2]), (Submitted, events[3])]
+        .map(|(status, event)| (change(status), event));
+    let order = Order {
+        id,
+        status: Submitted,
+        owner,
+        material: new.fields.material,
+        quantity: new.fields.quantity,
+        comment: new.fields.comment.clone(),
+        model: Some(new.model.clone()),
+        price: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let arrival = Arrival {
+        order: &order,
+        model_key: &new.stored.key,
+        price_status: PriceStatus::Queued,
+        history: history.iter().map(|(change, event)| NewChange { change, event_id: Some(*event) }).collect(),
+    };
+    store::insert(recorded, &[arrival]).await?;
+    prices.queue(unit, [(&order.id, TraceContext::current())]).await?;
+    let order = outbound::enqueue(unit, MessageType::OrderPartnerSubmitted, &order.id).await?.into();
+    if let Some(request) = &request {
+        request.store(unit, &order).await?;
+    }
+    Ok(Placed::New(order))
+}
+
+/// A partner's order comes with its model and is placed at once.
+fn first_records(subject: &Subject, model: &Model, stored: &StoredModel) -> [Record<OfChange>; 5] {
+    let of = |action| Record::of_change(action, subject.clone());
+    [
+        of(Action::OrderCreated).in_status(Initiated),
+        of(Action::OrderModelUploaded).file(stored.bytes, model.format.extension()),
+        of(Action::OrderStatusChanged).status(Initiated, FileUploaded),
+        of(Action::OrderStatusChanged).status(FileUploaded, Submitted),
+        changed(subject.clone(), PriceStatus::NONE, PriceStatus::Queued),
+    ]
+}
+
+/// An order of the partner's own, with its history.
+///
+/// # Errors
+///
+/// `404` if there is none, or it is another partner's.
+pub(crate) async fn get_order(core: &Core, partner: Caller, id: &OrderId) -> Result<PartnerOrder, ApiError> {
+    let mut connection = core.database.connection().await?;
+    let stored = store::find(&mut connection, id).await?;
+    let own = stored.filter(|stored| stored.order.order.owner == Owner::Partner(partner.account.into()));
+    let order = own.ok_or_else(Rejection::no_such_order)?.order;
+    let history = store::history(&mut connection, id).await?;
+    Ok(OrderDetails { order, history }.into())
+}

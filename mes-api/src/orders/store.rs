@@ -1,0 +1,356 @@
+//! Orders in the MES's database: the SQL.
+//!
+//! An order is locked before it is changed ([`lock`]), so that a decision about it holds until the commit. What changes one
+//! takes the proof that the change is recorded.
+
+use std::collections::HashSet;
+
+use catalogue::Service;
+use common::{
+    domain::{
+        Actor, Change, CustomerId, EventId, Material, Model, ModelFormat, OperatorId, Order, OrderId, OrderStatus,
+        Owner, PartnerId, Price,
+    },
+    failure::{ErrorType, Failure, FailureContext as _},
+    page::Cursor,
+    unit_of_work::Recorded,
+};
+use serde::Serialize;
+use sqlx::{PgConnection, types::Json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{
+    order::{MesOrder, StoredOrder},
+    price_status::PriceStatus,
+};
+
+/// A row of `orders`.
+struct Row {
+    id: OrderId,
+    status: OrderStatus,
+    customer_id: Option<CustomerId>,
+    partner_id: Option<PartnerId>,
+    material: Material,
+    quantity: i32,
+    comment: Option<String>,
+    model_filename: String,
+    model_format: ModelFormat,
+    model_bytes: i64,
+    model_sha256: String,
+    model_key: String,
+    price_amount_minor: Option<i64>,
+    price_currency: Option<String>,
+    price_status: PriceStatus,
+    price_failure: Option<String>,
+    operator_id: Option<OperatorId>,
+    created_at: OffsetDateTime,
+    updated_at: OffsetDateTime,
+}
+
+impl TryFrom<Row> for StoredOrder {
+    type Error = Failure;
+
+    fn try_from(row: Row) -> Result<Self, Failure> {
+        // The constraint orders_have_one_owner leaves no third case.
+        let owner = Owner::from_columns(row.customer_id, row.partner_id);
+        let owner = owner.ok_or(Failure::bare(ErrorType::Internal, "an order has no owner"))?;
+        let model = Model {
+            filename: row.model_filename,
+            format: row.model_format,
+            bytes: row.model_bytes,
+            sha256: row.model_sha256,
+        };
+        let price = row.price_amount_minor.zip(row.price_currency);
+        let order = Order {
+            id: row.id,
+            status: row.status,
+            owner,
+            material: row.material,
+            quantity: row.quantity,
+            comment: row.comment,
+            model: Some(model.clone()),
+            price: price.map(|(amount_minor, currency)| Price { amount_minor, currency }),
+            created_at: row.created_at,
+            updated_at: row.updated_at,
+        };
+        Ok(Self {
+            order: MesOrder {
+                order,
+                operator_id: row.operator_id,
+                price_status: row.price_status,
+                price_failure: row.price_failure,
+            },
+            model,
+            model_key: row.model_key,
+        })
+    }
+}
+
+/// Reads whole rows of `orders`; the argument begins with `FROM`.
+macro_rules! select {
+    ($rest:tt $(, $argument:expr)*) => {
+        sqlx::query_as!(
+            Row,
+            r#"SELECT id AS "id: OrderId", status AS "status: OrderStatus", customer_id AS "customer_id: CustomerId",
+                   partner_id AS "partner_id: PartnerId",
+                   material AS "material: Material", quantity, comment, model_filename,
+                   model_format AS "model_format: ModelFormat", model_bytes, model_sha256, model_key,
+                   price_amount_minor, price_currency, price_status AS "price_status: PriceStatus", price_failure,
+                   operator_id AS "operator_id: OperatorId", created_at, updated_at
+               "# + $rest
+            $(, $argument)*
+        )
+    };
+}
+
+/// The order with this number.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn find(connection: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Failure> {
+    let row = select!("FROM orders WHERE id = $1", id.as_str());
+    let row = row.fetch_optional(connection).await.failure("reading an order")?;
+    row.map(StoredOrder::try_from).transpose()
+}
+
+/// The order with this number, locked until the transaction ends.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn lock(transaction: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Failure> {
+    let row = select!("FROM orders WHERE id = $1 FOR UPDATE", id.as_str());
+    let row = row.fetch_optional(transaction).await.failure("locking an order")?;
+    row.map(StoredOrder::try_from).transpose()
+}
+
+/// At most `limit` orders, newest first, after `after`.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn list(
+    connection: &mut PgConnection,
+    status: Option<OrderStatus>,
+    limit: i64,
+    after: Option<Cursor>,
+) -> Result<Vec<MesOrder>, Failure> {
+    let statuses = status.map_or(OrderStatus::ALL.to_vec(), |status| vec![status]);
+    let statuses: Vec<_> = statuses.into_iter().map(OrderStatus::name).collect();
+    let (at, id) = after.map(|after| (after.at, after.id)).unzip();
+    // Status by status, each along the index, and the newest of all these: with a filter or without, no plan for this reads
+    // more than a page of every status, whatever the statistics are.
+    let rows = select!(
+        "FROM unnest($1::text[]) AS wanted (wanted_status) CROSS JOIN LATERAL (
+             SELECT * FROM orders
+             WHERE status = wanted_status AND (created_at, id) < (coalesce($2, 'infinity'::timestamptz), coalesce($3, ''))
+             ORDER BY created_at DESC, id DESC LIMIT $4
+         ) AS newest
+         ORDER BY created_at DESC, id DESC LIMIT $4",
+        &statuses as &[&str],
+        at,
+        id.as_ref().map(OrderId::as_str),
+        limit
+    );
+    let rows = rows.fetch_all(connection).await.failure("listing orders")?;
+    rows.into_iter().map(|row| StoredOrder::try_from(row).map(|stored| stored.order)).collect()
+}
+
+/// The history of an order, the oldest change first.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn history(connection: &mut PgConnection, id: &OrderId) -> Result<Vec<Change>, Failure> {
+    let rows = sqlx::query_as!(
+        Change,
+        r#"SELECT status AS "status: OrderStatus", at, actor AS "actor: Actor", service AS "service: Service"
+           FROM order_history WHERE order_id = $1"#,
+        id.as_str()
+    );
+    let mut changes = rows.fetch_all(connection).await.failure("reading an order's history")?;
+    // Statuses are linear, while two of them may have been set in the same instant.
+    changes.sort_unstable_by_key(|change| change.status);
+    Ok(changes)
+}
+
+/// A number for a new partner order, and the time.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn number_partner_order(transaction: &mut PgConnection) -> Result<(OrderId, OffsetDateTime), Failure> {
+    let row = sqlx::query!(r#"SELECT nextval('partner_order_number') AS "number!", now() AS "now!""#);
+    let row = row.fetch_one(transaction).await.failure("numbering an order")?;
+    let id = format!("P-{}", row.number).parse();
+    let id = id.map_err(|error| Failure::new(ErrorType::Internal, "numbering an order", error))?;
+    Ok((id, row.now))
+}
+
+/// A change of an order's status, with the id of its record if the MES wrote one.
+#[derive(Debug, Serialize)]
+pub struct NewChange<'a> {
+    /// The change.
+    #[serde(flatten)]
+    pub change: &'a Change,
+    /// The id of its record.
+    pub event_id: Option<EventId>,
+}
+
+/// An order that the MES doesn't have yet.
+#[derive(Debug, Serialize)]
+pub struct Arrival<'a> {
+    /// The order; it has a model.
+    #[serde(flatten)]
+    pub order: &'a Order,
+    /// The key of its 3D model in the model store.
+    pub model_key: &'a str,
+    /// How far the calculation of its price is.
+    pub price_status: PriceStatus,
+    /// Its history.
+    pub history: Vec<NewChange<'a>>,
+}
+
+/// Adds those of these orders that the MES doesn't have yet, and returns their numbers. No two of them may have the same
+/// one.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn insert(mut recorded: Recorded<'_>, orders: &[Arrival<'_>]) -> Result<HashSet<OrderId>, Failure> {
+    // As one document: PostgreSQL's work for a statement, such as reading the table's constraints, is done once for all.
+    let inserted = sqlx::query_scalar!(
+        r#"WITH new AS MATERIALIZED (
+               SELECT * FROM jsonb_to_recordset($1) AS new (
+                   id text, status text, customer_id uuid, partner_id uuid, material text, quantity integer, comment text,
+                   model jsonb, model_key text, price jsonb, price_status text, created_at timestamptz,
+                   updated_at timestamptz, history jsonb)
+           ), stored AS (
+               INSERT INTO orders (id, status, customer_id, partner_id, material, quantity, comment, model_filename,
+                   model_format, model_bytes, model_sha256, model_key, price_amount_minor, price_currency, price_status,
+                   created_at, updated_at)
+               SELECT id, status, customer_id, partner_id, material, quantity, comment, model->>'filename',
+                   model->>'format', (model->>'bytes')::bigint, model->>'sha256', model_key,
+                   (price->>'amount_minor')::bigint, price->>'currency', price_status, created_at, updated_at
+               FROM new
+               ON CONFLICT (id) DO NOTHING
+               RETURNING id
+           ), history AS (
+               INSERT INTO order_history (order_id, status, at, actor, service, event_id)
+               SELECT id, change.status, at, actor, service, event_id
+               FROM stored JOIN new USING (id) CROSS JOIN jsonb_to_recordset(history) AS change (
+                   status text, at timestamptz, actor text, service text, event_id uuid)
+           )
+           SELECT id AS "id: OrderId" FROM stored"#,
+        Json(orders) as _
+    );
+    Ok(inserted.fetch_all(recorded.connection()).await.failure("adding orders")?.into_iter().collect())
+}
+
+async fn add_history(mut recorded: Recorded<'_>, id: &OrderId, changes: &[NewChange<'_>]) -> Result<(), Failure> {
+    let (statuses, times): (Vec<_>, Vec<_>) =
+        changes.iter().map(|new| (new.change.status.name(), new.change.at)).unzip();
+    let (actors, services): (Vec<_>, Vec<_>) =
+        changes.iter().map(|new| (new.change.actor.to_string(), new.change.service.name())).unzip();
+    let event_ids: Vec<_> = changes.iter().map(|new| new.event_id.map(EventId::uuid)).collect();
+    let inserted = sqlx::query!(
+        "INSERT INTO order_history (order_id, status, at, actor, service, event_id)
+         SELECT $1, * FROM unnest($2::text[], $3::timestamptz[], $4::text[], $5::text[], $6::uuid[])",
+        id.as_str(),
+        &statuses as &[&str],
+        &times,
+        &actors,
+        &services as &[&str],
+        &event_ids as &[Option<Uuid>]
+    );
+    inserted.execute(recorded.connection()).await.failure("adding to an order's history")?;
+    Ok(())
+}
+
+/// Makes changes that another service has made: sets the last one's status, and adds all of them to the history as they are,
+/// each with the id of its record here.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn copy_changes(mut recorded: Recorded<'_>, id: &OrderId, changes: &[NewChange<'_>]) -> Result<(), Failure> {
+    let Some(NewChange { change: last, .. }) = changes.last() else {
+        return Ok(());
+    };
+    sqlx::query!(
+        "UPDATE orders SET status = $2, updated_at = greatest(updated_at, $3) WHERE id = $1",
+        id.as_str(),
+        last.status.name(),
+        last.at
+    )
+    .execute(recorded.connection())
+    .await
+    .failure("changing an order's status")?;
+    add_history(recorded, id, changes).await
+}
+
+/// Sets the next status, now, and adds it to the history. Whether that is allowed is decided before, under the lock.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn advance(mut recorded: Recorded<'_>, id: &OrderId, to: OrderStatus, actor: Actor) -> Result<(), Failure> {
+    // The clock and not the transaction's time: a transaction that waited for the lock comes after the one before.
+    sqlx::query!(
+        "WITH changed AS (
+             UPDATE orders SET status = $2, updated_at = clock_timestamp() WHERE id = $1 RETURNING updated_at
+         )
+         INSERT INTO order_history (order_id, status, at, actor, service, event_id)
+         SELECT $1, $2, updated_at, $3, $4, $5 FROM changed",
+        id.as_str(),
+        to.name(),
+        actor.to_string(),
+        Service::MesApi.name(),
+        recorded.event_id().uuid()
+    )
+    .execute(recorded.connection())
+    .await
+    .failure("changing an order's status")?;
+    Ok(())
+}
+
+/// Assigns an order to an operator.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn assign(mut recorded: Recorded<'_>, id: &OrderId, operator: OperatorId) -> Result<(), Failure> {
+    let assigned = sqlx::query!("UPDATE orders SET operator_id = $2 WHERE id = $1", id.as_str(), operator.uuid());
+    assigned.execute(recorded.connection()).await.failure("assigning an operator")?;
+    Ok(())
+}
+
+/// Sets how far the calculation of the price is, with the price or with the reason why there is none.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn set_price(
+    mut recorded: Recorded<'_>,
+    id: &OrderId,
+    status: PriceStatus,
+    price: Option<&Price>,
+    failure: Option<&str>,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "UPDATE orders SET price_status = $2, price_amount_minor = $3, price_currency = $4, price_failure = $5,
+             updated_at = clock_timestamp()
+         WHERE id = $1",
+        id.as_str(),
+        status.name(),
+        price.map(|price| price.amount_minor),
+        price.map(|price| price.currency.as_str()),
+        failure
+    )
+    .execute(recorded.connection())
+    .await
+    .failure("setting a price")?;
+    Ok(())
+}

@@ -1,0 +1,3 @@
+//! Customers' orders.
+
+pub(crate) mod commands;
