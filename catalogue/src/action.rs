@@ -92,7 +92,8 @@ impl Action {
         }
     }
 
-    /// The levels of its record. An action that fails because of an internal failure is recorded as [`Level::Error`] instead.
+    /// The levels of its record. An action that fails because of an internal failure is recorded as [`Level::Error`]
+    /// instead.
     #[must_use]
     pub const fn levels(self) -> &'static [Level] {
         match self {

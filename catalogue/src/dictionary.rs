@@ -12,9 +12,9 @@ use crate::{
 const INTRODUCTION: &str = "\
 # Dictionary of the log records
 
-The actions, error types and fields of a record, and their meanings. This page is written from the code (`catalogue/src`),
-and a test compares them; `UPDATE_DICTIONARY=1 cargo test -p catalogue` writes it anew. The rules behind it are in
-[logging.md](logging.md).
+The actions, error types and fields of a record, and their meanings. This page is written from the code
+(`catalogue/src`), and a test compares them; `UPDATE_DICTIONARY=1 cargo test -p catalogue` writes it anew. The rules
+behind it are in [logging.md](logging.md).
 ";
 
 /// The whole page.
@@ -30,8 +30,8 @@ pub fn markdown() -> String {
 fn actions(page: &mut String) {
     page.push_str(
         "\n## Actions (`event.action`)\n\n\
-         When an action fails because of an internal failure, its record has level error, `event.outcome` failure, `error.type`,\n\
-         `error.message` and those of the action's fields that are known by then.\n\n\
+         When an action fails because of an internal failure, its record has level error, `event.outcome` failure,\n\
+         `error.type`, `error.message` and those of the action's fields that are known by then.\n\n\
          | action | meaning | written by | level | fields |\n| --- | --- | --- | --- | --- |\n",
     );
     for action in Action::ALL {

@@ -1,5 +1,5 @@
-//! The fields of a record. A name comes from ECS if it has one, else from OpenTelemetry's semantic conventions, else it is
-//! Alexandrite's own.
+//! The fields of a record. A name comes from ECS if it has one, else from OpenTelemetry's semantic conventions, else it
+//! is Alexandrite's own.
 
 /// The type of a field in Elasticsearch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

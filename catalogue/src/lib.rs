@@ -1,7 +1,7 @@
 //! The catalogue of the log record: its events, fields and error types, and the services that write it.
 //!
-//! The services write these names, and Elasticsearch's mapping, Kibana's searches and `docs/dictionary.md` use them. Tests
-//! compare all of them.
+//! The services write these names, and Elasticsearch's mapping, Kibana's searches and `docs/dictionary.md` use them.
+//! Tests compare all of them.
 
 pub mod action;
 pub mod dictionary;

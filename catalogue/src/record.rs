@@ -78,8 +78,9 @@ impl Record<'_> {
         violations
     }
 
-    /// Whether the action itself reports an error, so that its record needs all of its fields. Any other error means that
-    /// the action failed: its subject was not created or can't be read, so the record carries only the known fields.
+    /// Whether the action itself reports an error, so that its record needs all of its fields. Any other error means
+    /// that the action failed: its subject was not created or can't be read, so the record carries only the known
+    /// fields.
     fn reports_an_error(&self, action: Action) -> bool {
         match action {
             Action::HttpRequest => true,

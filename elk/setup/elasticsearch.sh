@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Sets up Elasticsearch: templates, retention, and with ELASTICSEARCH_ACCOUNTS=api roles and users. Idempotent. Exits at the
-# first failure; features that this Elasticsearch lacks are listed at the end.
+# Sets up Elasticsearch: templates, retention, and with ELASTICSEARCH_ACCOUNTS=api roles and users. Idempotent. Exits at
+# the first failure; features that this Elasticsearch lacks are listed at the end.
 set -euo pipefail
 
 # shellcheck source=accounts.sh
 . /alexandrite/setup/accounts.sh
 left_out=()
 
-# request METHOD PATH [FILE]: prints the response's body, then its status. FILE is the body; - stands for standard input.
+# request METHOD PATH [FILE]: prints the response's body, then its status. FILE is the body; - stands for standard
+# input.
 request() {
   local body=()
   [[ -z ${3-} ]] || body=(-H 'Content-Type: application/json' --data-binary "@$3")

@@ -30,8 +30,9 @@ pub fn component_templates() -> impl Iterator<Item = (&'static str, Value)> {
     [("alexandrite-mappings", embedded(include_str!("../elasticsearch/mappings.json")))].into_iter()
 }
 
-/// The name and body of the component template that assigns [`ilm_policy`] to the indices. Only for an Elasticsearch with
-/// the ILM module: without it the setting is rejected, and the index template ignores that this component is missing.
+/// The name and body of the component template that assigns [`ilm_policy`] to the indices. Only for an Elasticsearch
+/// with the ILM module: without it the setting is rejected, and the index template ignores that this component is
+/// missing.
 #[must_use]
 pub fn retention_template() -> (&'static str, Value) {
     ("alexandrite-retention", embedded(include_str!("../elasticsearch/retention.json")))

@@ -1,5 +1,5 @@
-//! Elasticsearch's setup and the shipper's configuration, embedded from this folder's files for the local runner and the
-//! tests, and the generator of Kibana's saved objects.
+//! Elasticsearch's setup and the shipper's configuration, embedded from this folder's files for the local runner and
+//! the tests, and the generator of Kibana's saved objects.
 
 mod elasticsearch;
 pub mod kibana;

@@ -1,4 +1,5 @@
-//! The catalogue agrees with Elasticsearch's mapping and the shipper; templates, roles and Kibana's objects are consistent.
+//! The catalogue agrees with Elasticsearch's mapping and the shipper; templates, roles and Kibana's objects are
+//! consistent.
 
 use std::{collections::HashSet, env, fs, path::Path};
 

@@ -1,4 +1,5 @@
-//! The configurations of Filebeat, Logstash, APM Server and Kibana agree with the code and with rsyslog's configuration.
+//! The configurations of Filebeat, Logstash, APM Server and Kibana agree with the code and with rsyslog's
+//! configuration.
 
 use std::collections::BTreeSet;
 

@@ -2,12 +2,12 @@
 //!
 //! A surface is closed and consistently oriented if every directed edge a→b is matched by as many b→a. That is an
 //! equality of two multisets: the directed edges, and the same edges reversed. Both are folded into a product in the
-//! field of integers modulo the prime 2⁶¹ − 1, where an edge a→b becomes the factor `x + F·a + T·b`, with secret
-//! random keys `x`, `F` and `T`. Equal multisets have equal products, so a closed surface always passes. Different
-//! multisets are different polynomials in the keys (linear factors with coefficient 1 at `x` are distinct primes), whose
-//! degree is the number n of edges, and such polynomials agree at a random point with a probability of at most n / 2⁶¹
-//! (the Schwartz–Zippel lemma): below 1 in 10¹¹ for five million triangles. The keys are random for each model, and
-//! nothing that depends on them is published, so a file can't be constructed to fit them.
+//! field of integers modulo the prime 2⁶¹ − 1, where an edge a→b becomes the factor `x + F·a + T·b`, with secret random
+//! keys `x`, `F` and `T`. Equal multisets have equal products, so a closed surface always passes. Different multisets
+//! are different polynomials in the keys (linear factors with coefficient 1 at `x` are distinct primes), whose degree
+//! is the number n of edges, and such polynomials agree at a random point with a probability of at most n / 2⁶¹ (the
+//! Schwartz–Zippel lemma): below 1 in 10¹¹ for five million triangles. The keys are random for each model, and nothing
+//! that depends on them is published, so a file can't be constructed to fit them.
 //!
 //! Vertices are identified by their coordinates in single precision, the precision of binary STL, so that all formats
 //! agree. Merging vertices can't open a closed surface. The edges of a triangle with two equal corners match each

@@ -34,8 +34,8 @@ impl Format {
     }
 }
 
-/// Checks whether the first bytes of a file can be those of `format`. Returns false only for content that contradicts the
-/// format, such as a picture, a document or an archive; `measure` reads the whole file.
+/// Checks whether the first bytes of a file can be those of `format`. Returns false only for content that contradicts
+/// the format, such as a picture, a document or an archive; `measure` reads the whole file.
 ///
 /// `head` is the first few hundred bytes or more, `total_len` the length of the whole file if it is known.
 #[must_use]

@@ -114,8 +114,8 @@ impl Mesh {
         Ok(doubled.value() / 2.0 + self.polygons_excess(map_area)?)
     }
 
-    /// The difference between the polygons' areas and those of their triangles: zero, or negative for a concave polygon,
-    /// some of whose triangles lie outside of it and overlap others.
+    /// The difference between the polygons' areas and those of their triangles: zero, or negative for a concave
+    /// polygon, some of whose triangles lie outside of it and overlap others.
     ///
     /// Polygons that aren't flat are left out: their surface is that of their triangles.
     fn polygons_excess(&self, map_area: impl Fn(Vector) -> Vector) -> Result<f64, MeshError> {

@@ -1,8 +1,8 @@
 //! Reads a 3D model, checks that its surface is closed, and measures its number of triangles, volume and surface.
 //!
-//! The input is the whole file in memory and is not trusted: declared counts size no allocation, names inside the file are
-//! never opened, nesting is bounded, and the unpacked size is limited by [`Limits`]. The cost is linear in the size of the
-//! unpacked file.
+//! The input is the whole file in memory and is not trusted: declared counts size no allocation, names inside the file
+//! are never opened, nesting is bounded, and the unpacked size is limited by [`Limits`]. The cost is linear in the size
+//! of the unpacked file.
 //!
 //! ```
 //! use mesh::{Format, Limits, measure};
@@ -35,8 +35,8 @@ pub use limits::{Limits, Measures};
 
 /// Reads a whole model file and measures it. Lengths are millimetres, unless a 3MF file names another unit.
 ///
-/// Several shells add up; a shell inside another one that faces the other way is a cavity. A model that faces inwards as a
-/// whole is measured as if it faced outwards. Overlaps count twice.
+/// Several shells add up; a shell inside another one that faces the other way is a cavity. A model that faces inwards
+/// as a whole is measured as if it faced outwards. Overlaps count twice.
 ///
 /// Takes milliseconds to seconds of CPU time, so an asynchronous caller runs it on a blocking thread.
 ///

@@ -1,7 +1,7 @@
 //! Wavefront OBJ: vertices (`v`) and faces (`f`). Everything else is skipped, including materials and their files.
 //!
-//! Not based on a general reader, because that allocates per face and per group, converts to meshes for drawing in single
-//! precision, and doesn't support continued lines.
+//! Not based on a general reader, because that allocates per face and per group, converts to meshes for drawing in
+//! single precision, and doesn't support continued lines.
 
 use crate::error::MeshError;
 use crate::indexed::{Budget, Mesh};
@@ -65,8 +65,8 @@ fn read_face(cursor: &mut Cursor<'_>, mesh: &mut Mesh, budget: &mut Budget) -> R
     Ok(())
 }
 
-/// The index of the next corner's vertex (`7`, `7/1`, `7//2`, `7/1/2`, or `-1` for the last vertex), from 0; `None` at the
-/// end of the line. It is not checked here, because a vertex may follow the faces that use it.
+/// The index of the next corner's vertex (`7`, `7/1`, `7//2`, `7/1/2`, or `-1` for the last vertex), from 0; `None` at
+/// the end of the line. It is not checked here, because a vertex may follow the faces that use it.
 #[inline]
 fn read_corner(cursor: &mut Cursor<'_>, mesh: &Mesh) -> Result<Option<u32>, MeshError> {
     skip_blanks(cursor);

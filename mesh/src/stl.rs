@@ -1,7 +1,7 @@
 //! STL, binary and ASCII. Triangles are measured in place, without storing them.
 //!
-//! Not based on a general reader, because these build an indexed mesh that measuring doesn't need, and reject files that
-//! CAD programs write: several solids in a file, upper case, normals that are not numbers.
+//! Not based on a general reader, because these build an indexed mesh that measuring doesn't need, and reject files
+//! that CAD programs write: several solids in a file, upper case, normals that are not numbers.
 
 use crate::closed::{Balance, EdgeCount, Key};
 use crate::error::MeshError;
@@ -31,7 +31,8 @@ enum Encoding<'a> {
     Ascii(&'a [u8]),
 }
 
-/// The encoding. The length is checked before the first word, because some CAD programs begin binary files with `solid`.
+/// The encoding. The length is checked before the first word, because some CAD programs begin binary files with
+/// `solid`.
 fn recognise(bytes: &[u8]) -> Result<Encoding<'_>, MeshError> {
     if bytes.trim_ascii().is_empty() {
         return Err(MeshError::Empty);

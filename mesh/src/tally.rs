@@ -1,8 +1,8 @@
 //! Sums of volume and surface over triangles, and the vectors for it.
 //!
-//! By the divergence theorem, the volume is the sum of the signed volumes of the tetrahedra between a fixed point and each
-//! triangle. The fixed point is the first vertex, so that a model far from the origin loses no precision. Both sums are
-//! compensated (Kahan), so that millions of triangles lose none either.
+//! By the divergence theorem, the volume is the sum of the signed volumes of the tetrahedra between a fixed point and
+//! each triangle. The fixed point is the first vertex, so that a model far from the origin loses no precision. Both
+//! sums are compensated (Kahan), so that millions of triangles lose none either.
 
 /// A point or a vector.
 pub(crate) type Vector = [f64; 3];

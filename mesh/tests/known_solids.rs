@@ -30,8 +30,8 @@ fn assert_close(actual: f64, expected: f64, tolerance: f64, what: &str) {
     assert!((actual - expected).abs() <= tolerance * expected, "{what}: {actual} instead of {expected}");
 }
 
-/// The volume of the polyhedron of `solids::torus`: a polygon of `n` corners that is turned around an axis in `n` straight
-/// steps. The volume of each step follows from Pappus' theorem with a chord instead of the arc.
+/// The volume of the polyhedron of `solids::torus`: a polygon of `n` corners that is turned around an axis in `n`
+/// straight steps. The volume of each step follows from Pappus' theorem with a chord instead of the arc.
 fn polyhedral_torus_volume(ring: f64, tube: f64, n: f64) -> f64 {
     let polygon = n / 2.0 * tube * tube * (TAU / n).sin();
     let turned = n * (TAU / n).sin();
@@ -53,7 +53,8 @@ fn a_cube_with_a_square_hole_is_measured_exactly() {
 
 #[test]
 fn a_sphere_of_few_segments_has_the_volume_of_its_polyhedron() {
-    // Each segment is a wedge between two half polygons: frusta whose horizontal sections are triangles of the angle τ/n.
+    // Each segment is a wedge between two half polygons: frusta whose horizontal sections are triangles of the angle
+    // τ/n.
     let (radius, segments) = (7.0, 16_u32);
     let rows = segments / 2;
     let circle = |row: u32| (PI * f64::from(row) / f64::from(rows)).sin_cos();

@@ -313,8 +313,8 @@ fn access() -> Dashboard {
     }
 }
 
-/// The records of changes of an order's status, one per change. Shop and CRM record all of them except the first three of a
-/// partner's order, which only the MES records.
+/// The records of changes of an order's status, one per change. Shop and CRM record all of them except the first three
+/// of a partner's order, which only the MES records.
 fn every_change_once() -> String {
     format!(
         "({}) AND event.outcome:\"success\" AND (name:(\"shop-api\" OR \"crm-api\") \

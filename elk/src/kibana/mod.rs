@@ -1,8 +1,8 @@
 //! Kibana's saved objects: the data view, the saved searches and the dashboards, as one file that Kibana imports.
 //!
-//! `elk/kibana/alexandrite.ndjson` is generated from here, and a test compares them; `UPDATE_KIBANA=1 cargo test -p elk`
-//! writes it anew. Queries are in Lucene's syntax, which Elasticsearch understands without Kibana, so that tests can run
-//! the queries of the panels.
+//! `elk/kibana/alexandrite.ndjson` is generated from here, and a test compares them; `UPDATE_KIBANA=1 cargo test -p
+//! elk` writes it anew. Queries are in Lucene's syntax, which Elasticsearch understands without Kibana, so that tests
+//! can run the queries of the panels.
 
 mod dashboard;
 mod dashboards;

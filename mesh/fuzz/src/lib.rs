@@ -1,5 +1,5 @@
-//! The properties of every file: no panic, memory in proportion to its size, not to the sizes that it declares, and plausible
-//! measures. The fuzzer itself limits the time.
+//! The properties of every file: no panic, memory in proportion to its size, not to the sizes that it declares, and
+//! plausible measures. The fuzzer itself limits the time.
 
 use std::f64::consts::PI;
 
@@ -13,11 +13,12 @@ static MEMORY: PeakAlloc = PeakAlloc;
 /// Limits that a small file can exceed.
 const LIMITS: Limits = Limits { max_triangles: 20_000, max_vertices: 10_000, max_unpacked_bytes: 4 << 20 };
 
-/// The memory that a reader needs for any file: the windows, tables and elements of a 3MF file, each of which is bounded.
+/// The memory that a reader needs for any file: the windows, tables and elements of a 3MF file, each of which is
+/// bounded.
 const FIXED_MEMORY: usize = 16 << 20;
 
-/// The memory per byte of a file. A triangle takes at least two bytes in an OBJ, and 36 in memory while lists grow and edges
-/// are counted.
+/// The memory per byte of a file. A triangle takes at least two bytes in an OBJ, and 36 in memory while lists grow and
+/// edges are counted.
 const MEMORY_PER_BYTE: usize = 48;
 
 /// Measures a file and checks the result.

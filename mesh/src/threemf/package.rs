@@ -1,7 +1,7 @@
 //! The container of a 3MF file: a zip archive whose parts are read one after the other, as streams.
 //!
-//! The names of parts are only compared with each other. Declared sizes are ignored: the unpacked bytes are counted while
-//! they are unpacked, over all parts together.
+//! The names of parts are only compared with each other. Declared sizes are ignored: the unpacked bytes are counted
+//! while they are unpacked, over all parts together.
 
 use std::cell::Cell;
 use std::collections::HashMap;

@@ -81,8 +81,8 @@ impl Element {
     }
 }
 
-/// The reader of one model part, with a method for each element that contains others. Elements of extensions are skipped
-/// with their content, so that nothing in them is taken for a part of the model.
+/// The reader of one model part, with a method for each element that contains others. Elements of extensions are
+/// skipped with their content, so that nothing in them is taken for a part of the model.
 struct ModelReader<'r> {
     package: &'r Package<'r>,
     part: PartId,

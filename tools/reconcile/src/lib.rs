@@ -1,8 +1,8 @@
 //! Compares the histories of orders in the databases with the records in the log.
 //!
 //! There are three streams, each sorted by order: the history in the shop's database, the history in the MES's, and the
-//! records in Elasticsearch. They are merged order by order, so the memory doesn't depend on the number of orders. Orders
-//! with findings are compared again until their records and messages have had time to arrive.
+//! records in Elasticsearch. They are merged order by order, so the memory doesn't depend on the number of orders.
+//! Orders with findings are compared again until their records and messages have had time to arrive.
 //!
 //! A row of a history that has an `event_id` has exactly one record, under that id. A row without one was received from
 //! the other database's service, whose row has it.
