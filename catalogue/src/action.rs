@@ -1,26 +1,26 @@
-//! What a record can report: the values of `event.action`, and what each of them promises.
+//! Actions: the values of [`field::EVENT_ACTION`], with the services, levels and fields of each one's record.
 
-use crate::{Service, field};
+use crate::{field, names::names, service::Service};
 
-/// How serious a record is: the values of [`field::LEVEL`].
+/// The severity of a record: the values of [`field::LEVEL`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// What was meant to happen.
+    /// Normal operation.
     Info = 30,
-    /// Somebody should look at it when there is time.
+    /// Needs attention, but not at once.
     Warn = 40,
-    /// Something of ours failed.
+    /// An internal failure.
     Error = 50,
 }
 
 impl Level {
-    /// The number in the record.
+    /// The value in the record.
     #[must_use]
     pub const fn number(self) -> u64 {
         self as u64
     }
 
-    /// The word for people.
+    /// The name for display.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,7 +31,7 @@ impl Level {
     }
 }
 
-/// What an action's record has to carry, beside the fields of every record.
+/// A field, or a choice of fields, that an action's record must carry besides the fields of every record.
 #[derive(Clone, Copy, Debug)]
 pub enum Requirement {
     /// This field.
@@ -40,132 +40,35 @@ pub enum Requirement {
     OneOf(&'static [&'static str]),
     /// One of these fields, if one of these services writes the record.
     OneOfFrom(&'static [&'static str], &'static [Service]),
-    /// This field, once the calculation of the price has ended, well or not.
+    /// This field, once the price calculation has ended, successfully or not.
     FieldWhenEnded(&'static str),
 }
 
-/// One event of the catalogue.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Action {
-    /// A new order exists.
-    OrderCreated,
-    /// An order went one status on.
-    OrderStatusChanged,
-    /// A 3D model was stored for an order.
-    OrderModelUploaded,
-    /// An operator took an order.
-    OrderOperatorAssigned,
-    /// The calculation of a price went on, or ended.
-    OrderPriceStatusChanged,
-    /// An order is in its status for longer than that status allows.
-    OrderStuck,
-    /// An order has been on its way for longer than a whole order may take.
-    OrderOverdue,
-    /// A customer has left an order lying that wasn't submitted.
-    OrderAbandoned,
-    /// The broker has confirmed a message.
-    MessagePublished,
-    /// A message has taken effect.
-    MessageConsumed,
-    /// A message could not be published or handled yet; it will be tried again.
-    MessageRetried,
-    /// A message can't be handled and went to the dead letters.
-    MessageDeadLettered,
-    /// A dead letter was put back into its queue.
-    MessageReplayed,
-    /// A login was refused.
-    LoginFailed,
-    /// A login was refused for the third time in a row, or more often.
-    LoginFailedRepeatedly,
-    /// A request was answered, or its client went away.
-    HttpRequest,
-    /// A service came up or went down.
-    ServiceLifecycle,
-    /// A service is there.
-    ServiceHeartbeat,
+names! {
+    /// One event of the catalogue.
+    Action {
+        OrderCreated = "order.created", "An order was created.";
+        OrderStatusChanged = "order.status_changed", "An order moved to its next status.";
+        OrderModelUploaded = "order.model_uploaded", "A 3D model was stored for an order, or replaced.";
+        OrderOperatorAssigned = "order.operator_assigned", "An operator took an order.";
+        OrderPriceStatusChanged = "order.price_status_changed", "A price calculation advanced or ended.";
+        OrderStuck = "order.stuck", "An order has been in its status for longer than that status allows; once per order and status.";
+        OrderOverdue = "order.overdue", "An order was submitted longer ago than a whole order may take, and is not closed; once per order.";
+        OrderAbandoned = "order.abandoned", "A customer has stopped working on an order before submitting it; once per order and status.";
+        MessagePublished = "message.published", "The broker confirmed a message.";
+        MessageConsumed = "message.consumed", "A message took effect.";
+        MessageRetried = "message.retried", "A message could not be published or handled yet; it will be retried.";
+        MessageDeadLettered = "message.dead_lettered", "A message can't be handled and went to the dead letters.";
+        MessageReplayed = "message.replayed", "A dead letter was put back into its queue on request.";
+        LoginFailed = "auth.login_failed", "A login was refused.";
+        LoginFailedRepeatedly = "auth.login_failed_repeatedly", "A login was refused for the third time in a row within 15 minutes, or more often.";
+        HttpRequest = "http.request", "A response was sent, or the client disconnected before it.";
+        ServiceLifecycle = "service.lifecycle", "A service started or stopped, or runs without the broker for a while.";
+        ServiceHeartbeat = "service.heartbeat", "A service is running; repeated at a fixed interval, so that its absence can be detected.";
+    }
 }
 
 impl Action {
-    /// Every action, in the dictionary's order.
-    pub const ALL: [Self; 18] = [
-        Self::OrderCreated,
-        Self::OrderStatusChanged,
-        Self::OrderModelUploaded,
-        Self::OrderOperatorAssigned,
-        Self::OrderPriceStatusChanged,
-        Self::OrderStuck,
-        Self::OrderOverdue,
-        Self::OrderAbandoned,
-        Self::MessagePublished,
-        Self::MessageConsumed,
-        Self::MessageRetried,
-        Self::MessageDeadLettered,
-        Self::MessageReplayed,
-        Self::LoginFailed,
-        Self::LoginFailedRepeatedly,
-        Self::HttpRequest,
-        Self::ServiceLifecycle,
-        Self::ServiceHeartbeat,
-    ];
-
-    /// The stable name: the value of [`field::EVENT_ACTION`](crate::field::EVENT_ACTION).
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::OrderCreated => "order.created",
-            Self::OrderStatusChanged => "order.status_changed",
-            Self::OrderModelUploaded => "order.model_uploaded",
-            Self::OrderOperatorAssigned => "order.operator_assigned",
-            Self::OrderPriceStatusChanged => "order.price_status_changed",
-            Self::OrderStuck => "order.stuck",
-            Self::OrderOverdue => "order.overdue",
-            Self::OrderAbandoned => "order.abandoned",
-            Self::MessagePublished => "message.published",
-            Self::MessageConsumed => "message.consumed",
-            Self::MessageRetried => "message.retried",
-            Self::MessageDeadLettered => "message.dead_lettered",
-            Self::MessageReplayed => "message.replayed",
-            Self::LoginFailed => "auth.login_failed",
-            Self::LoginFailedRepeatedly => "auth.login_failed_repeatedly",
-            Self::HttpRequest => "http.request",
-            Self::ServiceLifecycle => "service.lifecycle",
-            Self::ServiceHeartbeat => "service.heartbeat",
-        }
-    }
-
-    /// What has happened, in one sentence.
-    #[must_use]
-    pub const fn meaning(self) -> &'static str {
-        match self {
-            Self::OrderCreated => "A new order exists.",
-            Self::OrderStatusChanged => "An order went one status on.",
-            Self::OrderModelUploaded => "A 3D model was stored for an order, or replaced.",
-            Self::OrderOperatorAssigned => "An operator took an order.",
-            Self::OrderPriceStatusChanged => "The calculation of a price went on, or ended.",
-            Self::OrderStuck => {
-                "An order is in its status for longer than that status allows; once per order and status."
-            }
-            Self::OrderOverdue => {
-                "An order was submitted longer ago than a whole order may take, and is not closed; once per order."
-            }
-            Self::OrderAbandoned => {
-                "A customer has left an order lying that wasn't submitted; once per order and status."
-            }
-            Self::MessagePublished => "The broker has confirmed a message.",
-            Self::MessageConsumed => "A message has taken effect.",
-            Self::MessageRetried => "A message could not be published or handled yet; it will be tried again.",
-            Self::MessageDeadLettered => "A message can't be handled and went to the dead letters.",
-            Self::MessageReplayed => "A dead letter was put back into its queue, because somebody asked for it.",
-            Self::LoginFailed => "A login was refused.",
-            Self::LoginFailedRepeatedly => {
-                "A login was refused for the third time in a row within 15 minutes, or more often."
-            }
-            Self::HttpRequest => "A request was answered, or its client went away.",
-            Self::ServiceLifecycle => "A service came up, went down, or does without the broker for a while.",
-            Self::ServiceHeartbeat => "A service is there; said again and again, so that its silence means something.",
-        }
-    }
-
     /// The services that write it.
     #[must_use]
     pub const fn written_by(self) -> &'static [Service] {
@@ -189,7 +92,8 @@ impl Action {
         }
     }
 
-    /// The levels of the action itself. When it fails for a reason of ours, its record is an [`Level::Error`] besides.
+    /// The levels of its record. An action that fails because of an internal failure is recorded as [`Level::Error`]
+    /// instead.
     #[must_use]
     pub const fn levels(self) -> &'static [Level] {
         match self {
@@ -212,7 +116,7 @@ impl Action {
         }
     }
 
-    /// Whether its record, unless it is an error, says that something of ours was done: `event.outcome` success.
+    /// Whether its record has the `event.outcome` success, unless it is an error.
     #[must_use]
     pub const fn reports_success(self) -> bool {
         matches!(
@@ -234,13 +138,12 @@ impl Action {
         self.requirements().iter().any(|requirement| matches!(requirement, Requirement::Field(field::EVENT_ID)))
     }
 
-    /// The fields of its record, beside those of every record.
+    /// The fields that its record must carry, besides those of every record.
     #[must_use]
     pub const fn requirements(self) -> &'static [Requirement] {
         use Requirement::{Field, FieldWhenEnded, OneOf, OneOfFrom};
         const OWNER: &[&str] = &[field::CUSTOMER_ID, field::PARTNER_ID];
         const ACCOUNT: &[&str] = &[field::USER_ID, field::USER_HASH];
-        /// Changes have a number of their own.
         const EVENT: Requirement = Field(field::EVENT_ID);
         const TRACE: Requirement = Field(field::TRACE_ID);
         const REQUEST: Requirement = Field(field::HTTP_REQUEST_ID);
@@ -278,7 +181,7 @@ impl Action {
             Self::MessageRetried | Self::MessageDeadLettered => {
                 &[MESSAGE, MESSAGE_TYPE, ORDER, Field(field::ERROR_TYPE), Field(field::ERROR_MESSAGE), TRACE]
             }
-            // Whose order it is about may be what can't be read.
+            // The order's id may be the part of the message that can't be read.
             Self::MessageReplayed => &[MESSAGE_TYPE, TRACE],
             Self::LoginFailed => &[OneOf(ACCOUNT), Field(field::SOURCE_IP), TRACE, REQUEST],
             Self::LoginFailedRepeatedly => {
@@ -295,11 +198,5 @@ impl Action {
             Self::ServiceLifecycle => &[Field(field::SERVICE_STATE)],
             Self::ServiceHeartbeat => &[],
         }
-    }
-}
-
-impl std::fmt::Display for Action {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
     }
 }

@@ -1,6 +1,6 @@
-//! The dictionary for people, `docs/dictionary.md`, written from the same data that the code uses.
+//! The dictionary as a page, `docs/dictionary.md`, generated from the data that the services use.
 
-use std::fmt::Write as _;
+use std::{borrow::Borrow, fmt::Write as _};
 
 use crate::{
     action::{Action, Level, Requirement},
@@ -12,8 +12,9 @@ use crate::{
 const INTRODUCTION: &str = "\
 # Dictionary of the log records
 
-What can stand in a record, and what it means. This page is written from the code (`elk/src`), and a test compares them;
-`UPDATE_DICTIONARY=1 cargo test -p elk` writes it anew. The rules behind it are in [logging.md](logging.md).
+The actions, error types and fields of a record, and their meanings. This page is written from the code
+(`catalogue/src`), and a test compares them; `UPDATE_DICTIONARY=1 cargo test -p catalogue` writes it anew. The rules
+behind it are in [logging.md](logging.md).
 ";
 
 /// The whole page.
@@ -29,9 +30,9 @@ pub fn markdown() -> String {
 fn actions(page: &mut String) {
     page.push_str(
         "\n## Actions (`event.action`)\n\n\
-         When an action fails for a reason of ours, its record has level error, `event.outcome` failure, `error.type`,\n\
-         `error.message` and whichever of the action's fields are known by then.\n\n\
-         | action | what happened | written by | level | its fields |\n| --- | --- | --- | --- | --- |\n",
+         When an action fails because of an internal failure, its record has level error, `event.outcome` failure,\n\
+         `error.type`, `error.message` and those of the action's fields that are known by then.\n\n\
+         | action | meaning | written by | level | fields |\n| --- | --- | --- | --- | --- |\n",
     );
     for action in Action::ALL {
         let services = join(action.written_by().iter().map(|service| service.name()), ", ");
@@ -54,14 +55,14 @@ fn describe(requirement: &Requirement) -> String {
 }
 
 fn error_types(page: &mut String) {
-    page.push_str("\n## Classes of errors (`error.type`)\n\n| class | when |\n| --- | --- |\n");
-    for class in ErrorType::ALL {
-        row(page, &[&format!("`{class}`"), class.meaning()]);
+    page.push_str("\n## Error types (`error.type`)\n\n| error type | meaning |\n| --- | --- |\n");
+    for error_type in ErrorType::ALL {
+        row(page, &[&format!("`{error_type}`"), error_type.meaning()]);
     }
 }
 
 fn fields(page: &mut String) {
-    page.push_str("\n## Fields\n\n| field | kept as | name from | meaning |\n| --- | --- | --- | --- |\n");
+    page.push_str("\n## Fields\n\n| field | type | name from | meaning |\n| --- | --- | --- | --- |\n");
     for field in field::ALL {
         row(page, &[&format!("`{}`", field.name), kind(field.kind), origin(field.origin), field.meaning]);
     }
@@ -91,7 +92,6 @@ fn row(page: &mut String, cells: &[&str]) {
     writeln!(page, "| {} |", cells.join(" | ")).expect("writing to a string can't fail");
 }
 
-fn join<T: AsRef<str>>(parts: impl Iterator<Item = T>, separator: &str) -> String {
-    let parts: Vec<T> = parts.collect();
-    parts.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(separator)
+fn join<T: Borrow<str>>(parts: impl Iterator<Item = T>, separator: &str) -> String {
+    parts.collect::<Vec<_>>().join(separator)
 }

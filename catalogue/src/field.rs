@@ -1,10 +1,10 @@
-//! What the fields of a record are called: ECS where ECS has a name, OpenTelemetry's semantic conventions where they
-//! have one, and a name of ours only where neither has.
+//! The fields of a record. A name comes from ECS if it has one, else from OpenTelemetry's semantic conventions, else it
+//! is Alexandrite's own.
 
-/// How Elasticsearch keeps a field.
+/// The type of a field in Elasticsearch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// An exact word, for search and counting.
+    /// An exact value, for filters and aggregations.
     Keyword,
     /// A whole number.
     Long,
@@ -12,13 +12,13 @@ pub enum Kind {
     Double,
     /// A point in time, to the nanosecond.
     DateNanos,
-    /// An Internet address.
+    /// An IP address.
     Ip,
-    /// A sentence, found by its words.
+    /// Analysed text, for full-text search.
     Text,
 }
 
-/// Where a name comes from.
+/// The origin of a field's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Origin {
     /// Elastic Common Schema.
@@ -27,7 +27,7 @@ pub enum Origin {
     OpenTelemetry,
     /// The core of a bunyan record.
     Bunyan,
-    /// Ours, because nobody else has one.
+    /// Alexandrite's own.
     Alexandrite,
 }
 
@@ -36,11 +36,11 @@ pub enum Origin {
 pub struct Field {
     /// The name in the record.
     pub name: &'static str,
-    /// How Elasticsearch keeps it.
+    /// The type in Elasticsearch.
     pub kind: Kind,
-    /// Where the name comes from.
+    /// The origin of the name.
     pub origin: Origin,
-    /// What it says, with its unit.
+    /// The meaning, with the unit.
     pub meaning: &'static str,
 }
 
@@ -57,44 +57,44 @@ macro_rules! dictionary {
 dictionary! {
     BUNYAN_VERSION = "v", Long, Bunyan, "Version of the record's format: 0.";
     NAME = "name", Keyword, Bunyan, "The service that wrote the record: `shop-api`, `crm-api` or `mes-api`.";
-    MESSAGE = "msg", Text, Bunyan, "The event in a sentence for people; everything in it stands in a field too.";
+    MESSAGE = "msg", Text, Bunyan, "The event as a sentence for people; each of its values is also in a field.";
     LEVEL = "level", Long, Bunyan, "30 information, 40 warning, 50 error.";
     HOSTNAME = "hostname", Keyword, Bunyan, "The machine or container.";
-    PID = "pid", Long, Bunyan, "The process's number on its machine.";
-    TIME = "time", DateNanos, Bunyan, "When the record was made, RFC 3339 in UTC; that of a change, just before its commit.";
-    TIMESTAMP = "@timestamp", DateNanos, Ecs, "The record's `time` again, added on the way to Elasticsearch, never written by a service.";
+    PID = "pid", Long, Bunyan, "The process id on its machine.";
+    TIME = "time", DateNanos, Bunyan, "When the record was made (RFC 3339, UTC); for a change, just before its commit.";
+    TIMESTAMP = "@timestamp", DateNanos, Ecs, "The same as `time`; added on the way to Elasticsearch, never written by a service.";
     TRACE_ID = "trace.id", Keyword, Ecs, "The W3C trace that the request or message belongs to, 32 hex digits.";
-    HTTP_REQUEST_ID = "http.request.id", Keyword, Ecs, "The request's own number, also in its answer's `X-Request-Id`.";
-    EVENT_ID = "event.id", Keyword, Ecs, "The change's own number (UUID version 7), on the record of every change; also the document's `_id`, so no change is there twice.";
+    HTTP_REQUEST_ID = "http.request.id", Keyword, Ecs, "The request's id, also in the response's `X-Request-Id`.";
+    EVENT_ID = "event.id", Keyword, Ecs, "The change's id (UUID version 7), on the record of every change; also the document's `_id`, so that a change has at most one document.";
     EVENT_ACTION = "event.action", Keyword, Ecs, "What happened: one of the actions above.";
     EVENT_OUTCOME = "event.outcome", Keyword, Ecs, "`success` or `failure`.";
-    EVENT_DURATION = "event.duration", Long, Ecs, "How long it took, in nanoseconds.";
+    EVENT_DURATION = "event.duration", Long, Ecs, "The duration, in nanoseconds.";
     ORDER_ID = "order.id", Keyword, Alexandrite, "The order's number: `A-…` from shop or CRM, `P-…` from a partner.";
     ORDER_STATUS = "order.status", Keyword, Alexandrite, "The status that the order has now.";
     ORDER_STATUS_FROM = "order.status_from", Keyword, Alexandrite, "The status that the order had before.";
     ORDER_STATUS_FROM_HOURS = "order.status_from_hours", Double, Alexandrite, "How long the order was in the status before, in hours.";
     ORDER_AGE_HOURS = "order.age_hours", Double, Alexandrite, "How long the order has been waiting, in hours: in its status, or since it was submitted (`order.overdue`).";
-    ORDER_PRICE_STATUS = "order.price_status", Keyword, Alexandrite, "How far the price's calculation is: `QUEUED`, `CALCULATING`, `CALCULATED` or `FAILED`.";
-    ORDER_PRICE_STATUS_FROM = "order.price_status_from", Keyword, Alexandrite, "How far it was before; `NONE` when a price is asked for the first time.";
+    ORDER_PRICE_STATUS = "order.price_status", Keyword, Alexandrite, "The price calculation's status: `QUEUED`, `CALCULATING`, `CALCULATED` or `FAILED`.";
+    ORDER_PRICE_STATUS_FROM = "order.price_status_from", Keyword, Alexandrite, "The price calculation's status before; `NONE` when a price is requested for the first time.";
     CUSTOMER_ID = "customer.id", Keyword, Alexandrite, "The customer's account.";
     PARTNER_ID = "partner.id", Keyword, Alexandrite, "The partner company's account.";
     OPERATOR_ID = "operator.id", Keyword, Alexandrite, "The account of the operator who has the order.";
-    MODEL_TRIANGLES = "model.triangles", Long, Alexandrite, "How many triangles the 3D model has; 0 if it could not be read.";
+    MODEL_TRIANGLES = "model.triangles", Long, Alexandrite, "The 3D model's number of triangles; 0 if it could not be read.";
     FILE_SIZE = "file.size", Long, Ecs, "The model file's size in bytes.";
     FILE_EXTENSION = "file.extension", Keyword, Ecs, "The model's format: `stl`, `obj` or `3mf`.";
-    MESSAGING_MESSAGE_ID = "messaging.message.id", Keyword, OpenTelemetry, "The message's number, the same for sender and receiver.";
-    MESSAGING_MESSAGE_TYPE = "messaging.message.type", Keyword, Alexandrite, "What the message says; also its AMQP `type` and routing key.";
-    ERROR_TYPE = "error.type", Keyword, Ecs, "The error's class: one short word of a closed set, to group and count by.";
+    MESSAGING_MESSAGE_ID = "messaging.message.id", Keyword, OpenTelemetry, "The message's id, the same for sender and receiver.";
+    MESSAGING_MESSAGE_TYPE = "messaging.message.type", Keyword, Alexandrite, "The message's type; also its AMQP `type` and routing key.";
+    ERROR_TYPE = "error.type", Keyword, Ecs, "The error's type: one of the values above, to group and count by.";
     ERROR_MESSAGE = "error.message", Text, Ecs, "The error with the whole chain of its causes.";
-    USER_ID = "user.id", Keyword, Ecs, "The account that asked.";
-    USER_HASH = "user.hash", Keyword, Ecs, "A keyed hash of a login that no account has; the login itself is never logged.";
-    SOURCE_IP = "source.ip", Ip, Ecs, "Where the client came from, cut to its network: /24 (IPv4) or /48 (IPv6).";
+    USER_ID = "user.id", Keyword, Ecs, "The account of the request.";
+    USER_HASH = "user.hash", Keyword, Ecs, "A keyed hash of a login that belongs to no account; the login itself is never logged.";
+    SOURCE_IP = "source.ip", Ip, Ecs, "The client's address, cut to its network: /24 (IPv4) or /48 (IPv6).";
     AUTH_FAILURES = "auth.failures", Long, Alexandrite, "Failed logins of this account in a row within 15 minutes.";
     HTTP_REQUEST_METHOD = "http.request.method", Keyword, Ecs, "The request's method.";
-    HTTP_ROUTE = "http.route", Keyword, OpenTelemetry, "The matched route's template; `UNMATCHED` where none is.";
-    HTTP_RESPONSE_STATUS_CODE = "http.response.status_code", Long, Ecs, "The answer's status; 499 when the client went away before it.";
-    EVENT_ORIGINAL = "event.original", Text, Ecs, "A line that is no record, as it was found; added by the shipper, never written by a service.";
-    LOG_FILE_PATH = "log.file.path", Keyword, Ecs, "The file that such a line was found in; added by the shipper.";
-    CONTAINER_ID = "container.id", Keyword, Ecs, "The container that wrote the line, if one did; added by the shipper, never written by a service.";
+    HTTP_ROUTE = "http.route", Keyword, OpenTelemetry, "The matched route's template; `UNMATCHED` if none matched.";
+    HTTP_RESPONSE_STATUS_CODE = "http.response.status_code", Long, Ecs, "The response's status; 499 if the client disconnected before it.";
+    EVENT_ORIGINAL = "event.original", Text, Ecs, "A line that is no record, unchanged; added by the shipper, never written by a service.";
+    LOG_FILE_PATH = "log.file.path", Keyword, Ecs, "The file of such a line; added by the shipper.";
+    CONTAINER_ID = "container.id", Keyword, Ecs, "The container that wrote the line, if any; added by the shipper, never written by a service.";
     SERVICE_STATE = "service.state", Keyword, Ecs, "`ready`, `degraded`, `stopping` or `stopped`.";
 }

@@ -1,12 +1,13 @@
-//! The log record as every part of the system knows it: what events and fields are called, and what each record promises.
+//! The catalogue of the log record: its events, fields and error types, and the services that write it.
 //!
-//! The services write these names, Elasticsearch's mapping and Kibana's searches use them, people read
-//! `docs/dictionary.md`; tests hold all of them together.
+//! The services write these names, and Elasticsearch's mapping, Kibana's searches and `docs/dictionary.md` use them.
+//! Tests compare all of them.
 
 pub mod action;
 pub mod dictionary;
 pub mod error_type;
 pub mod field;
+mod names;
 pub mod record;
 mod service;
 
@@ -14,7 +15,7 @@ pub use action::Action;
 pub use error_type::ErrorType;
 pub use service::Service;
 
-/// Where an order can stand, one after the other: the values of [`field::ORDER_STATUS`].
+/// The statuses of an order, in their order: the values of [`field::ORDER_STATUS`].
 pub const ORDER_STATUSES: [&str; 10] = [
     "INITIATED",
     "FILE_UPLOADED",

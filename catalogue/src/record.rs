@@ -1,4 +1,4 @@
-//! What a record promises, checked: for tests that read what the services really wrote.
+//! Checks a record against the catalogue, for tests that read what the services wrote.
 
 use serde_json::{Map, Value};
 
@@ -9,18 +9,18 @@ use crate::{
     service::Service,
 };
 
-/// The fields of every record, whoever writes it.
+/// The fields of every record.
 const CORE: [&str; 7] =
     [field::BUNYAN_VERSION, field::NAME, field::MESSAGE, field::LEVEL, field::HOSTNAME, field::PID, field::TIME];
 
-/// What is wrong with a record of an action, one sentence each; nothing if it keeps every promise of the catalogue.
+/// The record's violations of the catalogue, one sentence each; empty if there are none.
 ///
-/// Takes a line that a service wrote as well as the document that Elasticsearch returns for it.
+/// Accepts a line that a service wrote as well as the document that Elasticsearch returns for it.
 #[must_use]
 pub fn violations(record: &Map<String, Value>) -> Vec<String> {
     let record = Record(record);
     let mut violations = record.violations_of_fields();
-    match Action::ALL.into_iter().find(|action| record.text(field::EVENT_ACTION) == Some(action.name())) {
+    match record.text(field::EVENT_ACTION).and_then(Action::from_name) {
         Some(action) => violations.extend(record.violations_of_action(action)),
         None => violations.push(format!("{} is not in the catalogue", field::EVENT_ACTION)),
     }
@@ -52,7 +52,7 @@ impl Record<'_> {
             violations.push(format!("{action} has level {level:?}"));
         }
         violations.extend(self.violations_of_outcome(action, is_error));
-        if !is_error || self.is_error_by_nature(action) {
+        if !is_error || self.reports_an_error(action) {
             let lacking = action.requirements().iter().filter(|requirement| !self.meets(requirement));
             violations.extend(lacking.map(|requirement| format!("{action} lacks {requirement:?}")));
         }
@@ -66,9 +66,8 @@ impl Record<'_> {
             if outcome != Some("failure") {
                 violations.push(format!("an error of {action} has the outcome {outcome:?}"));
             }
-            if !self.text(field::ERROR_TYPE).is_some_and(|word| ErrorType::ALL.iter().any(|class| class.name() == word))
-            {
-                violations.push(format!("an error of {action} has no class of the closed set"));
+            if self.text(field::ERROR_TYPE).and_then(ErrorType::from_name).is_none() {
+                violations.push(format!("an error of {action} has no known {}", field::ERROR_TYPE));
             }
             if !self.has(field::ERROR_MESSAGE) {
                 violations.push(format!("an error of {action} has no {}", field::ERROR_MESSAGE));
@@ -79,9 +78,10 @@ impl Record<'_> {
         violations
     }
 
-    /// Whether the catalogue's own row is an error. Any other error is an action that could not be done: what did not
-    /// come to be, or can't be read, has no number to tell, so such a record needs only what it knows.
-    fn is_error_by_nature(&self, action: Action) -> bool {
+    /// Whether the action itself reports an error, so that its record needs all of its fields. Any other error means
+    /// that the action failed: its subject was not created or can't be read, so the record carries only the known
+    /// fields.
+    fn reports_an_error(&self, action: Action) -> bool {
         match action {
             Action::HttpRequest => true,
             Action::MessageDeadLettered => self.text(field::ERROR_TYPE) != Some(ErrorType::MessageMalformed.name()),
@@ -105,7 +105,7 @@ impl Record<'_> {
     }
 
     fn service(&self) -> Option<Service> {
-        Service::ALL.into_iter().find(|service| self.text(field::NAME) == Some(service.name()))
+        self.text(field::NAME).and_then(Service::from_name)
     }
 
     fn has(&self, name: &str) -> bool {
@@ -133,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    /// A record of `action` with the fields of every record and the given ones.
+    /// A record of `action` with the fields of every record and `fields`.
     fn record(action: Action, level: Level, fields: Value) -> Map<String, Value> {
         let mut record = json!({
             "v": 0, "name": "mes-api", "msg": "", "level": level.number(), "hostname": "a", "pid": 1,
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_as_promised_has_no_violation() {
+    fn a_complete_record_has_no_violation() {
         let taken = json!({
             "event.id": "e", "order.id": "A-1", "operator.id": "b", "http.request.id": "c", "event.outcome": "success",
         });
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_field_an_unknown_one_and_a_wrong_type_are_violations() {
+    fn missing_fields_unknown_fields_and_wrong_types_are_violations() {
         let taken = json!({
             "event.id": "e", "order.id": 1, "http.request.id": "c", "event.outcome": "success", "order.colour": "red",
         });
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_needs_its_class_and_chain_but_not_what_did_not_come_to_be() {
+    fn a_failure_needs_its_type_and_message_but_not_the_fields_of_a_success() {
         let failed = json!({
             "event.outcome": "failure", "error.type": "database_unavailable", "error.message": "no: because",
         });
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_price_needs_the_whole_row_though_it_is_an_error() {
+    fn a_failed_price_calculation_needs_all_of_its_fields() {
         let failed = json!({
             "event.outcome": "failure", "error.type": "model_not_closed", "error.message": "holes",
             "event.id": "e", "order.id": "A-1", "order.price_status": "FAILED", "order.price_status_from": "CALCULATING",

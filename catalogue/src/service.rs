@@ -1,8 +1,8 @@
-//! The three services.
+//! The three services and their names.
 
 use serde::{Deserialize, Serialize};
 
-/// A service: the one that writes a record, changes an order, or receives a message.
+/// One of the three services: the writer of a record, the author of a change, or the receiver of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "service", derive(sqlx::Type, utoipa::ToSchema))]
 #[cfg_attr(feature = "service", sqlx(type_name = "text", rename_all = "kebab-case"))]
@@ -20,7 +20,13 @@ impl Service {
     /// Every service.
     pub const ALL: [Self; 3] = [Self::ShopApi, Self::CrmApi, Self::MesApi];
 
-    /// The name: of the program, of its records' `name`, and of its indices.
+    /// The service of this name, or `None`.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|service| service.name() == name)
+    }
+
+    /// The name of the program; also the `name` in its records, and a part of its indices' names.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Who there is in Elasticsearch. A role is the file of its name in elk/elasticsearch/roles.
+# The accounts in Elasticsearch. Each role is the file of its name in elk/elasticsearch/roles.
 
-# shellcheck disable=SC2034 # for those who read this file
+# shellcheck disable=SC2034 # used by the scripts that source this file
 folder=/alexandrite/elasticsearch
 
-# KIND LOGIN ROLE PASSWORD, a line each, of everybody whose password is set; `-` stands for no role.
+# Prints a line `KIND LOGIN ROLE PASSWORD` for each account whose password is set; `-` stands for no role.
 accounts() {
   local kind login role variable
   while read -r kind login role variable; do
@@ -17,7 +17,7 @@ machine logstash logstash LOGSTASH_PASSWORD
 machine apm-server apm-server APM_PASSWORD
 machine elastalert elastalert ELASTALERT_PASSWORD
 LIST
-  # LOGIN:PASSWORD of further employees, where accounts are files.
+  # LOGIN:PASSWORD of further employees, if accounts are files.
   local employee
   for employee in ${SUPPORT_EMPLOYEES-}; do
     printf 'person %s support %s\n' "${employee%%:*}" "${employee#*:}"

@@ -1,4 +1,4 @@
-"""Ends well if ElastAlert has looked within the last two minutes: it notes each look of each rule."""
+"""Exits with 0 if ElastAlert has run a rule within the last two minutes; it records each run in its status index."""
 
 import base64
 import json
@@ -12,5 +12,5 @@ search = "elastalert_status_status/_count?q=%40timestamp%3A%5Bnow-2m%20TO%20now%
 request = urllib.request.Request(
     f"http://{get('ES_HOST')}:{get('ES_PORT')}/{search}", headers={"Authorization": f"Basic {login}"}
 )
-with urllib.request.urlopen(request, timeout=5) as answer:
-    sys.exit(json.load(answer)["count"] == 0)
+with urllib.request.urlopen(request, timeout=5) as response:
+    sys.exit(json.load(response)["count"] == 0)

@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
-# Sets Elasticsearch up: templates, retention, and with ELASTICSEARCH_ACCOUNTS=api roles and users. Run again, it changes
-# nothing that is as it should be. Any failure ends it; what this Elasticsearch can't do is said at the end.
+# Sets up Elasticsearch: templates, retention, and with ELASTICSEARCH_ACCOUNTS=api roles and users. Idempotent. Exits at
+# the first failure; features that this Elasticsearch lacks are listed at the end.
 set -euo pipefail
 
 # shellcheck source=accounts.sh
 . /alexandrite/setup/accounts.sh
 left_out=()
 
-# request METHOD PATH [FILE]: prints the answer's body, then its status. FILE is the body; - stands for standard input.
+# request METHOD PATH [FILE]: prints the response's body, then its status. FILE is the body; - stands for standard
+# input.
 request() {
   local body=()
   [[ -z ${3-} ]] || body=(-H 'Content-Type: application/json' --data-binary "@$3")
-  # The password isn't among the arguments, so it is in no list of processes.
+  # The password is not an argument, so it is not visible in the process list.
   curl -sS -X "$1" -w '\n%{http_code}' -K <(printf 'user = "elastic:%s"\n' "$ELASTIC_PASSWORD") \
     "${body[@]}" "$ELASTICSEARCH_URL/$2"
 }
@@ -46,7 +47,7 @@ templates() {
     left_out+=("retention: this Elasticsearch has no index lifecycle management, so no log is deleted after 180 days")
   fi
   put _index_template/alexandrite "$folder/index-template.json"
-  # What ElastAlert notes.
+  # ElastAlert's own indices.
   put _index_template/alexandrite-alerts "$folder/alerts-template.json"
 }
 
@@ -59,7 +60,7 @@ accounts_by_api() {
   while read -r kind login role password; do
     roles=$(json "$role")
     [[ $role != - ]] || roles=
-    # A person who is there may have another password by now, or be disabled.
+    # An existing person's account may have a new password, or be disabled.
     if [[ $kind == person ]] && is_there "_security/user/$login"; then
       echo "There is _security/user/$login"
     else

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Starts Elasticsearch in its container. With ELASTICSEARCH_ACCOUNTS=files, roles and users are files, made here.
+# Starts Elasticsearch in its container. With ELASTICSEARCH_ACCOUNTS=files, roles and users are files, created here.
 set -euo pipefail
 
 # shellcheck source=accounts.sh
@@ -9,7 +9,7 @@ accounts_as_files() {
   local path role login password
   for path in "$folder"/roles/*.json; do
     role=${path##*/}
-    # YAML takes JSON as it is.
+    # JSON is valid YAML.
     printf '%s: %s\n' "${role%.json}" "$(tr '\n' ' ' <"$path")"
   done >config/roles.yml
   : >config/users

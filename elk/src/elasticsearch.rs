@@ -1,21 +1,20 @@
-//! What Elasticsearch is set up with: templates, retention and roles, read from the JSON files of this crate.
+//! Elasticsearch's setup: templates, retention and roles, from the JSON files of this crate.
 
 use serde_json::Value;
 
-/// Every index that records go to.
+/// The pattern of all indices of records.
 pub const INDEX_PATTERN: &str = "alexandrite-*";
 
-/// Path in Elasticsearch: `PUT _index_template/alexandrite`.
+/// The index template's name: `PUT _index_template/alexandrite`.
 pub const INDEX_TEMPLATE_NAME: &str = "alexandrite";
 
-/// Path in Elasticsearch: `PUT _index_template/alexandrite-alerts`.
+/// The name of ElastAlert's index template: `PUT _index_template/alexandrite-alerts`.
 pub const ALERTS_TEMPLATE_NAME: &str = "alexandrite-alerts";
 
-/// Path in Elasticsearch: `PUT _ilm/policy/alexandrite`.
+/// The policy's name: `PUT _ilm/policy/alexandrite`.
 pub const ILM_POLICY_NAME: &str = "alexandrite";
 
-/// Name and body of each role, from the file of its name. The bodies serve the role API (`PUT _security/role/NAME`) and
-/// the file realm alike.
+/// The name and body of each role. The body fits both the role API (`PUT _security/role/NAME`) and the file realm.
 pub const ROLES: [(&str, &str); 5] = [
     ("apm-server", include_str!("../elasticsearch/roles/apm-server.json")),
     ("elastalert", include_str!("../elasticsearch/roles/elastalert.json")),
@@ -24,39 +23,40 @@ pub const ROLES: [(&str, &str); 5] = [
     ("support", include_str!("../elasticsearch/roles/support.json")),
 ];
 
-/// Name and body of each component template that every system needs: `PUT _component_template/NAME`.
+/// The name and body of each component template that every installation needs: `PUT _component_template/NAME`.
 ///
-/// Load them before [`index_template`], which is composed of them.
+/// They have to be loaded before [`index_template`], which is composed of them.
 pub fn component_templates() -> impl Iterator<Item = (&'static str, Value)> {
     [("alexandrite-mappings", embedded(include_str!("../elasticsearch/mappings.json")))].into_iter()
 }
 
-/// Name and body of the component template that ties the indices to [`ilm_policy`]. Only for an Elasticsearch with the
-/// ILM module: without it the setting is refused, and the index template does without this part.
+/// The name and body of the component template that assigns [`ilm_policy`] to the indices. Only for an Elasticsearch
+/// with the ILM module: without it the setting is rejected, and the index template ignores that this component is
+/// missing.
 #[must_use]
 pub fn retention_template() -> (&'static str, Value) {
     ("alexandrite-retention", embedded(include_str!("../elasticsearch/retention.json")))
 }
 
-/// Body of the policy that deletes indices after 180 days: `PUT _ilm/policy/`[`ILM_POLICY_NAME`].
+/// The body of the policy that deletes indices after 180 days: `PUT _ilm/policy/`[`ILM_POLICY_NAME`].
 #[must_use]
 pub fn ilm_policy() -> Value {
     embedded(include_str!("../elasticsearch/ilm-policy.json"))
 }
 
-/// Body of the index template: `PUT _index_template/`[`INDEX_TEMPLATE_NAME`].
+/// The body of the index template: `PUT _index_template/`[`INDEX_TEMPLATE_NAME`].
 #[must_use]
 pub fn index_template() -> Value {
     embedded(include_str!("../elasticsearch/index-template.json"))
 }
 
-/// Body of the index template for what ElastAlert notes, alerts above all: `PUT _index_template/`[`ALERTS_TEMPLATE_NAME`].
+/// The body of the index template for ElastAlert's own indices: `PUT _index_template/`[`ALERTS_TEMPLATE_NAME`].
 #[must_use]
 pub fn alerts_template() -> Value {
     embedded(include_str!("../elasticsearch/alerts-template.json"))
 }
 
-/// The file realm's `roles.yml`: [`ROLES`], one line each. YAML takes JSON as it is.
+/// The file realm's `roles.yml`: [`ROLES`], one line each, as JSON, which is valid YAML.
 #[must_use]
 pub fn roles_file() -> String {
     ROLES.iter().map(|(name, body)| format!("{name}: {}\n", embedded(body))).collect()

@@ -1,5 +1,5 @@
-//! How records get to Elasticsearch, how they are kept there, and who may read them: the files beside this crate, for the
-//! runner, the containers and the tests; and Kibana's dashboards, which are generated here.
+//! Elasticsearch's setup and the shipper's configuration, embedded from this folder's files for the local runner and
+//! the tests, and the generator of Kibana's saved objects.
 
 mod elasticsearch;
 pub mod kibana;
@@ -9,5 +9,5 @@ pub use elasticsearch::{
     component_templates, ilm_policy, index_template, retention_template, roles_file,
 };
 
-/// rsyslog's configuration for shipping records to Elasticsearch; its head names the environment variables it reads.
+/// rsyslog's configuration that ships records to Elasticsearch. Its head lists the environment variables that it reads.
 pub const SHIPPER_CONFIGURATION: &str = include_str!("../rsyslog/rsyslog.conf");

@@ -1,20 +1,20 @@
-//! The code, Elasticsearch's mapping, the roles, the shipper and the dictionary for people say the same.
+//! The catalogue agrees with Elasticsearch's mapping and the shipper; templates, roles and Kibana's objects are
+//! consistent.
 
 use std::{collections::HashSet, env, fs, path::Path};
 
 use catalogue::{
-    Action, ErrorType, Service,
-    action::Requirement,
+    Service,
     field::{self, Kind},
 };
 use serde_json::Value;
 
 #[test]
-fn every_field_is_mapped_with_its_type_and_nothing_else_is() {
+fn the_mapping_has_every_field_with_its_type_and_no_other_field() {
     let (_, template) = elk::component_templates().next().unwrap();
     let mappings = &template["template"]["mappings"];
-    assert_eq!(mappings["subobjects"], false, "`error` and `error.type` may stand beside each other");
-    assert_eq!(mappings["dynamic"], false, "an unknown field is kept, and refuses nothing");
+    assert_eq!(mappings["subobjects"], false, "`error` and `error.type` may both be fields of a document");
+    assert_eq!(mappings["dynamic"], false, "an unknown field is stored, and the document is not rejected");
 
     let mapped = mappings["properties"].as_object().unwrap();
     for field in field::ALL {
@@ -33,36 +33,13 @@ fn every_field_is_mapped_with_its_type_and_nothing_else_is() {
 }
 
 #[test]
-fn names_are_unique() {
-    fn assert_unique<'a>(names: impl Iterator<Item = &'a str>) {
-        let mut seen = HashSet::new();
-        for name in names {
-            assert!(seen.insert(name), "{name} is there twice");
-        }
-    }
-    assert_unique(field::ALL.iter().map(|field| field.name));
-    assert_unique(Action::ALL.into_iter().map(Action::name));
-    assert_unique(ErrorType::ALL.iter().map(|class| class.name()));
-    assert_unique(elk::ROLES.into_iter().map(|(name, _)| name));
+fn roles_have_unique_names() {
+    let names: HashSet<_> = elk::ROLES.into_iter().map(|(name, _)| name).collect();
+    assert_eq!(names.len(), elk::ROLES.len());
 }
 
 #[test]
-fn actions_require_only_fields_of_the_dictionary() {
-    for action in Action::ALL {
-        for requirement in action.requirements() {
-            let names = match requirement {
-                Requirement::Field(name) | Requirement::FieldWhenEnded(name) => std::slice::from_ref(name),
-                Requirement::OneOf(names) | Requirement::OneOfFrom(names, _) => names,
-            };
-            for name in names {
-                assert!(field::ALL.iter().any(|field| field.name == *name), "{action} requires {name}");
-            }
-        }
-    }
-}
-
-#[test]
-fn the_index_template_takes_every_component_and_does_without_retention() {
+fn the_index_template_has_every_component_and_does_not_require_retention() {
     let template = elk::index_template();
     let parts: HashSet<_> = template["composed_of"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     let retention = elk::retention_template().0;
@@ -72,14 +49,14 @@ fn the_index_template_takes_every_component_and_does_without_retention() {
 }
 
 #[test]
-fn retention_uses_the_policy_of_180_days() {
+fn retention_refers_to_a_policy_of_180_days() {
     let (_, template) = elk::retention_template();
     assert_eq!(template["template"]["settings"]["index.lifecycle.name"], elk::ILM_POLICY_NAME);
     assert_eq!(elk::ilm_policy()["policy"]["phases"]["delete"]["min_age"], "180d");
 }
 
 #[test]
-fn the_roles_file_has_one_line_for_each_role() {
+fn the_roles_file_has_one_line_per_role() {
     let file = elk::roles_file();
     let lines: Vec<_> = file.lines().collect();
     assert_eq!(lines.len(), elk::ROLES.len());
@@ -90,7 +67,7 @@ fn the_roles_file_has_one_line_for_each_role() {
 }
 
 #[test]
-fn nobody_may_change_a_record_and_only_shippers_may_add_one() {
+fn no_role_may_change_a_record_and_only_shippers_may_create_one() {
     for (role, expected) in [
         ("apm-server", None),
         ("elastalert", Some(["read", "view_index_metadata"])),
@@ -108,11 +85,11 @@ fn nobody_may_change_a_record_and_only_shippers_may_add_one() {
 }
 
 #[test]
-fn no_role_may_administer() {
+fn no_role_may_administer_the_cluster() {
     for (name, _) in elk::ROLES {
         let role = role_of(name);
         let cluster = role["cluster"].as_array().unwrap();
-        // The first thing that Elastic's own programs ask is which version they talk to.
+        // Elastic's programs request the cluster's version first.
         assert!(cluster.iter().all(|privilege| privilege == "monitor"), "{name}: {cluster:?}");
         assert!(!name.contains("support") || cluster.is_empty());
         assert!(role.get("run_as").is_none(), "{name}");
@@ -120,13 +97,13 @@ fn no_role_may_administer() {
 }
 
 #[test]
-fn elastalert_reads_records_and_writes_only_its_own_notes() {
+fn elastalert_reads_records_and_writes_only_its_own_indices() {
     let role = role_of("elastalert");
-    let notes = &elk::alerts_template()["index_patterns"];
+    let own = &elk::alerts_template()["index_patterns"];
     for entry in role["indices"].as_array().unwrap() {
         let privileges: Vec<_> = entry["privileges"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
         let reads_only = privileges == ["read", "view_index_metadata"];
-        assert!(reads_only || entry["names"] == *notes, "{entry}");
+        assert!(reads_only || entry["names"] == *own, "{entry}");
     }
 }
 
@@ -136,7 +113,7 @@ fn role_of(name: &str) -> Value {
 }
 
 #[test]
-fn the_shipper_lets_exactly_the_services_name_an_index() {
+fn the_shipper_accepts_index_names_from_exactly_the_services() {
     let listed: HashSet<_> = elk::SHIPPER_CONFIGURATION
         .split("$.record!name == \"")
         .skip(1)
@@ -146,18 +123,7 @@ fn the_shipper_lets_exactly_the_services_name_an_index() {
 }
 
 #[test]
-fn the_dictionary_for_people_is_what_the_code_says() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/dictionary.md");
-    let expected = catalogue::dictionary::markdown();
-    if env::var_os("UPDATE_DICTIONARY").is_some() {
-        fs::write(&path, &expected).unwrap();
-    }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == expected, "docs/dictionary.md is not up to date: UPDATE_DICTIONARY=1 cargo test -p elk");
-}
-
-#[test]
-fn kibanas_objects_are_what_the_code_says() {
+fn kibanas_objects_are_generated_from_the_code() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("kibana/alexandrite.ndjson");
     let expected = elk::kibana::saved_objects();
     if env::var_os("UPDATE_KIBANA").is_some() {

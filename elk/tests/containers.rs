@@ -1,4 +1,5 @@
-//! What Filebeat, Logstash, APM Server and Kibana are told agrees with the code, and with the shipper of the other way.
+//! The configurations of Filebeat, Logstash, APM Server and Kibana agree with the code and with rsyslog's
+//! configuration.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +15,7 @@ fn yaml(text: &str) -> Value {
     serde_saphyr::from_str(text).expect("it is YAML")
 }
 
-/// What stands in quotes after `start`, up to `end`.
+/// The quoted strings between `start` and `end`.
 fn quoted<'a>(text: &'a str, start: &str, end: &str) -> BTreeSet<&'a str> {
     let (_, rest) = text.split_once(start).expect("the list is there");
     let (list, _) = rest.split_once(end).expect("the list ends");
@@ -22,13 +23,13 @@ fn quoted<'a>(text: &'a str, start: &str, end: &str) -> BTreeSet<&'a str> {
 }
 
 #[test]
-fn logstash_lets_exactly_the_services_name_an_index() {
+fn logstash_accepts_index_names_from_exactly_the_services() {
     let listed = quoted(RECORDS, "[@metadata][record][name] in [", "]");
     assert_eq!(listed, Service::ALL.into_iter().map(Service::name).collect());
 }
 
 #[test]
-fn both_ways_take_the_same_times_and_numbers() {
+fn rsyslog_and_logstash_accept_the_same_times_and_event_ids() {
     for (name, in_logstash) in [("time", "[time]"), (field::EVENT_ID, "[event.id]")] {
         let of_rsyslog = elk::SHIPPER_CONFIGURATION.split_once(&format!("re_match($.record!{name}, '")).unwrap().1;
         let of_rsyslog = of_rsyslog.split_once('\'').unwrap().0;
@@ -37,7 +38,7 @@ fn both_ways_take_the_same_times_and_numbers() {
 }
 
 #[test]
-fn both_ways_add_the_same_fields_to_a_line_that_is_no_record() {
+fn rsyslog_and_logstash_add_the_same_fields_to_a_line_that_is_no_record() {
     for name in [field::EVENT_ORIGINAL, field::LOG_FILE_PATH, field::ERROR_MESSAGE] {
         assert!(elk::SHIPPER_CONFIGURATION.contains(&format!("outname=\"{name}\"")), "rsyslog and {name}");
         assert!(DEAD_LETTERS.contains(&format!("\"[{name}]\"")), "Logstash and {name}");
@@ -46,7 +47,7 @@ fn both_ways_add_the_same_fields_to_a_line_that_is_no_record() {
 }
 
 #[test]
-fn logstash_only_creates_documents_and_each_has_the_lines_own_number() {
+fn logstash_only_creates_documents_and_uses_the_lines_id() {
     for pipeline in [RECORDS, DEAD_LETTERS] {
         let (_, output) = pipeline.split_once("\noutput {").unwrap();
         for setting in [
@@ -64,11 +65,11 @@ fn logstash_only_creates_documents_and_each_has_the_lines_own_number() {
 }
 
 #[test]
-fn what_is_refused_is_read_by_the_other_pipeline() {
+fn rejected_documents_are_read_by_the_dead_letter_pipeline() {
     let pipelines = yaml(include_str!("../logstash/pipelines.yml"));
     let [records, dead_letters] = pipelines.as_array().unwrap().as_slice() else { panic!("{pipelines}") };
     assert_eq!(records["dead_letter_queue.enable"], true);
-    assert_eq!(dead_letters["dead_letter_queue.enable"], Value::Null, "it would read its own failures for ever");
+    assert_eq!(dead_letters["dead_letter_queue.enable"], Value::Null, "it would read its own failures forever");
     assert!(DEAD_LETTERS.contains(&format!("pipeline_id => {}", records["pipeline.id"])));
     assert!(records["path.config"].as_str().unwrap().ends_with("/pipeline/records.conf"));
     assert!(dead_letters["path.config"].as_str().unwrap().ends_with("/pipeline/dead-letters.conf"));
@@ -76,7 +77,7 @@ fn what_is_refused_is_read_by_the_other_pipeline() {
 }
 
 #[test]
-fn filebeat_numbers_each_line_by_what_never_changes() {
+fn filebeat_derives_a_lines_id_from_values_that_never_change() {
     let filebeat = yaml(include_str!("../filebeat/filebeat.yml"));
     let input = &filebeat["filebeat.inputs"][0];
     assert_eq!((&input["type"], &input["file_identity.fingerprint"]), (&json!("filestream"), &Value::Null));
@@ -89,7 +90,7 @@ fn filebeat_numbers_each_line_by_what_never_changes() {
 }
 
 #[test]
-fn filebeat_takes_the_containers_that_carry_the_services_label() {
+fn filebeat_reads_only_containers_with_the_label_of_a_service() {
     let filebeat = yaml(include_str!("../filebeat/filebeat.yml"));
     let processors = filebeat["processors"].as_array().unwrap();
     let dropped = processors.iter().find_map(|processor| processor.get("drop_event")).unwrap();
@@ -102,7 +103,7 @@ fn filebeat_takes_the_containers_that_carry_the_services_label() {
 }
 
 #[test]
-fn each_container_gets_the_variables_that_its_configuration_asks_for() {
+fn each_container_has_the_environment_variables_of_its_configuration() {
     let compose = yaml(include_str!("../../docker-compose.yml"));
     for (service, configurations) in [
         ("apm-server", [include_str!("../apm-server/apm-server.yml"), ""]),
@@ -119,7 +120,7 @@ fn each_container_gets_the_variables_that_its_configuration_asks_for() {
 }
 
 #[test]
-fn every_machine_user_has_the_role_of_its_name() {
+fn every_machine_account_has_the_role_of_its_name() {
     let apm_server = yaml(include_str!("../apm-server/apm-server.yml"));
     for user in [apm_server["output.elasticsearch"]["username"].as_str().unwrap(), "logstash", "elastalert", "shipper"]
     {
@@ -128,7 +129,7 @@ fn every_machine_user_has_the_role_of_its_name() {
 }
 
 #[test]
-fn kibana_links_traces_to_the_records_and_begins_with_them() {
+fn kibana_links_traces_to_the_records_and_opens_with_their_data_view() {
     let kibana = yaml(include_str!("../kibana/kibana.yml"));
     let settings = &kibana["uiSettings.overrides"];
     assert_eq!(settings["observability:logSources"], json!([elk::INDEX_PATTERN]));

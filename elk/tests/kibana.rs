@@ -1,4 +1,4 @@
-//! Kibana's objects hang together, and ask of the records only what these can answer.
+//! Kibana's objects are consistent, and their queries use fields only as the catalogue allows.
 
 use std::collections::HashSet;
 
@@ -10,18 +10,18 @@ fn objects() -> Vec<Value> {
     saved_objects().lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect()
 }
 
-/// What is kept as JSON in a string.
+/// A value that is stored as JSON in a string.
 fn inner(text: &Value) -> Value {
     serde_json::from_str(text.as_str().expect("a string")).expect("it is JSON")
 }
 
 #[track_caller]
 fn kind(name: &str) -> Kind {
-    field::ALL.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("{name} is in no dictionary")).kind
+    field::ALL.iter().find(|field| field.name == name).unwrap_or_else(|| panic!("{name} is not in the dictionary")).kind
 }
 
 #[test]
-fn panels_group_and_measure_only_fields_that_allow_it() {
+fn panels_group_and_measure_only_fields_of_suitable_types() {
     for panel in dashboards().into_iter().flat_map(|dashboard| dashboard.panels) {
         let View::Chart { title, buckets, metrics, .. } = panel.view else { continue };
         for bucket in buckets {
@@ -44,14 +44,14 @@ fn panels_group_and_measure_only_fields_that_allow_it() {
 }
 
 #[test]
-fn lists_show_only_fields_of_the_dictionary() {
+fn saved_searches_show_only_fields_of_the_dictionary() {
     for name in SEARCHES.iter().flat_map(|search| search.columns) {
         kind(name);
     }
 }
 
 #[test]
-fn every_panel_asks_one_question_and_fits_into_the_grid() {
+fn every_panel_has_a_unique_question_and_fits_into_the_grid() {
     let mut titles = HashSet::new();
     for panel in dashboards().into_iter().flat_map(|dashboard| dashboard.panels) {
         let title = match panel.view {
@@ -65,7 +65,7 @@ fn every_panel_asks_one_question_and_fits_into_the_grid() {
 }
 
 #[test]
-fn every_reference_leads_to_an_object_before_it() {
+fn every_reference_leads_to_an_earlier_object() {
     let mut known = HashSet::new();
     for object in objects() {
         for reference in object["references"].as_array().unwrap() {
@@ -77,7 +77,7 @@ fn every_reference_leads_to_an_object_before_it() {
 }
 
 #[test]
-fn a_panels_columns_are_all_there_and_in_order() {
+fn a_panels_references_and_columns_are_complete() {
     for dashboard in objects().into_iter().filter(|object| object["type"] == "dashboard") {
         let names: HashSet<_> =
             dashboard["references"].as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
@@ -96,7 +96,7 @@ fn a_panels_columns_are_all_there_and_in_order() {
     }
 }
 
-/// Each column is in the order once, and what it refers to and what is drawn are columns.
+/// Checks that each column is in the order once, and that only existing columns are referred to and drawn.
 fn check_layer(attributes: &Value) {
     let layer = &attributes["state"]["datasourceStates"]["formBased"]["layers"]["records"];
     let columns = layer["columns"].as_object().expect("columns");

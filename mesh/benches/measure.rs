@@ -1,4 +1,5 @@
-//! Time to read, check and measure a sphere of 1.3 million triangles in each format, and to refuse it with a hole.
+//! Measures the time to read, check and measure a sphere of 1.3 million triangles in each format, and to reject one
+//! with a hole.
 
 use std::hint::black_box;
 use std::time::Duration;

@@ -1,13 +1,13 @@
-//! Whether a surface is closed, in one pass and without a table of its edges.
+//! Checks whether a surface is closed, in one pass and without a table of its edges.
 //!
 //! A surface is closed and consistently oriented if every directed edge a→b is matched by as many b→a. That is an
 //! equality of two multisets: the directed edges, and the same edges reversed. Both are folded into a product in the
-//! field of integers modulo the prime 2⁶¹ − 1, where an edge a→b becomes the factor `x + F·a + T·b`, with secret
-//! random keys `x`, `F` and `T`. Equal multisets give equal products, so a closed surface always passes. Different
-//! multisets are different polynomials in the keys (linear factors with coefficient 1 at `x` are distinct primes), of
-//! a degree that is the number n of edges, and such polynomials agree at a random point with a probability of at most
-//! n / 2⁶¹ (the Schwartz–Zippel lemma): for five million triangles below 1 in 10¹¹. The keys are drawn anew for each
-//! model, and nothing that depends on them is ever shown, so no file can be made to fit them.
+//! field of integers modulo the prime 2⁶¹ − 1, where an edge a→b becomes the factor `x + F·a + T·b`, with secret random
+//! keys `x`, `F` and `T`. Equal multisets have equal products, so a closed surface always passes. Different multisets
+//! are different polynomials in the keys (linear factors with coefficient 1 at `x` are distinct primes), whose degree
+//! is the number n of edges, and such polynomials agree at a random point with a probability of at most n / 2⁶¹ (the
+//! Schwartz–Zippel lemma): below 1 in 10¹¹ for five million triangles. The keys are random for each model, and nothing
+//! that depends on them is published, so a file can't be constructed to fit them.
 //!
 //! Vertices are identified by their coordinates in single precision, the precision of binary STL, so that all formats
 //! agree. Merging vertices can't open a closed surface. The edges of a triangle with two equal corners match each
@@ -15,7 +15,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::MeshError;
+use crate::error::MeshError;
 
 /// 2⁶¹ − 1, a Mersenne prime: reducing modulo it takes a shift and an addition.
 const PRIME: u64 = (1 << 61) - 1;
@@ -27,7 +27,7 @@ pub(crate) struct Key {
     to: [u64; 2],
 }
 
-/// A vertex as the beginning of an edge and as its end; the factor of an edge is the sum of both.
+/// A vertex as the start and as the end of an edge; the factor of an edge is the sum of both.
 #[derive(Clone, Copy)]
 pub(crate) struct Corner {
     from: u64,
@@ -43,7 +43,7 @@ impl Corner {
 }
 
 impl Key {
-    /// Keys from the standard library's hasher, which the operating system seeds.
+    /// Random keys from the standard library's hasher, which the operating system seeds.
     pub(crate) fn random() -> Self {
         let random = RandomState::new();
         let word = |index: u8| random.hash_one(index) & PRIME;
@@ -55,7 +55,7 @@ impl Key {
     pub(crate) fn corner(&self, position: [f32; 3]) -> Corner {
         // Adding zero turns -0.0 into 0.0, its equal.
         let [x, y, z] = position.map(|coordinate| u64::from((coordinate + 0.0).to_bits()));
-        // 96 bits as two words below the prime.
+        // 96 bits, as two words below the prime.
         let (low, high) = (x | (y & 0xffff) << 32, z | (y >> 16) << 32);
         let dot = |start: u64, key: [u64; 2]| {
             let sum = u128::from(start) + u128::from(low) * u128::from(key[0]) + u128::from(high) * u128::from(key[1]);
@@ -66,7 +66,7 @@ impl Key {
     }
 }
 
-/// The products over the directed edges and over their reverses; three of each, so that multiplications overlap.
+/// The products over the directed edges and over their reverses; three of each, so that the multiplications overlap.
 pub(crate) struct Balance {
     edges: [u64; 3],
     reverses: [u64; 3],
@@ -77,7 +77,7 @@ impl Balance {
         Self { edges: [1; 3], reverses: [1; 3] }
     }
 
-    /// Multiplies a triangle's edges in.
+    /// Multiplies the products by a triangle's edges.
     #[inline(always)]
     pub(crate) fn add(&mut self, corners: &[Corner; 3]) {
         for (index, (a, b)) in directed_edges(corners).into_iter().enumerate() {
@@ -106,10 +106,10 @@ fn multiply(accumulated: u64, factor: u64) -> u64 {
     (folded & PRIME) + (folded >> 61)
 }
 
-/// Counts the edges that are wrong, for a surface that is known not to be closed.
+/// Counts the wrong edges of a surface that is known not to be closed.
 ///
-/// Edges are told apart by the smaller factor of their two directions: of n edges two fall together with a
-/// probability below 4n² / 2⁶¹, for a million triangles about 1 in 60,000, and then the count is off by some.
+/// An edge is identified by the smaller factor of its two directions. Two of n edges collide with a probability below
+/// 4n² / 2⁶¹ (about 1 in 60,000 for a million triangles); the count is then slightly off.
 pub(crate) struct EdgeCount {
     /// The identity of an edge, and its direction as the lowest bit.
     edges: Vec<u64>,
@@ -123,7 +123,7 @@ impl EdgeCount {
     pub(crate) fn add(&mut self, corners: &[Corner; 3]) {
         for (a, b) in directed_edges(corners) {
             let (edge, reverse) = (a.edge_to(b) % PRIME, b.edge_to(a) % PRIME);
-            // An edge without length is its own reverse, and matches itself.
+            // An edge of length zero is its own reverse.
             if edge != reverse {
                 self.edges.push(edge.min(reverse) << 1 | u64::from(edge < reverse));
             }
@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tetrahedron_is_closed_also_inside_out_and_twice() {
+    fn a_tetrahedron_is_closed_even_inside_out_or_doubled() {
         assert_eq!(verdict(&TETRAHEDRON), Ok(()));
         assert_eq!(verdict(&TETRAHEDRON.map(|[a, b, c]| [a, c, b])), Ok(()));
         assert_eq!(verdict(&[TETRAHEDRON, TETRAHEDRON].concat()), Ok(()));
@@ -195,14 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn a_flipped_triangle_is_inconsistent_and_not_a_hole() {
+    fn a_flipped_triangle_is_an_inconsistent_orientation() {
         let mut triangles = TETRAHEDRON;
         triangles[0].reverse();
         assert_eq!(verdict(&triangles), Err(MeshError::InconsistentOrientation { edges: 3 }));
     }
 
     #[test]
-    fn triangles_without_area_change_nothing() {
+    fn triangles_without_area_are_ignored() {
         let mut triangles = TETRAHEDRON.to_vec();
         triangles.extend([[A, A, B], [C, D, C], [D, D, D]]);
         assert_eq!(verdict(&triangles), Ok(()));
@@ -211,14 +211,14 @@ mod tests {
     }
 
     #[test]
-    fn negative_zero_is_zero() {
+    fn negative_zero_equals_zero() {
         let mut triangles = TETRAHEDRON;
         triangles[1][0] = [-0.0, 0.0, -0.0];
         assert_eq!(verdict(&triangles), Ok(()));
     }
 
     #[test]
-    fn a_vertex_in_the_middle_of_a_neighbours_edge_is_a_gap() {
+    fn a_vertex_on_an_adjacent_triangles_edge_leaves_open_edges() {
         let middle = [0.5, 0.0, 0.0];
         let triangles = [[A, C, B], [A, middle, D], [middle, B, D], [B, C, D], [C, A, D]];
         assert_eq!(verdict(&triangles), Err(MeshError::NotClosed { open_edges: 3 }));

@@ -1,36 +1,36 @@
-//! Why a model can't be measured: once for the log, once for the customer.
+//! The errors of measuring a model, with a text for the log and a text for the customer.
 
-/// Why a model can't be measured. `Display` is for the log; [`MeshError::for_customer`] is for the order.
+/// An error of measuring a model. `Display` is for the log; [`MeshError::for_customer`] is for the order.
 ///
-/// No variant repeats anything from the file, so both are safe to store and to show.
+/// No variant contains data from the file, so both texts are safe to store and to show.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum MeshError {
     /// The file has no bytes, or no triangles.
     #[error("the file contains no triangles")]
     Empty,
-    /// The file isn't what its format says.
+    /// The file violates its format.
     #[error("unreadable file: {reason}")]
     Unreadable {
-        /// What is wrong and where, as a clause without a full stop.
+        /// The reason and its place, as a clause without a full stop.
         reason: String,
     },
-    /// Some coordinate is NaN, infinite, or beyond the range of single precision.
+    /// A coordinate is NaN, infinite, or beyond the range of single precision.
     #[error("a coordinate or a measure is not a finite number")]
     NotFinite,
-    /// More triangles than [`Limits::max_triangles`](crate::Limits::max_triangles).
+    /// More triangles than [`Limits::max_triangles`](crate::limits::Limits::max_triangles).
     #[error("more than {limit} triangles")]
     TooManyTriangles {
         /// The limit.
         limit: u64,
     },
-    /// More vertices than [`Limits::max_vertices`](crate::Limits::max_vertices).
+    /// More vertices than [`Limits::max_vertices`](crate::limits::Limits::max_vertices).
     #[error("more than {limit} vertices")]
     TooManyVertices {
         /// The limit.
         limit: u64,
     },
-    /// Unpacks to more than [`Limits::max_unpacked_bytes`](crate::Limits::max_unpacked_bytes).
+    /// The file unpacks to more than [`Limits::max_unpacked_bytes`](crate::limits::Limits::max_unpacked_bytes).
     #[error("unpacks to more than {limit} bytes")]
     TooLarge {
         /// The limit in bytes.
@@ -39,22 +39,22 @@ pub enum MeshError {
     /// Some edges belong to an odd number of triangles.
     #[error("not a closed surface: {open_edges} open edges")]
     NotClosed {
-        /// How many edges.
+        /// The number of edges.
         open_edges: u64,
     },
-    /// Every edge is shared, but some neighbours disagree about which side is the outside.
+    /// Every edge is shared, but some adjacent triangles face opposite sides.
     #[error("inconsistent orientation: {edges} edges run the same way in both of their triangles")]
     InconsistentOrientation {
-        /// Edges between triangles that disagree.
+        /// The number of edges between such triangles.
         edges: u64,
     },
-    /// A closed surface that encloses nothing, such as a doubled sheet.
+    /// A closed surface without volume, such as a doubled sheet.
     #[error("the surface encloses no volume")]
     NoVolume,
 }
 
 impl MeshError {
-    /// A short, stable word to group and count errors by: `model_unreadable`, `model_not_closed` or `model_too_large`.
+    /// The stable name of the error's class: `model_unreadable`, `model_not_closed` or `model_too_large`.
     #[must_use]
     pub fn kind(&self) -> &'static str {
         match self {
@@ -64,7 +64,7 @@ impl MeshError {
         }
     }
 
-    /// What is wrong and what to do about it, in words for the person who drew the model.
+    /// A text for the customer: what is wrong with the model and how to correct it.
     #[must_use]
     pub fn for_customer(&self) -> String {
         match self {

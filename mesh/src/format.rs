@@ -1,4 +1,4 @@
-//! The formats, their extensions, and a cheap look at whether a file's beginning agrees with its extension.
+//! The formats and their extensions, and a cheap check of a file's first bytes.
 
 use crate::{stl, text};
 
@@ -17,7 +17,7 @@ impl Format {
     /// Every format.
     pub const ALL: [Self; 3] = [Self::Stl, Self::Obj, Self::ThreeMf];
 
-    /// The format of a file with this extension, without its dot and in any case; `None` if there is none.
+    /// The format of this extension (without a dot, in any case), or `None`.
     #[must_use]
     pub fn from_extension(extension: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.extension().eq_ignore_ascii_case(extension))
@@ -34,10 +34,10 @@ impl Format {
     }
 }
 
-/// Whether the beginning of a file looks like `format`. Doubts count as yes: only [`measure`](crate::measure) reads
-/// the file, this only refuses what contradicts its extension (a picture, a document, an archive).
+/// Checks whether the first bytes of a file can be those of `format`. Returns false only for content that contradicts
+/// the format, such as a picture, a document or an archive; `measure` reads the whole file.
 ///
-/// `head` is the first few hundred bytes or more, and `total_len` the length of the whole file if it is known.
+/// `head` is the first few hundred bytes or more, `total_len` the length of the whole file if it is known.
 #[must_use]
 pub fn sniff(format: Format, head: &[u8], total_len: Option<u64>) -> bool {
     match format {
@@ -52,19 +52,19 @@ pub fn sniff(format: Format, head: &[u8], total_len: Option<u64>) -> bool {
 
 const ZIP_ENTRY: &[u8] = b"PK\x03\x04";
 
-/// A binary STL has no magic number, so the wide-spread ones of other formats are what speaks against it.
+/// Whether the file has another format's magic number. A binary STL has none itself.
 fn is_another_format(head: &[u8]) -> bool {
     const MAGIC_NUMBERS: [&[u8]; 8] =
         [ZIP_ENTRY, b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x7fELF", b"MZ", b"\x1f\x8b"];
     MAGIC_NUMBERS.iter().any(|magic| head.starts_with(magic))
 }
 
-/// The count of triangles is below 2^24 in every file that is accepted, so a binary STL has a zero byte in its header.
+/// Whether the header has a zero byte. The count of triangles, below 2^24 in every accepted file, has one.
 fn looks_binary(head: &[u8]) -> bool {
     head.iter().take(stl::HEADER_BYTES).any(|&byte| byte == 0)
 }
 
-/// Whether some line begins with a keyword of OBJ or a comment.
+/// Whether any line begins with a keyword of OBJ or a comment.
 fn has_obj_line(head: &[u8]) -> bool {
     const KEYWORDS: [&[u8]; 16] = [
         b"v", b"vt", b"vn", b"vp", b"f", b"fo", b"l", b"p", b"o", b"g", b"s", b"mtllib", b"usemtl", b"cstype", b"deg",

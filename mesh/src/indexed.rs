@@ -1,21 +1,22 @@
-//! A mesh as a list of vertices and triangles between them, as OBJ and 3MF write it.
+//! A mesh as a list of vertices and a list of triangles that refer to them, as in OBJ and 3MF.
 
 use std::ops::Range;
 
 use crate::closed::{Balance, Corner, EdgeCount, Key};
+use crate::error::MeshError;
+use crate::limits::Limits;
 use crate::tally::{Sum, Tally, Vector, dot, doubled_area, length};
-use crate::{Limits, MeshError};
 
-/// Vertices and triangles as read; the indices are checked when it is measured.
+/// The vertices and triangles of a mesh. The indices are not checked until it is measured.
 #[derive(Default)]
 pub(crate) struct Mesh {
     vertices: Vec<Vector>,
     triangles: Vec<[u32; 3]>,
-    /// The triangles that came from one polygon, for those of more than three corners.
+    /// The triangles of each polygon that has more than three corners.
     polygons: Vec<Range<u32>>,
 }
 
-/// How many vertices and triangles a file may still list, over all of its meshes.
+/// The number of vertices and triangles that a file may still list, over all of its meshes.
 pub(crate) struct Budget {
     limits: Limits,
     vertices: u32,
@@ -43,7 +44,7 @@ impl Budget {
     }
 }
 
-/// A closed mesh's measures in the units of its coordinates.
+/// The measures of a closed mesh, in the units of its coordinates.
 #[derive(Clone, Copy)]
 pub(crate) struct MeshMeasures {
     /// Negative if the triangles face inwards.
@@ -74,10 +75,10 @@ impl Mesh {
         Ok(())
     }
 
-    /// Notes that the triangles from the `first` on are a flat polygon.
+    /// Marks the triangles from `first` on as one polygon.
     pub(crate) fn end_polygon(&mut self, first: u64) {
         if self.triangles() - first > 1 {
-            // Both are within the budget, which is counted in 32 bits.
+            // Both are within the budget, which has 32 bits.
             self.polygons.push(first as u32..self.triangles() as u32);
         }
     }
@@ -104,7 +105,7 @@ impl Mesh {
         Ok(MeshMeasures { signed_volume: tally.signed_volume(), surface })
     }
 
-    /// The surface after a linear map, given as the map of area vectors that belongs to it.
+    /// The surface after a linear map, given as the corresponding map of area vectors.
     pub(crate) fn mapped_surface(&self, map_area: impl Fn(Vector) -> Vector) -> Result<f64, MeshError> {
         let mut doubled = Sum::default();
         for triangle in &self.triangles {
@@ -113,10 +114,10 @@ impl Mesh {
         Ok(doubled.value() / 2.0 + self.polygons_excess(map_area)?)
     }
 
-    /// What the polygons' areas add to those of their triangles: nothing, or less than nothing for a concave polygon,
-    /// part of whose triangles lie outside of it and are taken back by others.
+    /// The difference between the polygons' areas and those of their triangles: zero, or negative for a concave
+    /// polygon, some of whose triangles lie outside of it and overlap others.
     ///
-    /// The corners of a polygon that isn't flat can be anywhere, and the triangles between them are its surface.
+    /// Polygons that aren't flat are left out: their surface is that of their triangles.
     fn polygons_excess(&self, map_area: impl Fn(Vector) -> Vector) -> Result<f64, MeshError> {
         let mut excess = Sum::default();
         for polygon in &self.polygons {
@@ -144,10 +145,10 @@ impl Mesh {
     }
 }
 
-/// How much of its triangles' area a flat polygon has along its normal; the rest is rounding of the coordinates.
+/// The share of its triangles' area that a flat polygon has along its normal; the rest is rounding of the coordinates.
 const FLAT: f64 = 0.999;
 
-/// The triangle's corners from a list by vertex.
+/// The entries of a triangle's corners in a list by vertex.
 #[inline]
 fn pick<T: Copy>(list: &[T], triangle: &[u32; 3]) -> Result<[T; 3], MeshError> {
     match triangle.map(|index| list.get(index as usize)) {

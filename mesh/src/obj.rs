@@ -1,11 +1,12 @@
-//! Wavefront OBJ: vertices (`v`) and faces (`f`). Everything else is passed over, materials and their files included.
+//! Wavefront OBJ: vertices (`v`) and faces (`f`). Everything else is skipped, including materials and their files.
 //!
-//! Read by hand: the general reader allocates per face and per group, converts to meshes for drawing, in single
-//! precision, and doesn't know continued lines.
+//! Not based on a general reader, because that allocates per face and per group, converts to meshes for drawing in
+//! single precision, and doesn't support continued lines.
 
+use crate::error::MeshError;
 use crate::indexed::{Budget, Mesh};
+use crate::limits::{Limits, Measures};
 use crate::text::{Cursor, without_bom};
-use crate::{Limits, Measures, MeshError};
 
 pub(crate) fn measure(bytes: &[u8], limits: &Limits) -> Result<Measures, MeshError> {
     let mesh = read(without_bom(bytes), limits)?;
@@ -36,7 +37,7 @@ fn read(text: &[u8], limits: &Limits) -> Result<Mesh, MeshError> {
     }
 }
 
-/// A vertex's position; its weight and colour are left to be skipped.
+/// Reads a vertex's position, up to its weight or colour.
 fn read_vertex(cursor: &mut Cursor<'_>, mesh: &mut Mesh, budget: &mut Budget) -> Result<(), MeshError> {
     let mut vertex = [0.0; 3];
     for coordinate in &mut vertex {
@@ -46,7 +47,7 @@ fn read_vertex(cursor: &mut Cursor<'_>, mesh: &mut Mesh, budget: &mut Budget) ->
     mesh.push_vertex(vertex, budget)
 }
 
-/// A polygon, split into the triangles between its first corner and each of the other edges.
+/// Reads a polygon, split into the triangles between its first corner and each of the other edges.
 fn read_face(cursor: &mut Cursor<'_>, mesh: &mut Mesh, budget: &mut Budget) -> Result<(), MeshError> {
     let first_triangle = mesh.triangles();
     let (Some(first), Some(second)) = (read_corner(cursor, mesh)?, read_corner(cursor, mesh)?) else {
@@ -64,8 +65,8 @@ fn read_face(cursor: &mut Cursor<'_>, mesh: &mut Mesh, budget: &mut Budget) -> R
     Ok(())
 }
 
-/// The next corner's vertex (`7`, `7/1`, `7//2`, `7/1/2`, or `-1` for the latest), counted from 0; `None` at the end
-/// of the line. A vertex may follow the faces that use it, so whether it exists is known only at the end of the file.
+/// The index of the next corner's vertex (`7`, `7/1`, `7//2`, `7/1/2`, or `-1` for the last vertex), from 0; `None` at
+/// the end of the line. It is not checked here, because a vertex may follow the faces that use it.
 #[inline]
 fn read_corner(cursor: &mut Cursor<'_>, mesh: &Mesh) -> Result<Option<u32>, MeshError> {
     skip_blanks(cursor);
@@ -87,7 +88,7 @@ fn read_corner(cursor: &mut Cursor<'_>, mesh: &Mesh) -> Result<Option<u32>, Mesh
     }
 }
 
-/// An unsigned number that ends where the corner or its part of the corner does.
+/// An unsigned number, followed by a slash, a backslash, white space or the end.
 #[inline]
 fn read_number(cursor: &mut Cursor<'_>) -> Result<u64, MeshError> {
     let start = cursor.rest();
@@ -102,7 +103,7 @@ fn read_number(cursor: &mut Cursor<'_>) -> Result<u64, MeshError> {
     if digits > 0 && ended { Ok(number) } else { Err(cursor.unreadable("a face's corner is not a number")) }
 }
 
-/// Goes to the next word of the line; a backslash at a line's end continues it on the next one.
+/// Skips to the next word of the line, which a backslash at its end continues on the next one.
 #[inline]
 fn skip_blanks(cursor: &mut Cursor<'_>) {
     loop {

@@ -1,4 +1,4 @@
-//! Solids of known volume, and model files of them, for tests, benchmarks and the demo (feature `solids`).
+//! Generators of solids and writers of model files, for tests, benchmarks and the demo (feature `solids`).
 
 use std::f64::consts::TAU;
 use std::fmt::Write as _;
@@ -8,14 +8,14 @@ use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use rawzip::{CompressionMethod, ZipArchiveWriter};
 
-use crate::Format;
+use crate::format::Format;
 
 /// A triangle mesh in millimetres, facing outwards.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Solid {
-    /// Positions of the vertices.
+    /// The positions of the vertices.
     pub vertices: Vec<[f64; 3]>,
-    /// Vertices of each triangle, counted from 0 and anticlockwise when seen from outside.
+    /// The indices of each triangle's vertices, from 0 and anticlockwise when seen from outside.
     pub triangles: Vec<[u32; 3]>,
 }
 
@@ -30,12 +30,12 @@ pub fn cube(edge: f64) -> Solid {
     solid
 }
 
-/// A cube with one corner at the origin, and a square hole of edge `hole` along its middle from bottom to top.
+/// A cube with one corner at the origin, and a square hole of edge `hole` through its middle from bottom to top.
 #[must_use]
 pub fn cube_with_hole(edge: f64, hole: f64) -> Solid {
     let (near, far) = ((edge - hole) / 2.0, (edge + hole) / 2.0);
     let square = |low: f64, high: f64, z: f64| [[low, low, z], [high, low, z], [high, high, z], [low, high, z]];
-    // Outside and hole at the bottom, outside and hole at the top, each anticlockwise from above.
+    // Outline and hole at the bottom, outline and hole at the top, each anticlockwise from above.
     let vertices =
         [square(0.0, edge, 0.0), square(near, far, 0.0), square(0.0, edge, edge), square(near, far, edge)].concat();
     let mut solid = Solid { vertices, triangles: Vec::new() };
@@ -53,7 +53,7 @@ pub fn cube_with_hole(edge: f64, hole: f64) -> Solid {
 ///
 /// # Panics
 ///
-/// With fewer than four segments.
+/// If there are fewer than four segments.
 #[must_use]
 pub fn sphere(radius: f64, segments: u32) -> Solid {
     assert!(segments >= 4, "a sphere needs at least four segments");
@@ -126,7 +126,7 @@ impl Solid {
         self
     }
 
-    /// A model file of this solid (STL: binary).
+    /// A model file in this format (for STL, a binary one).
     #[must_use]
     pub fn to_file(&self, format: Format) -> Vec<u8> {
         match format {
@@ -208,13 +208,13 @@ fn line(text: &mut String, arguments: std::fmt::Arguments<'_>) {
     writeln!(text, "{arguments}").expect("writing to a string can't fail");
 }
 
-/// A 3MF file with this unit, and this content of the elements `resources` and `build`.
+/// A 3MF file with this unit and this content of the elements `resources` and `build`.
 #[must_use]
 pub fn model_3mf(unit: &str, resources: &str, build: &str) -> Vec<u8> {
     package_3mf(&[("3D/3dmodel.model", &model_part(unit, resources, build))])
 }
 
-/// A 3MF model part with this unit, and this content of the elements `resources` and `build`.
+/// A 3MF model part with this unit and this content of the elements `resources` and `build`.
 #[must_use]
 pub fn model_part(unit: &str, resources: &str, build: &str) -> String {
     format!(
@@ -225,7 +225,7 @@ pub fn model_part(unit: &str, resources: &str, build: &str) -> String {
     )
 }
 
-/// A 3MF file of these parts, whose model is the first one, with the parts that every package has.
+/// A 3MF file of these parts, of which the first is its model, and of the parts that every package has.
 #[must_use]
 pub fn package_3mf(parts: &[(&str, &str)]) -> Vec<u8> {
     let root = parts.first().map_or("", |(name, _)| name);

@@ -1,16 +1,17 @@
-//! STL, binary and ASCII. Triangles are measured where they stand in the file: nothing is stored.
+//! STL, binary and ASCII. Triangles are measured in place, without storing them.
 //!
-//! Read by hand, because the general readers build an indexed mesh that the measuring doesn't need, and refuse what
-//! CAD programs really write: several solids in a file, upper case, normals that are not numbers.
+//! Not based on a general reader, because these build an indexed mesh that measuring doesn't need, and reject files
+//! that CAD programs write: several solids in a file, upper case, normals that are not numbers.
 
 use crate::closed::{Balance, EdgeCount, Key};
+use crate::error::MeshError;
+use crate::limits::{Limits, Measures};
 use crate::tally::Tally;
 use crate::text::{Cursor, without_bom};
-use crate::{Limits, Measures, MeshError};
 
-/// A binary file's header: 80 bytes of anything, and the count of triangles.
+/// The length of a binary file's header: 80 bytes without meaning, and the count of triangles.
 pub(crate) const HEADER_BYTES: usize = 84;
-/// A binary triangle: normal, three vertices, and two bytes of attributes.
+/// The length of a binary triangle: normal, three vertices, and two bytes of attributes.
 const TRIANGLE_BYTES: usize = 50;
 
 pub(crate) fn measure(bytes: &[u8], limits: &Limits) -> Result<Measures, MeshError> {
@@ -30,7 +31,8 @@ enum Encoding<'a> {
     Ascii(&'a [u8]),
 }
 
-/// The length decides before the first word does, because some CAD programs begin binary files with `solid`.
+/// The encoding. The length is checked before the first word, because some CAD programs begin binary files with
+/// `solid`.
 fn recognise(bytes: &[u8]) -> Result<Encoding<'_>, MeshError> {
     if bytes.trim_ascii().is_empty() {
         return Err(MeshError::Empty);
@@ -51,14 +53,14 @@ fn recognise(bytes: &[u8]) -> Result<Encoding<'_>, MeshError> {
     }
 }
 
-/// Whether the first word is `solid`. A zero byte in the header's place shows a binary file in spite of it.
+/// Whether the first word is `solid` and no byte of the header is zero, which only a binary file has.
 pub(crate) fn starts_like_ascii(head: &[u8]) -> bool {
     let text = without_bom(head).trim_ascii_start();
     text.get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"solid"))
         && !head.iter().take(HEADER_BYTES).any(|&byte| byte == 0)
 }
 
-/// Triangles that can be gone over more than once.
+/// Triangles that can be iterated more than once.
 trait Triangles {
     type Coordinate: Coordinate;
 
@@ -95,7 +97,7 @@ impl Coordinate for f64 {
     }
 }
 
-/// Goes over the triangles once, and again only to say what is wrong with their edges.
+/// Iterates over the triangles once, and a second time only to count wrong edges.
 fn measure_triangles<T: Triangles>(triangles: &T) -> Result<Measures, MeshError> {
     let key = Key::random();
     let corners = |triangle: [[T::Coordinate; 3]; 3]| triangle.map(|vertex| key.corner(vertex.map(Coordinate::single)));
@@ -149,7 +151,7 @@ struct Ascii<'a> {
 impl Triangles for Ascii<'_> {
     type Coordinate = f64;
 
-    /// Line ends are white space like any other, except after `solid` and `endsolid`, whose names may hold anything.
+    /// Line ends are white space, except after `solid` and `endsolid`, whose names may contain anything.
     fn visit(&self, mut visitor: impl FnMut([[f64; 3]; 3])) -> Result<(), MeshError> {
         let mut cursor = Cursor::new(self.text);
         let mut left = self.max_triangles;
@@ -170,11 +172,11 @@ impl Triangles for Ascii<'_> {
     }
 }
 
-/// The vertices of a facet, whose first word has been read.
+/// The vertices of a facet, after its first word.
 #[inline]
 fn ascii_facet(cursor: &mut Cursor<'_>) -> Result<[[f64; 3]; 3], MeshError> {
     expect(cursor, b"normal")?;
-    // The vertices' order says the same, and some programs write `nan` here.
+    // The normal is redundant, and some programs write `nan`.
     for _ in 0..3 {
         cursor.skip_white_space();
         cursor.word();

@@ -1,8 +1,8 @@
-//! Sums of volume and surface over triangles.
+//! Sums of volume and surface over triangles, and the vectors for it.
 //!
-//! The volume is the divergence theorem's: the signed volumes of the tetrahedra between a fixed point and each
-//! triangle. The fixed point is the first vertex, so that a model far from the origin loses no digits, and both sums
-//! carry their rounding errors along (Kahan), so that millions of triangles don't either.
+//! By the divergence theorem, the volume is the sum of the signed volumes of the tetrahedra between a fixed point and
+//! each triangle. The fixed point is the first vertex, so that a model far from the origin loses no precision. Both
+//! sums are compensated (Kahan), so that millions of triangles lose none either.
 
 /// A point or a vector.
 pub(crate) type Vector = [f64; 3];
@@ -33,7 +33,7 @@ pub(crate) fn doubled_area([a, b, c]: [Vector; 3]) -> Vector {
     cross(minus(b, a), minus(c, a))
 }
 
-/// A sum that carries its rounding error along.
+/// A compensated sum (Kahan).
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Sum {
     value: f64,
@@ -54,8 +54,7 @@ impl Sum {
     }
 }
 
-/// What has been summed up so far.
-#[derive(Clone, Copy)]
+/// The sums over the triangles so far.
 pub(crate) struct Tally {
     origin: Vector,
     pub(crate) triangles: u64,
@@ -64,7 +63,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// A tally whose volumes refer to `origin`, which should be a vertex of the model.
+    /// An empty tally whose volumes refer to `origin`, which should be a vertex of the model.
     pub(crate) fn new(origin: Vector) -> Self {
         Self { origin, triangles: 0, sixfold_volume: Sum::default(), doubled_surface: Sum::default() }
     }
@@ -77,7 +76,7 @@ impl Tally {
         self.doubled_surface.add(length(doubled_area));
     }
 
-    /// The volume: negative if the triangles face inwards, meaningless if they aren't closed.
+    /// The volume: negative if the triangles face inwards, meaningless if the surface isn't closed.
     pub(crate) fn signed_volume(&self) -> f64 {
         self.sixfold_volume.value() / 6.0
     }
@@ -86,8 +85,8 @@ impl Tally {
         self.doubled_surface.value() / 2.0
     }
 
-    /// False if any coordinate was infinite or not a number: it makes the area of its triangle so, too, and single
-    /// precision coordinates can't overflow a sum in double precision.
+    /// False if any coordinate was infinite or not a number: the area of its triangle isn't finite then either, and
+    /// coordinates in single precision can't overflow a sum in double precision.
     pub(crate) fn is_finite(&self) -> bool {
         self.doubled_surface.value().is_finite()
     }

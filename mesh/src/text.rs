@@ -1,18 +1,18 @@
-//! Words and numbers of text formats, read in place.
+//! A cursor over the words and numbers of a text format.
 
-use crate::MeshError;
+use crate::error::MeshError;
 
-/// The text without the mark that some programs put before UTF-8.
+/// The text without the byte order mark of UTF-8.
 pub(crate) fn without_bom(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
 }
 
-/// A coordinate, and how many bytes of `text` it takes. It must fit into single precision, in which vertices are
-/// compared.
+/// The coordinate at the start of `text`, and its length in bytes. It must fit into single precision, in which vertices
+/// are compared.
 ///
 /// # Errors
 ///
-/// A reason if `text` doesn't begin with a number, and [`MeshError::NotFinite`].
+/// `text` doesn't begin with a number, or the number isn't finite in single precision.
 #[inline]
 pub(crate) fn coordinate(text: &[u8]) -> Result<(f64, usize), CoordinateError> {
     let (value, taken) = fast_float2::parse_partial::<f64, _>(text).map_err(|_| CoordinateError::NoNumber)?;
@@ -25,14 +25,13 @@ pub(crate) fn coordinate(text: &[u8]) -> Result<(f64, usize), CoordinateError> {
     Ok((value, taken))
 }
 
-/// Why a coordinate can't be read.
+/// An error of reading a coordinate.
 pub(crate) enum CoordinateError {
     NoNumber,
     NotFinite,
 }
 
-/// The text with a position in it.
-#[derive(Clone)]
+/// A text and a position in it.
 pub(crate) struct Cursor<'a> {
     text: &'a [u8],
     position: usize,
@@ -70,7 +69,7 @@ impl<'a> Cursor<'a> {
         self.skip_while(|byte| byte.is_ascii_whitespace());
     }
 
-    /// The bytes up to the next white space or the end.
+    /// Reads the bytes up to the next white space or the end.
     #[inline]
     pub(crate) fn word(&mut self) -> &'a [u8] {
         let start = self.position;
@@ -78,13 +77,13 @@ impl<'a> Cursor<'a> {
         &self.text[start..self.position]
     }
 
-    /// Goes to the end of the line, which LF, CR, or both end.
+    /// Skips to the end of the line, which is LF, CR, or both.
     #[inline]
     pub(crate) fn skip_line(&mut self) {
         self.skip_while(|byte| byte != b'\n' && byte != b'\r');
     }
 
-    /// Reads a coordinate here.
+    /// Reads a coordinate.
     #[inline]
     pub(crate) fn coordinate(&mut self) -> Result<f64, MeshError> {
         match coordinate(self.rest()) {
@@ -97,7 +96,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// An error that says where it is.
+    /// An error with the number of the current line.
     #[cold]
     pub(crate) fn unreadable(&self, reason: &str) -> MeshError {
         let line = 1 + self.text[..self.position].iter().filter(|&&byte| byte == b'\n').count();

@@ -1,4 +1,4 @@
-//! Files as CAD programs and slicers write them.
+//! Files in the variants that CAD programs and slicers write.
 
 use mesh::solids::{Solid, archive, cube, model_3mf, model_part, package_3mf, sphere};
 use mesh::{Format, Limits, Measures, MeshError, measure};
@@ -59,14 +59,14 @@ fn an_ascii_stl_in_upper_case_with_bom_tabs_and_any_number_format_is_read() {
 }
 
 #[test]
-fn several_solids_in_one_ascii_stl_add_up() {
+fn several_solids_in_one_ascii_stl_are_added() {
     let near = cube(10.0).to_ascii_stl();
     let far = cube(5.0).map(|[x, y, z]| [x + 100.0, y, z]).to_ascii_stl();
     assert_volume(Format::Stl, &[near, far].concat(), 1125.0);
 }
 
 #[test]
-fn the_name_of_an_ascii_solid_may_be_anything_and_normals_may_be_no_numbers() {
+fn an_ascii_solid_may_have_any_name_and_normals_that_are_not_numbers() {
     let text = String::from_utf8(cube(10.0).to_ascii_stl()).expect("text");
     let text =
         text.replace("solid model", "solid facet normal vertex").replace("normal 0 0 0", "normal nan -nan(ind) inf");
@@ -75,7 +75,7 @@ fn the_name_of_an_ascii_solid_may_be_anything_and_normals_may_be_no_numbers() {
 
 // --- OBJ ---
 
-/// A cube of quads, with texture coordinates and normals, relative indices, and everything that is to be ignored.
+/// A cube of quads, with texture coordinates, normals, relative indices, and all elements that are ignored.
 const QUADS: &str = "# a cube\nmtllib materials.mtl\no cube\ng faces all\ns off\nusemtl gold\n\
     v 0 0 0 1.0\nv 10 0 0\nv 10 10 0 0.1 0.2 0.3\nv 0 10 0\nv 0 0 10\nv 10 0 10\nv 10 10 10\nv 0 10 10\n\
     vt 0 0\nvn 0 0 1\nvp 0\n\
@@ -91,8 +91,8 @@ fn an_obj_with_quads_relative_indices_and_continued_lines_is_read() {
 }
 
 #[test]
-fn concave_polygons_have_their_own_area_and_not_that_of_their_triangles() {
-    // A prism of height 2 over an L of area 3, whose reflex corner the fan from the first corner crosses.
+fn a_concave_polygon_has_its_own_area_not_that_of_its_triangles() {
+    // A prism of height 2 over an L of area 3. The fan of triangles from the first corner crosses the reflex corner.
     let outline = [(0, 2), (0, 0), (2, 0), (2, 1), (1, 1), (1, 2)];
     let mut text = String::new();
     for z in [0, 2] {
@@ -114,8 +114,8 @@ fn concave_polygons_have_their_own_area_and_not_that_of_their_triangles() {
 }
 
 #[test]
-fn a_polygon_that_is_bent_has_the_area_of_its_triangles() {
-    // The three upper sides of a pyramid as one face, whose outline is the bottom's.
+fn a_polygon_that_is_not_flat_has_the_area_of_its_triangles() {
+    // The three upper sides of a pyramid as one face, with the outline of its bottom.
     let corners = "v 0 0 0\nv 10 0 0\nv 0 10 0\nv 0 0 10\nf 1 3 2\n";
     let separate = format!("{corners}f 4 1 2\nf 4 2 3\nf 4 3 1\n");
     let bent = format!("{corners}f 4 1 2 3 1\n");
@@ -151,7 +151,7 @@ fn a_3mf_in_inches_with_a_component_transform_is_in_millimetres() {
 }
 
 #[test]
-fn every_unit_of_3mf_is_known() {
+fn every_unit_of_3mf_is_supported() {
     for (unit, millimetres) in [
         ("micron", 0.001),
         ("millimeter", 1.0),
@@ -168,7 +168,7 @@ fn every_unit_of_3mf_is_known() {
 }
 
 #[test]
-fn nested_components_multiply_and_count_their_triangles() {
+fn nested_components_are_measured_once_per_placement() {
     let pair = |id: u32, of: u32, transform: &str| {
         format!(
             "<object id=\"{id}\"><components><component objectid=\"{of}\"/>\
@@ -193,7 +193,7 @@ fn a_mirrored_component_adds_to_the_volume() {
 }
 
 #[test]
-fn an_uneven_scale_changes_the_surface_as_it_does_the_triangles() {
+fn a_non_uniform_scale_changes_the_surface_like_that_of_the_triangles() {
     let ball = sphere(3.0, 24);
     let stretched = ball.clone().map(|[x, y, z]| [2.0 * x + 0.5 * y, y, 0.25 * z]);
     let bytes =
@@ -204,7 +204,7 @@ fn an_uneven_scale_changes_the_surface_as_it_does_the_triangles() {
 }
 
 #[test]
-fn objects_in_other_parts_of_the_package_are_found() {
+fn objects_in_other_parts_of_the_package_are_measured() {
     let root = model_part(
         "millimeter",
         "<object id=\"8\"><components><component p:path=\"/3D/Objects/Tom &amp; Ann_1.model\" objectid=\"1\" \
@@ -222,7 +222,7 @@ fn objects_in_other_parts_of_the_package_are_found() {
 }
 
 #[test]
-fn the_model_is_the_one_that_the_package_names_and_else_the_usual_one() {
+fn the_model_is_the_part_that_the_package_names_or_else_the_conventional_one() {
     let small = model_part("millimeter", &object(1, &cube(1.0)), "<item objectid=\"1\"/>");
     let large = model_part("millimeter", &object(1, &cube(2.0)), "<item objectid=\"1\"/>");
     let named = package_3mf(&[("Model/main.model", &large), ("3D/3dmodel.model", &small)]);
@@ -231,7 +231,7 @@ fn the_model_is_the_one_that_the_package_names_and_else_the_usual_one() {
 }
 
 #[test]
-fn a_core_namespace_with_a_prefix_and_extensions_in_between_are_read() {
+fn a_3mf_with_a_namespace_prefix_and_extensions_is_read() {
     let mesh = cube(2.0).to_3mf_mesh().replace("</", "\u{1}").replace('<', "<m:").replace('\u{1}', "</m:");
     let root = format!(
         "<m:model unit='millimeter' xmlns:m='http://schemas.microsoft.com/3dmanufacturing/core/2015/02' xmlns:s='slices'>\
@@ -273,7 +273,7 @@ fn a_hole_is_reported_with_its_edges_in_every_format() {
 }
 
 #[test]
-fn triangles_that_face_the_wrong_way_are_told_apart_from_holes() {
+fn inconsistent_orientation_is_reported_differently_from_holes() {
     let mut twisted = cube(10.0);
     twisted.triangles[4].reverse();
     for format in Format::ALL {
@@ -286,7 +286,7 @@ fn triangles_that_face_the_wrong_way_are_told_apart_from_holes() {
 
 #[test]
 fn a_doubled_sheet_encloses_no_volume() {
-    // Tilted, so that its coordinates and sums are rounded.
+    // Tilted, so that coordinates and sums are rounded.
     let sheet = Solid {
         vertices: vec![[0.1, 0.2, 0.3], [10.1, 1.2, 3.3], [11.1, 12.2, 6.7], [1.1, 11.2, 3.7]],
         triangles: vec![[0, 1, 2], [0, 2, 3], [0, 2, 1], [0, 3, 2]],

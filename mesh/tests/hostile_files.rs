@@ -1,4 +1,4 @@
-//! Files made to break their reader. None may panic, hang, or take memory beyond what it is worth.
+//! Malicious and broken files. None may cause a panic, an endless loop, or memory out of proportion to its size.
 
 use mesh::solids::{Solid, archive, cube, model_3mf, package_3mf, sphere};
 use mesh::{Format, Limits, MeshError, measure};
@@ -23,7 +23,7 @@ fn item_3mf(resources: &str) -> Vec<u8> {
 }
 
 #[test]
-fn an_empty_file_is_empty_in_every_format() {
+fn a_file_without_triangles_is_reported_as_empty_in_every_format() {
     for format in Format::ALL {
         assert_eq!(error(format, b""), MeshError::Empty);
     }
@@ -35,14 +35,14 @@ fn an_empty_file_is_empty_in_every_format() {
 }
 
 #[test]
-fn a_file_that_is_cut_anywhere_is_refused() {
+fn a_file_that_is_truncated_anywhere_is_rejected() {
     let solid = sphere(5.0, 8);
     for (format, bytes) in Format::ALL
         .map(|format| (format, solid.to_file(format)))
         .into_iter()
         .chain([(Format::Stl, solid.to_ascii_stl())])
     {
-        // What is lost at the very end of a text may be white space or the last line's name.
+        // The last bytes of a text may be white space or the last line's name.
         for length in 0..bytes.len() - 24 {
             assert!(measure(format, &bytes[..length], &Limits::default()).is_err(), "{format:?} of {length} bytes");
         }
@@ -50,7 +50,7 @@ fn a_file_that_is_cut_anywhere_is_refused() {
 }
 
 #[test]
-fn too_many_triangles_are_refused_in_every_format() {
+fn too_many_triangles_are_rejected_in_every_format() {
     let limits = Limits { max_triangles: 11, ..Limits::default() };
     let solid = cube(1.0);
     for bytes in [solid.to_binary_stl(), solid.to_ascii_stl()] {
@@ -65,16 +65,16 @@ fn too_many_triangles_are_refused_in_every_format() {
 }
 
 #[test]
-fn ten_million_triangles_are_refused_in_words_that_say_what_to_do() {
+fn the_error_for_ten_million_triangles_tells_the_customer_what_to_do() {
     let text = [b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2".as_slice(), &b" 3".repeat(10_000_000)].concat();
     let error = error(Format::Obj, &text);
     assert_eq!(error, MeshError::TooManyTriangles { limit: 5_000_000 });
-    let told = error.for_customer();
-    assert!(told.contains("more than 5000000 triangles") && told.contains("coarser resolution"), "{told}");
+    let text = error.for_customer();
+    assert!(text.contains("more than 5000000 triangles") && text.contains("coarser resolution"), "{text}");
 }
 
 #[test]
-fn too_many_vertices_are_refused() {
+fn too_many_vertices_are_rejected() {
     let limits = Limits { max_vertices: 7, ..Limits::default() };
     for format in [Format::Obj, Format::ThreeMf] {
         let error = error_within(format, &cube(1.0).to_file(format), &limits);
@@ -83,7 +83,7 @@ fn too_many_vertices_are_refused() {
 }
 
 #[test]
-fn corners_so_far_apart_that_only_rounding_is_between_them_enclose_no_volume() {
+fn a_surface_whose_volume_is_only_rounding_encloses_no_volume() {
     let solid = Solid {
         vertices: vec![
             [0.0, 2.93981207427632e-38, 1.1210387714598537e-43],
@@ -101,7 +101,7 @@ fn corners_so_far_apart_that_only_rounding_is_between_them_enclose_no_volume() {
 // --- STL ---
 
 #[test]
-fn an_stl_that_claims_four_billion_triangles_is_refused() {
+fn an_stl_that_declares_four_billion_triangles_is_rejected() {
     let mut bytes = cube(10.0).to_binary_stl();
     bytes[80..84].copy_from_slice(&u32::MAX.to_le_bytes());
     assert_unreadable(Format::Stl, &bytes);
@@ -109,7 +109,7 @@ fn an_stl_that_claims_four_billion_triangles_is_refused() {
 }
 
 #[test]
-fn coordinates_that_are_not_finite_are_refused() {
+fn coordinates_that_are_not_finite_are_rejected() {
     for value in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
         for coordinate in 0..9 {
             let mut bytes = cube(10.0).to_binary_stl();
@@ -130,7 +130,7 @@ fn coordinates_that_are_not_finite_are_refused() {
 }
 
 #[test]
-fn a_single_coordinate_that_is_not_finite_in_a_flat_triangle_is_found() {
+fn a_coordinate_that_is_not_finite_in_a_flat_triangle_is_rejected() {
     let mut bytes = vec![0; 84 + 50];
     bytes[80] = 1;
     bytes[84 + 12..84 + 16].copy_from_slice(&f32::INFINITY.to_le_bytes());
@@ -138,7 +138,7 @@ fn a_single_coordinate_that_is_not_finite_in_a_flat_triangle_is_found() {
 }
 
 #[test]
-fn text_that_is_no_number_says_in_which_line() {
+fn the_error_for_a_malformed_number_names_its_line() {
     let stl = b"solid a\nfacet normal 0 0 1\nouter loop\nvertex 0 0 zero\n";
     assert!(error(Format::Stl, stl).to_string().contains("line 4"));
     assert!(error(Format::Obj, b"v 0 0 0\r\nv 0,5 0 0\r\n").to_string().contains("line 2"));
@@ -147,7 +147,7 @@ fn text_that_is_no_number_says_in_which_line() {
 }
 
 #[test]
-fn an_endless_line_is_read_or_refused_without_more_memory_than_its_own() {
+fn a_line_of_megabytes_is_read_or_rejected() {
     let digits = "1".repeat(8 << 20);
     assert_eq!(error(Format::Obj, format!("v {digits}").as_bytes()), MeshError::NotFinite);
     assert_unreadable(Format::Obj, format!("v 0.{digits} 0").as_bytes());
@@ -162,14 +162,14 @@ fn an_endless_line_is_read_or_refused_without_more_memory_than_its_own() {
 // --- OBJ ---
 
 #[test]
-fn an_obj_opens_no_file_that_it_names() {
+fn an_obj_does_not_open_the_files_that_it_names() {
     let text = [b"mtllib /etc/passwd\nmtllib ../../secret\nusemtl root\n".as_slice(), &cube(10.0).to_obj()].concat();
     let measures = measure(Format::Obj, &text, &Limits::default()).expect("a cube");
     assert_eq!(measures.triangles, 12);
 }
 
 #[test]
-fn an_obj_whose_indices_point_nowhere_is_refused() {
+fn an_obj_with_invalid_indices_is_rejected() {
     for face in [
         "f 0 1 2",
         "f 1 2 4",
@@ -194,7 +194,7 @@ fn an_obj_whose_indices_point_nowhere_is_refused() {
 // --- 3MF ---
 
 #[test]
-fn a_zip_bomb_is_refused_after_the_limit() {
+fn a_zip_bomb_is_rejected_at_the_limit() {
     let mut bomb = String::from("<model><resources/><build/></model>");
     bomb.extend(std::iter::repeat_n("\n<!-- -->", 8 << 20));
     let bytes = package_3mf(&[("3D/3dmodel.model", &bomb)]);
@@ -206,7 +206,7 @@ fn a_zip_bomb_is_refused_after_the_limit() {
 }
 
 #[test]
-fn what_all_parts_unpack_to_is_counted_together() {
+fn the_unpacked_size_of_all_parts_is_limited_together() {
     let mesh = sphere(1.0, 40).to_3mf_mesh();
     let part = format!("<model><resources><object id=\"1\">{mesh}</object></resources></model>");
     let paths: Vec<String> = (0..8).map(|index| format!("3D/{index}.model")).collect();
@@ -221,8 +221,8 @@ fn what_all_parts_unpack_to_is_counted_together() {
 }
 
 #[test]
-fn a_declared_size_is_not_believed() {
-    // The size in the central directory says one byte less than the limit; the checksum is the right one.
+fn a_declared_size_is_ignored() {
+    // The size in the central directory is one byte below the limit; the checksum is correct.
     let model = "<model><resources/><build/></model>".to_owned() + &" ".repeat(1 << 20);
     let mut bytes = archive(&[("3D/3dmodel.model", model.as_bytes())]);
     let record = find(&bytes, b"PK\x01\x02");
@@ -232,13 +232,13 @@ fn a_declared_size_is_not_believed() {
 }
 
 #[test]
-fn names_with_dots_lead_nowhere() {
+fn a_part_name_with_dots_does_not_leave_the_archive() {
     let mut bytes = archive(&[
         ("xx/xx/xx/etc/passwd", b"evil"),
         ("3D/3dmodel.model", b"<model><build><item objectid=\"1\" p:path=\"/../../../etc/passwd\"/></build></model>"),
     ]);
     assert_unreadable(Format::ThreeMf, &bytes);
-    // Now with an entry of just this name: it is a part like any other, and not a model.
+    // An entry of exactly this name is a part of the package, but not a model.
     while let Some(position) = bytes.windows(3).position(|window| window == b"xx/") {
         bytes[position..position + 3].copy_from_slice(b"../");
     }
@@ -246,7 +246,7 @@ fn names_with_dots_lead_nowhere() {
 }
 
 #[test]
-fn entries_with_dots_in_their_names_beside_the_model_do_nothing() {
+fn unused_entries_with_dots_in_their_names_are_ignored() {
     let part = format!(
         "<model><resources><object id=\"1\">{}</object></resources><build><item objectid=\"1\"/></build></model>",
         cube(2.0).to_3mf_mesh()
@@ -259,7 +259,7 @@ fn entries_with_dots_in_their_names_beside_the_model_do_nothing() {
 }
 
 #[test]
-fn an_encrypted_model_is_refused() {
+fn an_encrypted_model_is_rejected() {
     let mut bytes = cube(1.0).to_3mf();
     // The lowest bit of the flags, in every record of the central directory.
     for position in 0..bytes.len() - 10 {
@@ -272,7 +272,7 @@ fn an_encrypted_model_is_refused() {
 }
 
 #[test]
-fn a_model_whose_checksum_is_wrong_is_refused() {
+fn a_model_with_a_wrong_checksum_is_rejected() {
     let mut bytes = archive(&[("3D/3dmodel.model", b"<model><resources/><build/></model>")]);
     let record = find(&bytes, b"PK\x01\x02");
     bytes[record + 16] ^= 1;
@@ -280,7 +280,7 @@ fn a_model_whose_checksum_is_wrong_is_refused() {
 }
 
 #[test]
-fn an_archive_without_a_model_or_with_two_of_the_same_name_is_refused() {
+fn an_archive_without_a_model_with_duplicate_names_or_too_many_entries_is_rejected() {
     assert_unreadable(Format::ThreeMf, &archive(&[("readme.txt", b"hello")]));
     assert_unreadable(
         Format::ThreeMf,
@@ -293,7 +293,7 @@ fn an_archive_without_a_model_or_with_two_of_the_same_name_is_refused() {
 }
 
 #[test]
-fn components_that_contain_themselves_are_refused() {
+fn components_that_contain_themselves_are_rejected() {
     let refers = |id: u32, to: u32| {
         format!("<object id=\"{id}\"><components><component objectid=\"{to}\"/></components></object>")
     };
@@ -305,7 +305,7 @@ fn components_that_contain_themselves_are_refused() {
 }
 
 #[test]
-fn components_that_double_at_every_level_are_refused() {
+fn components_that_double_at_every_level_are_rejected() {
     let doubles = |leaf: &str| {
         let levels: String = (1..30)
             .map(|id| {
@@ -322,7 +322,7 @@ fn components_that_double_at_every_level_are_refused() {
 }
 
 #[test]
-fn an_endless_list_of_objects_is_refused() {
+fn too_many_objects_or_items_are_rejected() {
     let objects: String = (1..=100_001).map(|id| format!("<object id=\"{id}\"/>")).collect();
     assert_unreadable(Format::ThreeMf, &item_3mf(&objects));
     let items = "<item objectid=\"1\"/>".repeat(100_001);
@@ -330,7 +330,7 @@ fn an_endless_list_of_objects_is_refused() {
 }
 
 #[test]
-fn broken_xml_is_refused() {
+fn broken_xml_is_rejected() {
     for model in [
         "",
         "text",
@@ -351,13 +351,13 @@ fn broken_xml_is_refused() {
 }
 
 #[test]
-fn a_triangle_of_a_3mf_that_points_nowhere_is_refused() {
+fn a_3mf_with_an_invalid_index_is_rejected() {
     let mesh = cube(1.0).to_3mf_mesh().replacen("v3=\"3\"", "v3=\"8\"", 1);
     assert_unreadable(Format::ThreeMf, &item_3mf(&format!("<object id=\"1\">{mesh}</object>")));
 }
 
 #[test]
-fn a_flattening_or_overflowing_transform_is_refused() {
+fn a_flattening_or_overflowing_transform_is_rejected() {
     let object = format!("<object id=\"1\">{}</object>", cube(1.0).to_3mf_mesh());
     let flat = model_3mf("millimeter", &object, "<item objectid=\"1\" transform=\"1 0 0 0 1 0 0 0 0 0 0 0\"/>");
     assert_eq!(error(Format::ThreeMf, &flat), MeshError::NoVolume);

@@ -1,11 +1,11 @@
-//! Solids whose volume and surface are known from their formulas, in every format.
+//! Solids with known formulas for volume and surface, in every format.
 
 use std::f64::consts::{PI, TAU};
 
 use mesh::solids::{Solid, cube, cube_with_hole, sphere, torus};
 use mesh::{Format, Limits, Measures, measure};
 
-/// The solid as a file of each kind.
+/// The solid as a file of each encoding.
 fn files(solid: &Solid) -> [(&'static str, Format, Vec<u8>); 4] {
     [
         ("binary STL", Format::Stl, solid.to_binary_stl()),
@@ -15,7 +15,7 @@ fn files(solid: &Solid) -> [(&'static str, Format, Vec<u8>); 4] {
     ]
 }
 
-/// Checks the measures of the solid in every format, to a relative difference of `tolerance`.
+/// Asserts the measures of the solid in every format, with a relative difference of at most `tolerance`.
 fn assert_measures(solid: &Solid, volume: f64, surface: f64, tolerance: f64) {
     for (name, format, bytes) in files(solid) {
         let measures = measure(format, &bytes, &Limits::default()).expect(name);
@@ -30,8 +30,8 @@ fn assert_close(actual: f64, expected: f64, tolerance: f64, what: &str) {
     assert!((actual - expected).abs() <= tolerance * expected, "{what}: {actual} instead of {expected}");
 }
 
-/// Volume and surface of the torus that `solids::torus` builds: a polygon of `n` corners turned around an axis in `n`
-/// straight steps, each a prism-like piece whose volume follows from Pappus' theorem with chords in place of arcs.
+/// The volume of the polyhedron of `solids::torus`: a polygon of `n` corners that is turned around an axis in `n`
+/// straight steps. The volume of each step follows from Pappus' theorem with a chord instead of the arc.
 fn polyhedral_torus_volume(ring: f64, tube: f64, n: f64) -> f64 {
     let polygon = n / 2.0 * tube * tube * (TAU / n).sin();
     let turned = n * (TAU / n).sin();
@@ -39,12 +39,12 @@ fn polyhedral_torus_volume(ring: f64, tube: f64, n: f64) -> f64 {
 }
 
 #[test]
-fn a_cube() {
+fn a_cube_is_measured_exactly() {
     assert_measures(&cube(10.0), 1000.0, 600.0, 1e-12);
 }
 
 #[test]
-fn a_cube_with_a_square_hole_through_it() {
+fn a_cube_with_a_square_hole_is_measured_exactly() {
     let (edge, hole) = (12.0, 5.0);
     let volume = edge * (edge * edge - hole * hole);
     let surface = 2.0 * (edge * edge - hole * hole) + 4.0 * edge * edge + 4.0 * hole * edge;
@@ -53,7 +53,8 @@ fn a_cube_with_a_square_hole_through_it() {
 
 #[test]
 fn a_sphere_of_few_segments_has_the_volume_of_its_polyhedron() {
-    // Each segment is a wedge between two half polygons: frusta whose horizontal cuts are triangles of the angle τ/n.
+    // Each segment is a wedge between two half polygons: frusta whose horizontal sections are triangles of the angle
+    // τ/n.
     let (radius, segments) = (7.0, 16_u32);
     let rows = segments / 2;
     let circle = |row: u32| (PI * f64::from(row) / f64::from(rows)).sin_cos();
@@ -97,14 +98,14 @@ fn a_solid_that_is_inside_out_has_the_same_measures() {
 }
 
 #[test]
-fn a_model_far_from_the_origin_loses_no_digits() {
-    // 16 km away, where single precision still resolves whole millimetres.
+fn a_model_far_from_the_origin_is_measured_without_loss_of_precision() {
+    // 16 km from the origin, where single precision still resolves whole millimetres.
     let far = cube(10.0).map(|[x, y, z]| [x + 16_000_000.0, y - 16_000_000.0, z + 16_000_000.0]);
     assert_measures(&far, 1000.0, 600.0, 1e-12);
 }
 
 #[test]
-fn several_shells_add_up_and_a_cavity_counts_as_empty() {
+fn several_shells_are_added_and_a_cavity_is_subtracted() {
     let outside = cube(10.0);
     let cavity = cube(4.0).map(|[x, y, z]| [x + 3.0, y + 3.0, z + 3.0]).inside_out();
     let beside = cube(2.0).map(|[x, y, z]| [x + 20.0, y, z]);
@@ -114,20 +115,20 @@ fn several_shells_add_up_and_a_cavity_counts_as_empty() {
 
 #[test]
 fn solids_that_share_an_edge_are_closed() {
-    // Four triangles meet at the common edge: not a manifold, but nothing is open.
+    // Four triangles meet at the common edge: not a manifold, but closed.
     let touching = join(cube(10.0), cube(10.0).map(|[x, y, z]| [x + 10.0, y + 10.0, z]));
     assert_measures(&touching, 2000.0, 1200.0, 1e-12);
 }
 
 #[test]
-fn triangles_without_area_change_nothing_but_the_count() {
+fn triangles_without_area_change_only_the_count() {
     let mut solid = cube(10.0);
     solid.triangles.extend([[0, 0, 1], [3, 5, 3], [7, 7, 7]]);
     assert_measures(&solid, 1000.0, 600.0, 1e-12);
 }
 
 #[test]
-fn vertices_that_are_listed_once_per_triangle_are_one() {
+fn vertices_of_the_same_position_are_the_same_vertex() {
     let indexed = cube(10.0);
     let separate = Solid {
         vertices: indexed.triangles.iter().flatten().map(|&index| indexed.vertices[index as usize]).collect(),
@@ -139,7 +140,7 @@ fn vertices_that_are_listed_once_per_triangle_are_one() {
 }
 
 #[test]
-fn measures_of_the_same_bytes_are_always_the_same() {
+fn the_same_bytes_always_have_the_same_measures() {
     let bytes = sphere(5.0, 40).to_binary_stl();
     let measures: Vec<Measures> =
         (0..5).map(|_| measure(Format::Stl, &bytes, &Limits::default()).expect("a sphere")).collect();

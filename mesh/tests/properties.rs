@@ -1,4 +1,4 @@
-//! What holds for any input, on generated ones.
+//! Properties of any input, tested on generated inputs.
 
 use mesh::solids::{Solid, archive, cube_with_hole, package_3mf, sphere, torus};
 use mesh::{Format, Limits, Measures, measure, sniff};
@@ -21,7 +21,7 @@ fn assert_close(actual: f64, expected: f64, tolerance: f64) {
     assert!((actual - expected).abs() <= tolerance * expected, "{actual} instead of {expected}");
 }
 
-/// Text from the words that the formats' readers know, in any order.
+/// Text of the keywords and numbers of STL and OBJ, in any order.
 fn words() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         Just("solid"),
@@ -50,7 +50,7 @@ fn words() -> impl Strategy<Value = String> {
     prop::collection::vec(word, 0..60).prop_map(|words| words.join(" "))
 }
 
-/// XML from the elements that the reader of 3MF knows, nested and ended in any order.
+/// XML of the elements of 3MF, opened and closed in any order.
 fn xml() -> impl Strategy<Value = String> {
     let tag = prop_oneof![
         Just("<model>"),
@@ -91,7 +91,7 @@ fn xml() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn no_bytes_make_any_reader_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn no_reader_panics_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         for format in Format::ALL {
             let _ = measure(format, &bytes, &Limits::default());
             let _ = sniff(format, &bytes, None);
@@ -99,21 +99,21 @@ proptest! {
     }
 
     #[test]
-    fn no_words_make_a_text_reader_panic(text in words()) {
+    fn no_text_reader_panics_on_any_keywords(text in words()) {
         let _ = measure(Format::Obj, text.as_bytes(), &Limits::default());
         let _ = measure(Format::Stl, text.as_bytes(), &Limits::default());
         let _ = measure(Format::Stl, format!("solid\n{text}").as_bytes(), &Limits::default());
     }
 
     #[test]
-    fn no_xml_makes_the_reader_of_3mf_panic(text in xml(), relationships in xml()) {
+    fn the_3mf_reader_panics_on_no_xml(text in xml(), relationships in xml()) {
         let _ = measure(Format::ThreeMf, &package_3mf(&[("3D/3dmodel.model", &text)]), &Limits::default());
         let entries = [("_rels/.rels", relationships.as_bytes()), ("3D/3dmodel.model", text.as_bytes())];
         let _ = measure(Format::ThreeMf, &archive(&entries), &Limits::default());
     }
 
     #[test]
-    fn no_damage_makes_any_reader_panic(
+    fn no_reader_panics_on_a_damaged_file(
         solid in solids(),
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
@@ -130,7 +130,7 @@ proptest! {
     }
 
     #[test]
-    fn all_formats_agree(solid in solids()) {
+    fn all_formats_have_the_same_measures(solid in solids()) {
         let expected = measured(Format::Obj, &solid.to_obj());
         for bytes in [solid.to_binary_stl(), solid.to_ascii_stl()] {
             let actual = measured(Format::Stl, &bytes);
@@ -142,7 +142,7 @@ proptest! {
     }
 
     #[test]
-    fn moving_and_turning_change_nothing(solid in solids(), angle in 0.0..6.3, moved in prop::array::uniform3(-1e3..1e3)) {
+    fn translation_and_rotation_do_not_change_the_measures(solid in solids(), angle in 0.0..6.3, moved in prop::array::uniform3(-1e3..1e3)) {
         let (sin, cos): (f64, f64) = f64::sin_cos(angle);
         let turned = solid.clone().map(|[x, y, z]| {
             let (x, y) = (cos * x - sin * y, sin * x + cos * y);
@@ -163,7 +163,7 @@ proptest! {
     }
 
     #[test]
-    fn a_missing_triangle_is_never_overlooked(solid in solids(), index in any::<prop::sample::Index>()) {
+    fn a_missing_triangle_is_always_detected(solid in solids(), index in any::<prop::sample::Index>()) {
         let mut open = solid;
         open.triangles.remove(index.index(open.triangles.len()));
         for format in Format::ALL {

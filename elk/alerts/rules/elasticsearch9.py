@@ -1,8 +1,8 @@
-"""Lets ElastAlert 2.19.0 send with Elasticsearch 9 what could not be sent at once.
+"""Corrects ElastAlert 2.19.0 with Elasticsearch 9: alerts that could not be sent at once are sent later.
 
-ElastAlert keeps such an alert and looks for it again, with a range of `from` and `to`. Elasticsearch 9 refuses these
-words, so the mail would never go out, and the log would say so four times a minute. This file goes when ElastAlert has
-learnt `gte` and `lte`; its loader does nothing else than being named in config.yaml.
+ElastAlert stores such an alert and searches for it with a range of `from` and `to`. Elasticsearch 9 rejects these
+parameters, so the mail would never be sent. This file can be removed when ElastAlert uses `gte` and `lte`. The loader
+exists only so that config.yaml can name it, which loads this module.
 """
 
 from elastalert import ElasticSearchClient
@@ -10,10 +10,10 @@ from elastalert.loaders import FileRulesLoader
 
 
 class RulesLoader(FileRulesLoader):
-    """The usual loader."""
+    """The default loader."""
 
 
-search_as_it_was = ElasticSearchClient.search
+original_search = ElasticSearchClient.search
 
 
 def search(self, *arguments, **parameters):
@@ -21,7 +21,7 @@ def search(self, *arguments, **parameters):
         case {"query": {"bool": {"filter": {"range": {"alert_time": {"from": since, "to": until} as bounds}}}}}:
             bounds.clear()
             bounds.update(gte=since, lte=until)
-    return search_as_it_was(self, *arguments, **parameters)
+    return original_search(self, *arguments, **parameters)
 
 
 ElasticSearchClient.search = search

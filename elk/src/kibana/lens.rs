@@ -1,171 +1,49 @@
-//! One panel of a dashboard, and Lens's way of writing it down.
+//! A panel as a saved object, in the format of Kibana's chart editor, Lens.
 
+use catalogue::field::{self, Kind};
 use serde_json::{Map, Value, json};
 
-use super::{DATA_VIEW, Search};
-use catalogue::field::{self, Kind};
+use crate::kibana::{
+    data_view,
+    panel::{Bucket, Chart, Formula, Metric, Panel, View},
+};
 
-/// A panel: one question, and what answers it.
-#[derive(Clone, Debug)]
-pub struct Panel {
-    /// What answers it.
-    pub view: View,
-    /// Of 48 columns.
-    pub width: u32,
-    /// In rows of 20 pixels.
-    pub height: u32,
-}
-
-/// What answers a panel's question.
-#[derive(Clone, Debug)]
-pub enum View {
-    /// A list of records.
-    List(&'static Search),
-    /// Records counted and measured.
-    Chart {
-        /// The question.
-        title: &'static str,
-        /// What exactly is shown, and its limits.
-        description: &'static str,
-        /// Which records, in Lucene's syntax.
-        query: String,
-        /// How it is drawn.
-        chart: Chart,
-        /// What they are grouped by.
-        buckets: Vec<Bucket>,
-        /// What is told of each group.
-        metrics: Vec<Metric>,
-    },
-}
-
-/// How numbers are drawn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Chart {
-    /// A table, the largest value of its first metric on top.
-    Table,
-    /// Bars over the first bucket, split by the second.
-    Bars,
-    /// Bars over the first bucket, those of the second on top of each other.
-    StackedBars,
-    /// Lines over the first bucket, split by the second.
-    Lines,
-}
-
-/// What records are grouped by.
-#[derive(Clone, Debug)]
-pub enum Bucket {
-    /// The most frequent or largest values of a field.
-    Terms {
-        /// The field.
-        field: &'static str,
-        /// The heading.
-        label: &'static str,
-        /// How many at most.
-        size: u32,
-    },
-    /// Stretches of time: `auto`, or such as `1d`.
-    Time(&'static str),
-    /// Stretches of a number, each from its first value on, the last without an end.
-    Ranges {
-        /// The field.
-        field: &'static str,
-        /// The heading.
-        label: &'static str,
-        /// Where each begins.
-        starts: &'static [u64],
-    },
-}
-
-/// What is told of a group.
-#[derive(Clone, Debug)]
-pub struct Metric {
-    /// The heading.
-    pub label: String,
-    /// Which of the group's records, in Lucene's syntax; all of them if it is empty.
-    pub query: String,
-    /// What of them.
-    pub formula: Formula,
-}
-
-/// What is computed from records.
-#[derive(Clone, Debug)]
-pub enum Formula {
-    /// How many there are.
-    Count,
-    /// How many there are per minute.
-    PerMinute,
-    /// How many of them, less those of another condition.
-    Less(String),
-    /// Their share in those of another condition.
-    ShareOf(String),
-    /// How many values a field has.
-    Unique(&'static str),
-    /// A field's largest value.
-    Max(&'static str),
-    /// A field's value that so many percent are below.
-    Percentile(&'static str, u8),
-}
-
-impl Metric {
-    /// A metric of all records of a group.
-    pub(super) fn of(label: impl Into<String>, formula: Formula) -> Self {
-        Self { label: label.into(), query: String::new(), formula }
-    }
-
-    /// The same, of some records only.
-    pub(super) fn only(self, query: impl Into<String>) -> Self {
-        Self { query: query.into(), ..self }
-    }
-}
-
-impl Panel {
-    /// The panel but for its place, and the dashboard's references for it.
-    pub(super) fn object(&self, index: &str) -> (Value, Vec<Value>) {
-        match &self.view {
-            View::List(search) => {
-                let name = format!("panel_{index}");
-                let reference = json!({"id": search.id, "name": format!("{index}:{name}"), "type": "search"});
-                let body = json!({"type": "search", "panelRefName": name, "embeddableConfig": {"enhancements": {}}});
-                (body, vec![reference])
-            }
-            View::Chart { title, description, query, chart, buckets, metrics } => {
-                let layer = Layer::new(*chart, buckets, metrics);
-                let reference = |name: String| json!({"id": DATA_VIEW, "name": name, "type": "index-pattern"});
-                let name = format!("indexpattern-datasource-layer-{LAYER}");
-                let body = json!({
-                    "type": "lens",
-                    "title": title,
-                    "embeddableConfig": {
-                        "hidePanelTitles": false,
-                        "enhancements": {},
-                        "attributes": {
-                            "type": "lens",
-                            "title": title,
-                            "description": description,
-                            "visualizationType": chart.visualization_type(),
-                            "references": [reference(name.clone())],
-                            "state": {
-                                "adHocDataViews": {},
-                                "internalReferences": [],
-                                "filters": [],
-                                "query": lucene(query),
-                                "datasourceStates": {"formBased": {"layers": {LAYER: layer.object()}}},
-                                "visualization": layer.visualization(*chart, buckets.len()),
-                            },
+/// The panel's object without its position, and the dashboard's references for it.
+pub(crate) fn object(panel: &Panel, index: &str) -> (Value, Vec<Value>) {
+    match &panel.view {
+        View::List(search) => {
+            let name = format!("panel_{index}");
+            let reference = json!({"id": search.id, "name": format!("{index}:{name}"), "type": "search"});
+            let body = json!({"type": "search", "panelRefName": name, "embeddableConfig": {"enhancements": {}}});
+            (body, vec![reference])
+        }
+        View::Chart { title, description, query, chart, buckets, metrics } => {
+            let layer = Layer::new(*chart, buckets, metrics);
+            let name = format!("indexpattern-datasource-layer-{LAYER}");
+            let body = json!({
+                "type": "lens",
+                "title": title,
+                "embeddableConfig": {
+                    "hidePanelTitles": false,
+                    "enhancements": {},
+                    "attributes": {
+                        "type": "lens",
+                        "title": title,
+                        "description": description,
+                        "visualizationType": if *chart == Chart::Table { "lnsDatatable" } else { "lnsXY" },
+                        "references": [data_view::reference(&name)],
+                        "state": {
+                            "adHocDataViews": {},
+                            "internalReferences": [],
+                            "filters": [],
+                            "query": lucene(query),
+                            "datasourceStates": {"formBased": {"layers": {LAYER: layer.object()}}},
+                            "visualization": layer.visualization(*chart),
                         },
                     },
-                });
-                (body, vec![reference(format!("{index}:{name}"))])
-            }
-        }
-    }
-}
-
-impl Chart {
-    const fn visualization_type(self) -> &'static str {
-        match self {
-            Self::Table => "lnsDatatable",
-            Self::Bars | Self::StackedBars | Self::Lines => "lnsXY",
+                },
+            });
+            (body, vec![data_view::reference(&format!("{index}:{name}"))])
         }
     }
 }
@@ -177,7 +55,7 @@ fn lucene(query: &str) -> Value {
     json!({"language": "lucene", "query": query})
 }
 
-/// The columns of a panel: those that are shown, and those that they are computed from.
+/// The columns of a panel: those that are shown, and the hidden ones that these are computed from.
 struct Layer {
     shown_buckets: Vec<String>,
     shown_metrics: Vec<String>,
@@ -191,7 +69,7 @@ impl Layer {
             Self { shown_buckets: Vec::new(), shown_metrics: Vec::new(), order: Vec::new(), columns: Map::new() };
         let is_table = chart == Chart::Table;
         for (number, bucket) in buckets.iter().enumerate() {
-            // A table shows what matters most; a chart's colours stand for the same few values in every stretch.
+            // A table begins with the largest values; the colours of a chart have to be stable over its intervals.
             let id = format!("bucket-{number}");
             layer.add(&id, bucket.column(if is_table { "metric-0" } else { "" }));
             layer.shown_buckets.push(id);
@@ -218,7 +96,7 @@ impl Layer {
             Formula::ShareOf(other) => ("divide", "/", other, json!({"id": "percent", "params": {"decimals": 1}})),
             simple => return self.add(id, simple_column(&metric.label, &metric.query, simple)),
         };
-        // Lens computes a formula from hidden columns, and keeps its text for people.
+        // Lens computes a formula from hidden columns, and stores its text for display.
         let text = format!("count(lucene='{}') {sign} count(lucene='{other}')", metric.query);
         let parts = [0, 1, 2].map(|part| format!("{id}X{part}"));
         let label = format!("Part of {}", metric.label);
@@ -226,13 +104,9 @@ impl Layer {
         if !format.is_null() {
             params["format"] = format;
         }
-        self.add(
-            id,
-            json!({
-                "label": metric.label, "customLabel": true, "dataType": "number", "isBucketed": false, "scale": "ratio",
-                "operationType": "formula", "params": params, "references": [parts[2]],
-            }),
-        );
+        let mut column = metric_column(&metric.label, "formula", params);
+        column["references"] = json!([parts[2]]);
+        self.add(id, column);
         for (part, query) in parts.iter().zip([&metric.query, other]) {
             let mut column = simple_column(&label, query, &Formula::Count);
             column["params"]["emptyAsNull"] = json!(false);
@@ -242,13 +116,9 @@ impl Layer {
             "type": "function", "name": name, "args": [parts[0], parts[1]], "text": text,
             "location": {"min": 0, "max": text.chars().count()},
         });
-        self.add(
-            &parts[2],
-            json!({
-                "label": label, "customLabel": true, "dataType": "number", "isBucketed": false, "scale": "ratio",
-                "operationType": "math", "params": {"tinymathAst": tree}, "references": [parts[0], parts[1]],
-            }),
-        );
+        let mut column = metric_column(&label, "math", json!({"tinymathAst": tree}));
+        column["references"] = json!([parts[0], parts[1]]);
+        self.add(&parts[2], column);
     }
 
     fn object(&self) -> Value {
@@ -261,12 +131,12 @@ impl Layer {
         })
     }
 
-    fn visualization(&self, chart: Chart, buckets: usize) -> Value {
+    fn visualization(&self, chart: Chart) -> Value {
         if chart == Chart::Table {
             let columns = self.shown_buckets.iter().chain(&self.shown_metrics);
             let columns: Vec<_> = columns.map(|id| json!({"columnId": id, "isTransposed": false})).collect();
             let mut table = json!({"layerId": LAYER, "layerType": "data", "columns": columns});
-            if buckets == 1 {
+            if self.shown_buckets.len() == 1 {
                 table["sorting"] = json!({"columnId": "metric-0", "direction": "desc"});
             }
             return table;
@@ -294,7 +164,7 @@ impl Layer {
 }
 
 impl Bucket {
-    /// Ordered by the column `by`, or by the number of records if it is none.
+    /// The column. Terms are ordered by the column `by`, or alphabetically if it is empty.
     fn column(&self, by: &str) -> Value {
         match self {
             Self::Terms { field, label, size } => {
@@ -303,53 +173,56 @@ impl Bucket {
                 } else {
                     json!({"type": "column", "columnId": by})
                 };
-                json!({
-                    "label": label, "customLabel": true, "dataType": data_type(field), "isBucketed": true,
-                    "scale": "ordinal", "operationType": "terms", "sourceField": field,
-                    "params": {
-                        "size": size, "orderBy": order, "orderDirection": if by.is_empty() { "asc" } else { "desc" },
-                        "otherBucket": false, "missingBucket": false, "parentFormat": {"id": "terms"},
-                        "include": [], "exclude": [], "includeIsRegex": false, "excludeIsRegex": false,
-                    },
-                })
+                let params = json!({
+                    "size": size, "orderBy": order, "orderDirection": if by.is_empty() { "asc" } else { "desc" },
+                    "otherBucket": false, "missingBucket": false, "parentFormat": {"id": "terms"},
+                    "include": [], "exclude": [], "includeIsRegex": false, "excludeIsRegex": false,
+                });
+                bucket_column(label, "terms", [data_type(field), "ordinal"], field, params)
             }
-            Self::Time(interval) => json!({
-                "label": "Time", "customLabel": true, "dataType": "date", "isBucketed": true, "scale": "interval",
-                "operationType": "date_histogram", "sourceField": field::TIMESTAMP,
-                "params": {"interval": interval, "includeEmptyRows": true, "dropPartials": false},
-            }),
+            Self::Time(interval) => {
+                let params = json!({"interval": interval, "includeEmptyRows": true, "dropPartials": false});
+                bucket_column("Time", "date_histogram", ["date", "interval"], field::TIMESTAMP, params)
+            }
             Self::Ranges { field, label, starts } => {
                 let ranges: Vec<_> = starts
                     .iter()
                     .enumerate()
                     .map(|(number, from)| json!({"from": from, "to": starts.get(number + 1), "label": ""}))
                     .collect();
-                json!({
-                    "label": label, "customLabel": true, "dataType": "string", "isBucketed": true, "scale": "ordinal",
-                    "operationType": "range", "sourceField": field,
-                    "params": {
-                        "type": "range", "ranges": ranges, "maxBars": "auto",
-                        "parentFormat": {"id": "range", "params": {"template": "arrow_right", "replaceInfinity": true}},
-                    },
-                })
+                let params = json!({
+                    "type": "range", "ranges": ranges, "maxBars": "auto",
+                    "parentFormat": {"id": "range", "params": {"template": "arrow_right", "replaceInfinity": true}},
+                });
+                bucket_column(label, "range", ["string", "ordinal"], field, params)
             }
         }
     }
 }
 
-/// A column that needs no other one.
-fn simple_column(label: &str, query: &str, formula: &Formula) -> Value {
-    let mut column = json!({
+fn bucket_column(label: &str, operation: &str, [data_type, scale]: [&str; 2], field: &str, params: Value) -> Value {
+    json!({
+        "label": label, "customLabel": true, "dataType": data_type, "isBucketed": true, "scale": scale,
+        "operationType": operation, "sourceField": field, "params": params,
+    })
+}
+
+fn metric_column(label: &str, operation: &str, params: Value) -> Value {
+    json!({
         "label": label, "customLabel": true, "dataType": "number", "isBucketed": false, "scale": "ratio",
-        "params": {"emptyAsNull": true},
-    });
+        "operationType": operation, "params": params,
+    })
+}
+
+/// A metric's column that refers to no other column.
+fn simple_column(label: &str, query: &str, formula: &Formula) -> Value {
     let operation = match formula {
         Formula::Count | Formula::PerMinute | Formula::Less(_) | Formula::ShareOf(_) => "count",
         Formula::Unique(_) => "unique_count",
         Formula::Max(_) => "max",
         Formula::Percentile(..) => "percentile",
     };
-    column["operationType"] = json!(operation);
+    let mut column = metric_column(label, operation, json!({"emptyAsNull": true}));
     column["sourceField"] = json!("___records___");
     if let Formula::Unique(field) | Formula::Max(field) | Formula::Percentile(field, _) = formula {
         column["sourceField"] = json!(field);
@@ -366,7 +239,7 @@ fn simple_column(label: &str, query: &str, formula: &Formula) -> Value {
     column
 }
 
-/// What Kibana calls a field's type.
+/// Kibana's name of a field's type.
 fn data_type(name: &str) -> &'static str {
     match field::ALL.iter().find(|field| field.name == name).map(|field| field.kind) {
         Some(Kind::Long | Kind::Double) => "number",

@@ -1,6 +1,6 @@
-//! Writes the seeds, small files of every kind that the readers know: `cargo run --example seeds` in this folder.
+//! Writes the seeds, small files of every supported kind: `cargo run --example seeds` in this folder.
 //!
-//! Inputs that once broke something stand beside them and are left alone; their names begin with `broke-`.
+//! Inputs that once caused a failure are in the same folders and are not changed; their names begin with `broke-`.
 
 use std::fs;
 use std::path::Path;
@@ -53,7 +53,7 @@ fn write(target: &str, name: &str, content: &[u8]) -> std::io::Result<()> {
     fs::write(folder.join(name), content)
 }
 
-/// Continued lines, references from the end, textures and normals, polygons, comments, colours, other files.
+/// Continued lines, relative indices, textures and normals, polygons, comments, colours, other files.
 const OBJ_FEATURES: &[u8] = b"mtllib /etc/passwd\nusemtl gold\no ring\ng a b\ns 1\nvt 0 0\nvn 0 0 1\n\
     v 0 0 0 1.0\nv 10 0 0 0.5 0.5 0.5\nv 10 10 \\\n0\nv 0 10 0\nv 5 5 1e1\n\
     f 4//1 3//1 2//1 1//1 # the bottom\nf -5/1 -4/1 -1/1\r\nf 2/1/1 3/1/1 5/1/1\nf 3 4 5\nfo 4 1 5\n";
@@ -62,7 +62,7 @@ fn part(solid: &Solid) -> String {
     model_part("millimeter", &format!("<object id=\"1\">{}</object>", solid.to_3mf_mesh()), "<item objectid=\"1\"/>")
 }
 
-/// Components in components, turned, scaled and mirrored, and a support.
+/// Nested components, rotated, scaled and mirrored, and a support.
 fn components(solid: &Solid) -> String {
     let mesh = solid.to_3mf_mesh();
     let resources = format!(
@@ -78,14 +78,14 @@ fn elsewhere() -> String {
     model_part("micron", "", "<item objectid=\"1\" p:path=\"/3D/1.model\"/>")
 }
 
-/// Relationships that lead to a model whose object is in another part.
+/// Relationships to a model whose object is in another part.
 fn parts(solid: &Solid) -> String {
     let relationships = "<Relationships><Relationship Target=\"/3D/2.model\" \
          Type=\"http://schemas.microsoft.com/3dmanufacturing/2013/01/3dmodel\"/></Relationships>";
     [&part(solid), relationships, &part(solid), &elsewhere()].join("\0")
 }
 
-/// The input of `formats_agree`: how many vertices, their coordinates, and the corners of triangles.
+/// The input of `formats_agree`: the number of vertices, their coordinates, and the corners of triangles.
 fn triangles(solid: &Solid) -> Vec<u8> {
     let coordinates = solid.vertices.iter().flatten().flat_map(|&coordinate| (coordinate as f32).to_le_bytes());
     let corners = solid.triangles.iter().flatten().map(|&corner| corner as u8);

@@ -1,4 +1,4 @@
-//! Triangles written in every format: all of them measure the same, or are refused for the same reason.
+//! Triangles in every format: all have the same measures or the same error.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! What decides the format: a file that can be measured is not refused at its first bytes.
+//! First bytes: a file that can be measured is not rejected by `sniff`.
 
 #![no_main]
 

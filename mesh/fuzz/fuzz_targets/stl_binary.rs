@@ -1,4 +1,4 @@
-//! Bytes as an STL file, as they are and with the count of triangles that belongs to their length.
+//! Bytes as an STL file, unchanged and with the count of triangles that fits their length.
 
 #![no_main]
 

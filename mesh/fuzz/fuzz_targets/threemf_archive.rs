@@ -1,4 +1,4 @@
-//! Bytes as a 3MF file: mostly the zip container, since whatever is inside is compressed.
+//! Bytes as a 3MF file: mostly the zip container, because its content is compressed.
 
 #![no_main]
 

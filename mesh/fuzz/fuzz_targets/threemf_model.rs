@@ -1,4 +1,4 @@
-//! What is inside a 3MF file: the model, its relationships and further parts, between zero bytes.
+//! The content of a 3MF file: the model, its relationships and further parts, separated by zero bytes.
 
 #![no_main]
 

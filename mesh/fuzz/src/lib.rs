@@ -1,5 +1,5 @@
-//! What has to hold for every file, however it came about: no panic, memory in proportion to what was sent and not to
-//! what it claims, and measures that could be those of a body. The fuzzer itself limits the time.
+//! The properties of every file: no panic, memory in proportion to its size, not to the sizes that it declares, and
+//! plausible measures. The fuzzer itself limits the time.
 
 use std::f64::consts::PI;
 
@@ -10,16 +10,18 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Low enough that a small file can go beyond each of them.
+/// Limits that a small file can exceed.
 const LIMITS: Limits = Limits { max_triangles: 20_000, max_vertices: 10_000, max_unpacked_bytes: 4 << 20 };
 
-/// What a reader needs for any file: the windows, tables and elements of a 3MF file, each of which is bounded.
+/// The memory that a reader needs for any file: the windows, tables and elements of a 3MF file, each of which is
+/// bounded.
 const FIXED_MEMORY: usize = 16 << 20;
 
-/// A face of an OBJ costs two bytes a triangle in the file, and 36 in memory while lists grow and edges are counted.
+/// The memory per byte of a file. A triangle takes at least two bytes in an OBJ, and 36 in memory while lists grow and
+/// edges are counted.
 const MEMORY_PER_BYTE: usize = 48;
 
-/// Measures a file, and checks the result.
+/// Measures a file and checks the result.
 pub fn check(format: Format, bytes: &[u8]) -> Result<Measures, MeshError> {
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();
@@ -27,7 +29,7 @@ pub fn check(format: Format, bytes: &[u8]) -> Result<Measures, MeshError> {
     let used = MEMORY.peak_usage().saturating_sub(before);
     assert!(used <= FIXED_MEMORY + MEMORY_PER_BYTE * bytes.len(), "{used} bytes of memory for {}", bytes.len());
 
-    assert_eq!(measure(format, bytes, &LIMITS), result, "the same file measures the same under other random keys");
+    assert_eq!(measure(format, bytes, &LIMITS), result, "the result depends on the random keys");
     match &result {
         Ok(measures) => assert_plausible(measures),
         Err(error) => assert_explained(error),
@@ -40,12 +42,12 @@ fn assert_plausible(measures: &Measures) {
     assert!((1..=LIMITS.max_triangles).contains(&triangles), "{measures:?}");
     assert!(volume_mm3.is_finite() && volume_mm3 > 0.0, "{measures:?}");
     assert!(surface_mm2.is_finite() && surface_mm2 > 0.0, "{measures:?}");
-    // No body has more volume in its surface than a sphere, and several bodies have less.
+    // A sphere has the largest volume for its surface.
     let sphere = surface_mm2.powf(1.5) / (6.0 * PI.sqrt());
     assert!(volume_mm3 <= 1.01 * sphere, "{measures:?}");
 }
 
-/// What is shown says what to do, and repeats nothing that could be the file's.
+/// Checks that the customer's text is short and contains no data from the file.
 fn assert_explained(error: &MeshError) {
     let text = error.for_customer();
     assert!(text.is_ascii() && text.ends_with('.') && text.len() < 300, "{text:?}");
@@ -54,11 +56,11 @@ fn assert_explained(error: &MeshError) {
     }
 }
 
-/// A file that can be measured is refused at its first bytes only if these are another format's.
+/// Checks that a file that can be measured is rejected at its first bytes only if these are another format's.
 pub fn check_sniff(bytes: &[u8]) {
     for format in Format::ALL {
         let head = &bytes[..bytes.len().min(512)];
-        // The first bytes decide alike when the rest hasn't come yet, or they doubt less.
+        // With the whole length known, the same first bytes are not judged more strictly.
         if sniff(format, head, None) {
             assert!(sniff(format, head, Some(bytes.len() as u64)), "{format:?}");
         }
@@ -68,12 +70,12 @@ pub fn check_sniff(bytes: &[u8]) {
                 Format::Obj => bytes.contains(&0),
                 Format::ThreeMf => !bytes.starts_with(b"PK\x03\x04"),
             };
-            assert!(contradicted, "{format:?} is refused although it can be measured");
+            assert!(contradicted, "{format:?} is rejected although it can be measured");
         }
     }
 }
 
-/// A solid of any vertices, and triangles between them: mostly not a body at all.
+/// A solid of any vertices and triangles; mostly not a closed surface.
 #[must_use]
 pub fn solid(bytes: &[u8]) -> Option<Solid> {
     let (&count, rest) = bytes.split_first()?;
@@ -86,9 +88,9 @@ pub fn solid(bytes: &[u8]) -> Option<Solid> {
     (count > 0).then_some(Solid { vertices, triangles })
 }
 
-/// Every format says the same of the same triangles.
+/// Checks that every format has the same result for the same triangles.
 pub fn check_formats_agree(solid: &Solid) {
-    // What is refused for its coordinates may be refused in another place first.
+    // Formats may differ in which of several errors they report for coordinates that are not finite.
     if !solid.vertices.iter().flatten().all(|coordinate| coordinate.is_finite()) {
         return;
     }
@@ -105,7 +107,7 @@ pub fn check_formats_agree(solid: &Solid) {
                 let volume_error = (actual.volume_mm3 - expected.volume_mm3).abs();
                 assert!(volume_error <= rounding(solid, expected.surface_mm2), "{format:?} {actual:?} {expected:?}");
             }
-            // A volume of next to nothing may round to nothing.
+            // A tiny volume may be rounded to zero.
             (Ok(some), Err(MeshError::NoVolume)) | (Err(MeshError::NoVolume), Ok(some)) => {
                 assert!(some.volume_mm3 <= rounding(solid, some.surface_mm2), "{format:?} {some:?}");
             }
@@ -114,7 +116,7 @@ pub fn check_formats_agree(solid: &Solid) {
     }
 }
 
-/// How much volumes of this solid may differ, which refer to different vertices.
+/// The difference that two volumes of this solid may have if they refer to different vertices.
 fn rounding(solid: &Solid, surface: f64) -> f64 {
     let extent = solid.vertices.iter().flatten().fold(0.0, |extent: f64, coordinate| extent.max(coordinate.abs()));
     1e-12 * surface * extent

@@ -1,7 +1,8 @@
-//! One order: its two histories, and the records about them.
+//! The comparison of one order: its two histories, and the records of its changes.
 
 use std::collections::BTreeMap;
 
+use catalogue::Service;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
@@ -11,12 +12,12 @@ use crate::{
     scope::Scope,
 };
 
-/// What the other system has not heard of for so long is no longer on its way.
-const ON_ITS_WAY: Duration = Duration::minutes(1);
-/// Statuses that the MES never hears of: its part begins when the order is submitted, and ends when it is shipped.
-const SHOP_ALONE: [&str; 3] = ["INITIATED", "FILE_UPLOADED", "CLOSED"];
+/// The time that a change may take to reach the other database.
+const IN_TRANSIT: Duration = Duration::minutes(1);
+/// The statuses that the MES doesn't receive: its part begins when the order is submitted, and ends when it is shipped.
+const SHOP_ONLY: [&str; 3] = ["INITIATED", "FILE_UPLOADED", "CLOSED"];
 
-/// All that is known of one order.
+/// The rows and records of one order.
 pub(crate) struct Order {
     pub(crate) id: String,
     pub(crate) shop: Vec<Row>,
@@ -29,7 +30,7 @@ impl Order {
         let mut findings = Vec::new();
         let mut by_event: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
         for record in &self.records {
-            // Records from before there were numbers have none, and nothing to be compared by.
+            // The oldest records have no event id, so there is nothing to compare them by.
             if let Some(event) = &record.event_id {
                 by_event.entry(event).or_default().push(record);
             }
@@ -52,7 +53,7 @@ impl Order {
     fn of_row(&self, database: Database, row: &Row, event: &str, records: &[&Record]) -> Option<Finding> {
         let (kind, detail) = match records {
             [] => (Kind::Missing, format!("no record of the change {event} at {}", row.at)),
-            [record] if record.status != row.status || !database.is_written_by(&record.service) => {
+            [record] if record.status != row.status || !record.is_from_one_of(database.services()) => {
                 let Record { service, status, index, .. } = record;
                 (Kind::Contradicting, format!("the record {event} in {index} says {status}, by {service}"))
             }
@@ -66,15 +67,15 @@ impl Order {
     }
 
     fn without_row(&self, record: &Record, event: &str) -> Finding {
-        let place = if record.service == "mes-api" { Database::Mes } else { Database::Shop };
-        let detail = format!("the record {event} in {} reports a change that isn't there", record.index);
+        let place = if record.is_from_one_of(&[Service::MesApi]) { Database::Mes } else { Database::Shop };
+        let detail = format!("the record {event} in {} reports a change that doesn't exist", record.index);
         self.finding(Kind::Contradicting, place.name(), &record.status, detail)
     }
 
-    /// A change is the same fact in both databases, and who made it has its record.
+    /// Compares the two histories: a change has the same time and service in both.
     fn between_databases(&self, scope: &Scope) -> Vec<Finding> {
         let settled = |row: &&Row| {
-            row.at < OffsetDateTime::now_utc() - ON_ITS_WAY && scope.since.is_none_or(|since| row.at >= since)
+            row.at < OffsetDateTime::now_utc() - IN_TRANSIT && scope.since.is_none_or(|since| row.at >= since)
         };
         let find = |rows: &'_ [Row], status: &str| rows.iter().find(|row| row.status == status).cloned();
         let mut findings = Vec::new();
@@ -85,19 +86,19 @@ impl Order {
                     let detail = format!("shop: {} by {}, mes: {} by {}", row.at, row.service, other.at, other.service);
                     findings.push(self.finding(Kind::Diverging, "shop, mes", &row.status, detail));
                 }
-                None if is_in_mes && !SHOP_ALONE.contains(&row.status.as_str()) => {
+                None if is_in_mes && !SHOP_ONLY.contains(&row.status.as_str()) => {
                     findings.push(self.finding(
                         Kind::Behind,
                         "mes",
                         &row.status,
-                        format!("the shop has it since {}", row.at),
+                        format!("in the shop since {}", row.at),
                     ));
                 }
                 _ => {}
             }
         }
         for row in self.mes.iter().filter(settled).filter(|row| find(&self.shop, &row.status).is_none()) {
-            findings.push(self.finding(Kind::Behind, "shop", &row.status, format!("the MES has it since {}", row.at)));
+            findings.push(self.finding(Kind::Behind, "shop", &row.status, format!("in the MES since {}", row.at)));
         }
         findings
     }
@@ -118,7 +119,7 @@ mod tests {
             order: "A-100000".to_owned(),
             status: status.to_owned(),
             at: OffsetDateTime::UNIX_EPOCH,
-            service: "shop-api".to_owned(),
+            service: Service::ShopApi.name().to_owned(),
             event_id: (event > 0).then(|| Uuid::from_u128(event)),
         }
     }
@@ -126,7 +127,7 @@ mod tests {
     fn record(status: &str, event: u128, index: &str) -> Record {
         Record {
             order: "A-100000".to_owned(),
-            service: "shop-api".to_owned(),
+            service: Service::ShopApi.name().to_owned(),
             status: status.to_owned(),
             event_id: Some(Uuid::from_u128(event).to_string()),
             index: index.to_owned(),
@@ -139,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn every_change_has_one_record_that_says_so() {
+    fn a_change_without_exactly_one_matching_record_is_a_finding() {
         let rows = || vec![row("INITIATED", 1), row("FILE_UPLOADED", 2)];
         let first = || record("INITIATED", 1, "today");
         assert_eq!(kinds(rows(), vec![], vec![first(), record("FILE_UPLOADED", 2, "today")]), []);
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_over_has_its_record_elsewhere() {
+    fn the_same_change_in_both_databases_needs_only_one_record() {
         let shop = || vec![row("SUBMITTED", 1)];
         let records = || vec![record("SUBMITTED", 1, "today")];
         assert_eq!(kinds(shop(), vec![row("SUBMITTED", 0)], records()), []);

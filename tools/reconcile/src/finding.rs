@@ -1,22 +1,22 @@
-//! What can be wrong.
+//! The findings of a comparison.
 
-/// What is wrong.
+/// The kind of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
     /// A change has no record.
     Missing,
     /// A change has more than one record.
     Doubled,
-    /// A record says something else than the change that it is about, or is about none.
+    /// A record contradicts its change, or its change doesn't exist.
     Contradicting,
-    /// The two databases tell different histories of the same order.
+    /// The two databases have different times or services for the same change.
     Diverging,
-    /// One database has had a change for a while that the other has to have as well.
+    /// A change is in one database but not yet in the other, although it had time to arrive.
     Behind,
 }
 
 impl Kind {
-    /// The word for people.
+    /// The name for display.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -29,17 +29,17 @@ impl Kind {
     }
 }
 
-/// One thing that is wrong with one change of one order.
+/// A discrepancy in one change of one order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The order's number.
+    /// The order's id.
     pub order: String,
-    /// What is wrong.
+    /// The kind.
     pub kind: Kind,
-    /// Where: a database or a service.
+    /// The database or databases of the discrepancy.
     pub place: &'static str,
     /// The change's status.
     pub status: String,
-    /// More, in words.
+    /// A description for display.
     pub detail: String,
 }

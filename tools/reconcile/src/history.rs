@@ -1,6 +1,7 @@
-//! The status histories as the databases have them.
+//! The status histories in the databases.
 
 use anyhow::Result;
+use catalogue::Service;
 use futures::{Stream, StreamExt as _};
 use sqlx::{PgConnection, Row as _, postgres::PgRow};
 use time::OffsetDateTime;
@@ -11,9 +12,9 @@ use crate::scope::Scope;
 /// One of the two databases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Database {
-    /// Shop and CRM write there.
+    /// The database of shop and CRM.
     Shop,
-    /// The MES writes there.
+    /// The database of the MES.
     Mes,
 }
 
@@ -25,16 +26,16 @@ impl Database {
         }
     }
 
-    /// Whose records tell of its changes.
-    pub(crate) fn is_written_by(self, service: &str) -> bool {
+    /// The services that write to it, and the records of its changes.
+    pub(crate) const fn services(self) -> &'static [Service] {
         match self {
-            Self::Shop => service == "shop-api" || service == "crm-api",
-            Self::Mes => service == "mes-api",
+            Self::Shop => &[Service::ShopApi, Service::CrmApi],
+            Self::Mes => &[Service::MesApi],
         }
     }
 }
 
-/// One change of one order's status.
+/// A change of an order's status: a row of `order_history`.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) order: String,
@@ -44,13 +45,13 @@ pub(crate) struct Row {
     pub(crate) event_id: Option<Uuid>,
 }
 
-/// Read with no macro: the runner is built before the queries' descriptions are.
+/// Not a checked query: the runner is built before the descriptions of the checked queries exist.
 const HISTORY: &str = "
     SELECT order_id, status, at, service, event_id FROM order_history
     WHERE ($1::text[] IS NULL OR order_id = ANY ($1)) AND ($2::uuid IS NULL OR event_id >= $2 OR at >= $3)
     ORDER BY order_id COLLATE \"C\", at, status";
 
-/// The history of every order, sorted as Elasticsearch sorts: by bytes.
+/// The rows of the orders in `scope`, sorted by order in Elasticsearch's collation, by bytes.
 pub(crate) fn stream<'a>(connection: &'a mut PgConnection, scope: &Scope) -> impl Stream<Item = Result<Row>> + 'a {
     let query = sqlx::query(HISTORY).bind(scope.orders.clone()).bind(scope.first_event()).bind(scope.since);
     query.fetch(connection).map(|row| Ok(read(&row?)?))

@@ -1,11 +1,11 @@
-//! Compares what the databases know of orders with what the log says about them.
+//! Compares the histories of orders in the databases with the records in the log.
 //!
-//! Three streams, each sorted by order: the history in the shop's database, the history in the MES's, and the records in
-//! Elasticsearch. They are merged order by order, so any number of orders takes the same memory. What seems wrong is looked
-//! at again until it has had time to arrive, and only what stays is reported.
+//! There are three streams, each sorted by order: the history in the shop's database, the history in the MES's, and the
+//! records in Elasticsearch. They are merged order by order, so the memory doesn't depend on the number of orders.
+//! Orders with findings are compared again until their records and messages have had time to arrive.
 //!
-//! A row of a history that has an `event_id` has exactly one record, under that id. A row without one was taken over from
-//! the other system, whose row has it.
+//! A row of a history that has an `event_id` has exactly one record, under that id. A row without one was received from
+//! the other database's service, whose row has it.
 
 mod compare;
 mod finding;
@@ -30,62 +30,63 @@ use compare::Order;
 use history::Row;
 use records::Record;
 
-/// Where everything is.
+/// The sources of a comparison.
 #[derive(Clone, Debug)]
 pub struct Sources {
-    /// The shop's database, as `postgres://…`; reading is enough.
+    /// The shop's database, as `postgres://…`, with an account that may read it.
     pub shop: String,
-    /// The MES's.
+    /// The MES's database, in the same form.
     pub mes: String,
     /// The records.
     pub log: Log,
 }
 
-/// What came of a comparison.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// How many orders were compared.
+    /// The number of compared orders.
     pub orders: u64,
-    /// How many changes the two histories have.
+    /// The number of rows in both histories.
     pub rows: u64,
-    /// How many records report changes.
+    /// The number of records of changes.
     pub records: u64,
-    /// What is wrong, by order.
+    /// The discrepancies, sorted by order.
     pub findings: Vec<Finding>,
 }
 
-/// More orders than this aren't looked at again: something is wrong as a whole.
-const LOOKED_AT_AGAIN: usize = 10_000;
-const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+/// The maximum number of orders that are compared again. More of them indicate a general failure.
+const MAX_SUSPECTS: usize = 10_000;
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Compares. What seems wrong gets `patience` to arrive: a record is found a second or two after it was written.
+/// Compares the sources. Orders with findings are compared again for `patience`, because a record can be found only a
+/// second or two after it was written.
 ///
 /// # Errors
 ///
-/// If a database or Elasticsearch can't be read.
+/// A database or Elasticsearch can't be read.
 pub async fn reconcile(sources: &Sources, scope: &Scope, patience: Duration) -> Result<Report> {
-    let mut report = look(sources, scope).await?;
+    let mut report = compare(sources, scope).await?;
     let deadline = Instant::now() + patience;
     while !report.findings.is_empty() && Instant::now() < deadline {
         let suspects: BTreeSet<_> = report.findings.iter().map(|finding| finding.order.clone()).collect();
-        if suspects.len() > LOOKED_AT_AGAIN {
+        if suspects.len() > MAX_SUSPECTS {
             break;
         }
-        tokio::time::sleep(BETWEEN_LOOKS).await;
+        tokio::time::sleep(RETRY_INTERVAL).await;
         let again = Scope { orders: Some(suspects.into_iter().collect()), ..scope.clone() };
-        report.findings = look(sources, &again).await?.findings;
+        report.findings = compare(sources, &again).await?.findings;
     }
     Ok(report)
 }
 
-async fn look(sources: &Sources, scope: &Scope) -> Result<Report> {
+async fn compare(sources: &Sources, scope: &Scope) -> Result<Report> {
     let mut shop = PgConnection::connect(&sources.shop).await.context("the shop's database")?;
     let mut mes = PgConnection::connect(&sources.mes).await.context("the MES's database")?;
     let search = sources.log.open().await?;
     let outcome = async {
-        let mut rows_of_shop = Grouped::of(history::stream(&mut shop, scope)).await?;
-        let mut rows_of_mes = Grouped::of(history::stream(&mut mes, scope)).await?;
-        let mut records = Grouped::of(search.stream(scope)).await?;
+        let mut rows_of_shop = Grouped::of(history::stream(&mut shop, scope), |row: &Row| &row.order).await?;
+        let mut rows_of_mes = Grouped::of(history::stream(&mut mes, scope), |row: &Row| &row.order).await?;
+        let mut records = Grouped::of(search.stream(scope), |record: &Record| &record.order).await?;
         let mut report = Report::default();
         while let Some(id) = [rows_of_shop.next_order(), rows_of_mes.next_order(), records.next_order()]
             .into_iter()
@@ -111,41 +112,25 @@ async fn look(sources: &Sources, scope: &Scope) -> Result<Report> {
     outcome
 }
 
-/// What belongs to an order.
-trait OfOrder {
-    fn order(&self) -> &str;
-}
-
-impl OfOrder for Row {
-    fn order(&self) -> &str {
-        &self.order
-    }
-}
-
-impl OfOrder for Record {
-    fn order(&self) -> &str {
-        &self.order
-    }
-}
-
-/// A sorted stream, taken order by order.
+/// A stream that is sorted by order, and read order by order.
 struct Grouped<'a, T> {
     stream: BoxStream<'a, Result<T>>,
     next: Option<T>,
+    order_of: fn(&T) -> &str,
 }
 
-impl<'a, T: OfOrder> Grouped<'a, T> {
-    async fn of(stream: impl Stream<Item = Result<T>> + Send + 'a) -> Result<Self> {
+impl<'a, T> Grouped<'a, T> {
+    async fn of(stream: impl Stream<Item = Result<T>> + Send + 'a, order_of: fn(&T) -> &str) -> Result<Self> {
         let mut stream = stream.boxed();
         let next = stream.try_next().await?;
-        Ok(Self { stream, next })
+        Ok(Self { stream, next, order_of })
     }
 
     fn next_order(&self) -> Option<&str> {
-        self.next.as_ref().map(T::order)
+        self.next.as_ref().map(self.order_of)
     }
 
-    /// All that belongs to this order, if it is the next one.
+    /// Reads all items of this order; none if it isn't the next one.
     async fn take(&mut self, order: &str) -> Result<Vec<T>> {
         let mut taken = Vec::new();
         while self.next_order() == Some(order) {

@@ -1,24 +1,24 @@
-//! The records of changes as Elasticsearch has them.
+//! The records of changes in Elasticsearch.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
-use catalogue::{Action, field};
+use catalogue::{Action, Service, field};
 use futures::{Stream, TryStreamExt as _, stream};
 use reqwest::{Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::scope::Scope;
 
-/// Records in one page; Elasticsearch gives no more at once.
+/// The number of records in a page.
 const PAGE: usize = 5_000;
-/// How long Elasticsearch keeps the view on its documents between two pages.
-const KEPT: &str = "2m";
-/// How long an Elasticsearch that isn't ready is asked again, and how often.
-const PATIENCE: Duration = Duration::from_secs(20);
-const PAUSE: Duration = Duration::from_millis(250);
+/// The time between two pages for which Elasticsearch keeps the point in time.
+const KEEP_ALIVE: &str = "2m";
+/// The time for which a request is retried while Elasticsearch isn't ready.
+const RETRY_FOR: Duration = Duration::from_secs(20);
+const RETRY_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Elasticsearch, as an account that may read the records.
+/// A client of Elasticsearch, with an account that may read the records.
 #[derive(Clone, Debug)]
 pub struct Log {
     http: reqwest::Client,
@@ -27,7 +27,7 @@ pub struct Log {
     password: String,
 }
 
-/// One record of a change.
+/// A record of a change.
 #[derive(Clone, Debug)]
 pub(crate) struct Record {
     pub(crate) order: String,
@@ -37,14 +37,20 @@ pub(crate) struct Record {
     pub(crate) index: String,
 }
 
-/// One view on the documents, which later ones don't change.
+impl Record {
+    pub(crate) fn is_from_one_of(&self, services: &[Service]) -> bool {
+        services.iter().any(|service| service.name() == self.service)
+    }
+}
+
+/// A search at a point in time, which later documents don't change.
 pub(crate) struct Search<'a> {
     log: &'a Log,
-    view: String,
+    point_in_time: String,
 }
 
 impl Log {
-    /// Elasticsearch at this address.
+    /// A client of the Elasticsearch at this address.
     #[must_use]
     pub fn new(address: &str, login: &str, password: &str) -> Self {
         let (address, login, password) = (address.to_owned(), login.to_owned(), password.to_owned());
@@ -52,25 +58,25 @@ impl Log {
     }
 
     pub(crate) async fn open(&self) -> Result<Search<'_>> {
-        let path = format!("{}/_pit?keep_alive={KEPT}", elk::INDEX_PATTERN);
+        let path = format!("{}/_pit?keep_alive={KEEP_ALIVE}", elk::INDEX_PATTERN);
         let opened = self.call(Method::POST, &path, None).await?;
-        let view = opened["id"].as_str().context("a view without an id")?.to_owned();
-        Ok(Search { log: self, view })
+        let point_in_time = opened["id"].as_str().context("a point in time without an id")?.to_owned();
+        Ok(Search { log: self, point_in_time })
     }
 
-    /// Asks again for some seconds while an index is new, or its server: then it can't be read yet.
+    /// Sends a request, and retries it for [`RETRY_FOR`] while a new index or a starting server can't be read yet.
     async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + RETRY_FOR;
         loop {
-            let answer = self.ask(method.clone(), path, body).await?;
-            if answer.status() != StatusCode::SERVICE_UNAVAILABLE || Instant::now() > give_up {
-                return read_answer(answer).await;
+            let response = self.send(method.clone(), path, body).await?;
+            if response.status() != StatusCode::SERVICE_UNAVAILABLE || Instant::now() > give_up {
+                return read_response(response).await;
             }
-            tokio::time::sleep(PAUSE).await;
+            tokio::time::sleep(RETRY_INTERVAL).await;
         }
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response> {
+    async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Response> {
         let mut request = self.http.request(method, format!("{}/{path}", self.address));
         request = request.basic_auth(&self.login, Some(&self.password));
         if let Some(body) = body {
@@ -80,9 +86,9 @@ impl Log {
     }
 }
 
-async fn read_answer(answer: Response) -> Result<Value> {
-    let status = answer.status();
-    let body: Value = answer.json().await.with_context(|| format!("Elasticsearch: {status}"))?;
+async fn read_response(response: Response) -> Result<Value> {
+    let status = response.status();
+    let body: Value = response.json().await.with_context(|| format!("Elasticsearch: {status}"))?;
     if status.is_success() {
         return Ok(body);
     }
@@ -90,7 +96,7 @@ async fn read_answer(answer: Response) -> Result<Value> {
 }
 
 impl Search<'_> {
-    /// Every record that reports a change of a status, sorted by order.
+    /// The records of changes of a status, sorted by order.
     pub(crate) fn stream(&self, scope: &Scope) -> impl Stream<Item = Result<Record>> {
         let mut filters = vec![
             json!({"terms": {field::EVENT_ACTION: [Action::OrderCreated.name(), Action::OrderStatusChanged.name()]}}),
@@ -100,7 +106,7 @@ impl Search<'_> {
             filters.push(json!({"terms": {field::ORDER_ID: orders}}));
         }
         if let Some(first) = scope.first_event() {
-            // They are numbered by time, and sorted as text.
+            // Event ids begin with their time, and are compared as text.
             filters.push(json!({"range": {field::EVENT_ID: {"gte": first.to_string()}}}));
         }
         let pages = stream::try_unfold(Some(Value::Null), move |after| {
@@ -118,7 +124,7 @@ impl Search<'_> {
     async fn page(&self, filters: Vec<Value>, after: &Value) -> Result<Vec<Value>> {
         let mut query = json!({
             "size": PAGE,
-            "pit": {"id": self.view, "keep_alive": KEPT},
+            "pit": {"id": self.point_in_time, "keep_alive": KEEP_ALIVE},
             "query": {"bool": {"filter": filters}},
             "sort": [{field::ORDER_ID: "asc"}, {"_shard_doc": "asc"}],
             "_source": [field::ORDER_ID, field::NAME, field::ORDER_STATUS, field::EVENT_ID],
@@ -129,13 +135,13 @@ impl Search<'_> {
         }
         match self.log.call(Method::POST, "_search", Some(&query)).await?["hits"]["hits"].take() {
             Value::Array(hits) => Ok(hits),
-            other => Err(anyhow!("an answer without hits: {other}")),
+            other => Err(anyhow!("a response without hits: {other}")),
         }
     }
 
-    /// Elasticsearch would forget the view by itself, a little later.
+    /// Releases the point in time. A failure is ignored, because Elasticsearch releases it after [`KEEP_ALIVE`] anyway.
     pub(crate) async fn close(self) {
-        let _ = self.log.call(Method::DELETE, "_pit", Some(&json!({"id": self.view}))).await;
+        let _ = self.log.call(Method::DELETE, "_pit", Some(&json!({"id": self.point_in_time}))).await;
     }
 }
 

@@ -1,7 +1,7 @@
-//! A 3MF file's container: a zip archive whose parts are read one after the other, as streams.
+//! The container of a 3MF file: a zip archive whose parts are read one after the other, as streams.
 //!
-//! The names of parts are only ever compared with each other. Declared sizes are believed by nobody: what unpacks is
-//! counted while it unpacks, over all parts together.
+//! The names of parts are only compared with each other. Declared sizes are ignored: the unpacked bytes are counted
+//! while they are unpacked, over all parts together.
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -12,27 +12,28 @@ use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder, ZipSliceArchive};
 
-use crate::{Limits, MeshError};
+use crate::error::MeshError;
+use crate::limits::Limits;
 
-/// Far more than any program writes, and little enough to keep a table of.
+/// The maximum number of entries: far more than any program writes, and few enough for a table.
 const MAX_ENTRIES: usize = 10_000;
-/// How much of a part is unpacked at a time.
+/// The number of bytes of a part that are unpacked at a time.
 const WINDOW_BYTES: usize = 64 * 1024;
-/// The longest tag, comment or text: what a parser of the part may have to keep in memory at once.
+/// The maximum length of a tag, comment or text, which the parser may have to buffer as a whole.
 const MAX_STRETCH_BYTES: usize = 1024 * 1024;
 
-/// The container and its parts' names.
+/// The container with the names of its parts.
 pub(crate) struct Package<'a> {
     archive: ZipSliceArchive<&'a [u8]>,
     entries: Vec<Entry>,
-    /// By name in lower case without a leading slash: names of parts are the same in any case.
+    /// By name in lower case without a leading slash, because names of parts are case-insensitive.
     by_name: HashMap<Vec<u8>, PartId>,
     max_unpacked_bytes: u64,
-    /// How many bytes may still be unpacked.
+    /// The number of bytes that may still be unpacked.
     unpacked_left: Cell<u64>,
 }
 
-/// A part's place in the archive.
+/// The index of a part in the archive.
 pub(crate) type PartId = usize;
 
 struct Entry {
@@ -68,7 +69,7 @@ impl<'a> Package<'a> {
         self.by_name.get(&normalised(name)).copied()
     }
 
-    /// Begins to unpack a part.
+    /// Starts to unpack a part.
     pub(crate) fn part(&self, id: PartId) -> Result<Part<'_>, MeshError> {
         let entry = &self.entries[id];
         if entry.encrypted {
@@ -102,7 +103,7 @@ fn damaged() -> MeshError {
     MeshError::unreadable("the 3MF archive is damaged")
 }
 
-/// A part while it is unpacked.
+/// A part that is being unpacked.
 pub(crate) struct Part<'p> {
     package: &'p Package<'p>,
     inflated: Box<dyn Read + 'p>,
@@ -110,18 +111,18 @@ pub(crate) struct Part<'p> {
     crc: Crc,
     window: Vec<u8>,
     unread: Range<usize>,
-    /// Bytes consumed since the latest [`Part::begin_stretch`].
+    /// The number of bytes consumed since the last [`Part::begin_stretch`].
     stretch: usize,
     failure: Option<MeshError>,
 }
 
 impl Part<'_> {
-    /// Allows [`MAX_STRETCH_BYTES`] to be read from here on.
+    /// Allows another [`MAX_STRETCH_BYTES`] to be read.
     pub(crate) fn begin_stretch(&mut self) {
         self.stretch = 0;
     }
 
-    /// Why reading failed, if it did so here and not in what the part says.
+    /// The error of unpacking, if there was one.
     pub(crate) fn take_failure(&mut self) -> Option<MeshError> {
         self.failure.take()
     }

@@ -1,29 +1,29 @@
-//! The tags of a 3MF part, one after the other. Text, comments and declarations are passed over, and entities that a
-//! file defines are unknown, so nothing expands.
+//! The tags of a 3MF part, one after the other. Text, comments and declarations are skipped, and entities that a file
+//! defines are unknown, so nothing expands.
 
 use quick_xml::Reader;
 use quick_xml::events::Event;
 
-use crate::MeshError;
-use crate::package::Part;
+use crate::error::MeshError;
+use crate::threemf::package::Part;
 
-/// Far deeper than any extension of 3MF nests.
+/// The maximum depth of elements, far deeper than any extension of 3MF nests.
 const MAX_DEPTH: usize = 64;
 
-/// A part's tags.
+/// The tags of a part.
 pub(crate) struct Xml<'p> {
     reader: Reader<Part<'p>>,
     buffer: Vec<u8>,
-    /// The latest tag: its name and attributes.
+    /// The name and attributes of the current tag.
     tag: Vec<u8>,
     name_length: usize,
     depth: usize,
 }
 
-/// What comes next.
+/// A tag, or the end of the part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tag {
-    /// The beginning of an element.
+    /// The start of an element.
     Open,
     /// The end of an element, also of one without content.
     Close,
@@ -38,7 +38,7 @@ impl<'p> Xml<'p> {
         Self { reader, buffer: Vec::new(), tag: Vec::new(), name_length: 0, depth: 0 }
     }
 
-    /// Goes to the next tag, whose name and attributes can be asked for until the one after it.
+    /// Advances to the next tag.
     pub(crate) fn next(&mut self) -> Result<Tag, MeshError> {
         loop {
             self.buffer.clear();
@@ -68,17 +68,17 @@ impl<'p> Xml<'p> {
         }
     }
 
-    /// The latest tag's name, with its prefix.
+    /// The current tag's name, with its prefix.
     pub(crate) fn name(&self) -> &[u8] {
         &self.tag[..self.name_length]
     }
 
-    /// The latest tag's attributes: name with prefix, and value as it is written.
+    /// The current tag's attributes: the name with its prefix, and the value with its entities.
     pub(crate) fn attributes(&self) -> Attributes<'_> {
         Attributes { rest: &self.tag[self.name_length..] }
     }
 
-    /// Passes over the rest of the element that the latest tag has begun, up to and with its end.
+    /// Skips the rest of the element that the current tag has opened, including its end.
     pub(crate) fn skip_element(&mut self) -> Result<(), MeshError> {
         let outside = self.depth.saturating_sub(1);
         while self.depth > outside {
@@ -90,7 +90,7 @@ impl<'p> Xml<'p> {
     }
 }
 
-/// Names and values of attributes; ends early at anything that is not one.
+/// The names and values of attributes, up to the first malformed one.
 pub(crate) struct Attributes<'a> {
     rest: &'a [u8],
 }

@@ -1,0 +1,29 @@
+//! The limits and the results of a measurement.
+
+/// The limits of one model. A model that exceeds one is rejected, never truncated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The maximum number of triangles, after polygons are split and 3MF components are placed.
+    pub max_triangles: u64,
+    /// The maximum number of vertices that an OBJ or a 3MF file lists.
+    pub max_vertices: u64,
+    /// The maximum unpacked size of all parts of a 3MF file, in bytes.
+    pub max_unpacked_bytes: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_triangles: 5_000_000, max_vertices: 5_000_000, max_unpacked_bytes: 512 * 1024 * 1024 }
+    }
+}
+
+/// The measures of a model, which its price depends on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measures {
+    /// The number of triangles, after polygons are split and 3MF components are placed.
+    pub triangles: u64,
+    /// The enclosed volume in cubic millimetres, always positive.
+    pub volume_mm3: f64,
+    /// The area of the surface in square millimetres.
+    pub surface_mm2: f64,
+}

@@ -1,0 +1,32 @@
+//! The content of a model part: objects, which are meshes or components, and the items of the build.
+
+use std::collections::HashMap;
+
+use crate::indexed::Mesh;
+use crate::threemf::linear::Linear;
+use crate::threemf::package::PartId;
+
+/// The content of a model part.
+pub(crate) struct Model {
+    pub(crate) millimetres_per_unit: f64,
+    pub(crate) objects: HashMap<u32, Object>,
+    pub(crate) items: Vec<Placement>,
+}
+
+pub(crate) struct Object {
+    /// Whether its type is `model`, so neither a support, which production decides on, nor an open surface.
+    pub(crate) is_made: bool,
+    pub(crate) shape: Shape,
+}
+
+pub(crate) enum Shape {
+    Mesh(Mesh),
+    Components(Vec<Placement>),
+}
+
+/// A component or a build item: an object with the linear part of its transform. Its position doesn't change a measure.
+pub(crate) struct Placement {
+    pub(crate) part: PartId,
+    pub(crate) object: u32,
+    pub(crate) map: Linear,
+}

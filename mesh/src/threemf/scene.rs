@@ -1,0 +1,106 @@
+//! The placed objects of a build, and the sums over them.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use crate::error::MeshError;
+use crate::indexed::{Mesh, MeshMeasures};
+use crate::limits::{Limits, Measures};
+use crate::tally::{Sum, cross, dot};
+use crate::threemf::linear::{IDENTITY, Linear, apply, common_scale, compose};
+use crate::threemf::model::{Model, Placement, Shape};
+use crate::threemf::package::PartId;
+
+/// The deepest nesting of components. A cycle exceeds any depth.
+const MAX_NESTING: usize = 32;
+
+/// Measures everything that the build items of the part `root` place.
+pub(crate) fn measure(models: &HashMap<PartId, Model>, root: PartId, limits: &Limits) -> Result<Measures, MeshError> {
+    let mut scene = Scene {
+        models,
+        limits,
+        measured: HashMap::new(),
+        steps: 0,
+        triangles: 0,
+        volume_mm3: Sum::default(),
+        surface_mm2: Sum::default(),
+    };
+    for item in models.get(&root).map_or(&[][..], |model| &model.items) {
+        scene.place(item, &IDENTITY, 0)?;
+    }
+    Ok(Measures {
+        triangles: scene.triangles,
+        volume_mm3: scene.volume_mm3.value(),
+        surface_mm2: scene.surface_mm2.value(),
+    })
+}
+
+/// The tree of placements and the sums over it.
+struct Scene<'m> {
+    models: &'m HashMap<PartId, Model>,
+    limits: &'m Limits,
+    /// The measures of each mesh that has been placed, in the units of its part.
+    measured: HashMap<(PartId, u32), MeshMeasures>,
+    /// The number of placed objects and triangles, which a small file could multiply.
+    steps: u64,
+    triangles: u64,
+    volume_mm3: Sum,
+    surface_mm2: Sum,
+}
+
+impl Scene<'_> {
+    /// Adds the content of an object, with `outer` applied after its own map.
+    fn place(&mut self, placement: &Placement, outer: &Linear, nesting: usize) -> Result<(), MeshError> {
+        if nesting > MAX_NESTING {
+            return Err(MeshError::unreadable("components in the 3MF file contain themselves or nest too deeply"));
+        }
+        self.step(1)?;
+        let models = self.models;
+        let model = models.get(&placement.part);
+        let (model, object) = model
+            .and_then(|model| Some((model, model.objects.get(&placement.object)?)))
+            .ok_or_else(|| MeshError::unreadable("the 3MF file refers to an object that doesn't exist"))?;
+        if !object.is_made {
+            return Ok(());
+        }
+        let map = compose(&placement.map, outer);
+        match &object.shape {
+            Shape::Mesh(mesh) => self.add(mesh, placement, &map, model.millimetres_per_unit),
+            Shape::Components(components) => {
+                components.iter().try_for_each(|component| self.place(component, &map, nesting + 1))
+            }
+        }
+    }
+
+    fn add(&mut self, mesh: &Mesh, placement: &Placement, map: &Linear, unit: f64) -> Result<(), MeshError> {
+        if mesh.triangles() == 0 {
+            return Ok(());
+        }
+        self.step(mesh.triangles())?;
+        let known = self.measured.entry((placement.part, placement.object));
+        let measures = match known {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(unknown) => *unknown.insert(mesh.measure()?),
+        };
+        // Area vectors transform by the cofactors, whose columns are the areas that the images of the axes span.
+        let areas = [cross(map[1], map[2]), cross(map[2], map[0]), cross(map[0], map[1])];
+        let determinant = dot(map[0], areas[0]);
+        let surface = match common_scale(map) {
+            Some(scale) => measures.surface * scale * scale,
+            None => mesh.mapped_surface(|area| apply(&areas, area))?,
+        };
+        self.triangles += mesh.triangles();
+        // By the core specification, a mirrored placement doesn't change the sign of a volume.
+        self.volume_mm3.add((measures.signed_volume * determinant).abs() * unit.powi(3));
+        self.surface_mm2.add(surface * unit * unit);
+        Ok(())
+    }
+
+    fn step(&mut self, steps: u64) -> Result<(), MeshError> {
+        self.steps += steps;
+        if self.steps > self.limits.max_triangles {
+            return Err(MeshError::TooManyTriangles { limit: self.limits.max_triangles });
+        }
+        Ok(())
+    }
+}
