@@ -8,12 +8,15 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::folders::workspace;
-use crate::logs::LogFlags;
-use crate::parts::Kind;
-use crate::ports::Choice;
-use crate::stop::StopRequests;
-use crate::{backup, demo, doctor, errors, exec, incident, prepare, print, process, reconciliation, stuck, trail, up};
+use crate::commands::log_flags::LogFlags;
+use crate::commands::up::start;
+use crate::commands::{backup, demo, doctor, errors, exec, incident, prepare, reconcile, stuck, trail};
+use crate::host::folders::workspace;
+use crate::host::ports::Choice;
+use crate::host::process;
+use crate::host::stop::StopRequests;
+use crate::parts::kind::Kind;
+use crate::terminal::print;
 
 /// The whole system on this machine, without containers: PostgreSQL, RabbitMQ, Elasticsearch, the log shipper and the
 /// three services. Without a command, it starts all of them.
@@ -63,7 +66,7 @@ enum Command {
         orders: Vec<String>,
         /// Only changes from this moment on, such as 2026-11-23T00:00:00Z, or so long ago, such as 90m or 24h.
         #[arg(long, value_name = "TIME")]
-        since: Option<reconciliation::Since>,
+        since: Option<reconcile::Since>,
     },
     /// Writes both databases and the models into a new folder, while the system runs.
     Backup {
@@ -219,7 +222,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
     let until_stdin_closes = matches!(&command, Command::Up(flags) if flags.until_stdin_closes);
     let mut requests = StopRequests::listen(until_stdin_closes)?;
     match command {
-        Command::Up(flags) => up::up(&data, &flags, &mut requests).await,
+        Command::Up(flags) => start::up(&data, &flags, &mut requests).await,
         Command::Prepare { check } => prepare::prepare(check, &mut requests).await,
         Command::Demo(DemoFlags { incident: None, .. }) => unless_stopped(&mut requests, demo::demo(&data)).await,
         Command::Demo(DemoFlags { incident: Some(name), .. }) if name.is_empty() => {
@@ -234,7 +237,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Stuck(logs) => unless_stopped(&mut requests, stuck::stuck(&data, &logs)).await,
         Command::Exec { service, arguments } => exec::exec(&data, &service, &arguments),
         Command::Reconcile { orders, since } => {
-            unless_stopped(&mut requests, reconciliation::reconcile(&data, orders, since)).await
+            unless_stopped(&mut requests, reconcile::reconcile(&data, orders, since)).await
         }
         Command::Backup { folder } => unless_stopped(&mut requests, backup::backup(&data, &folder)).await,
         Command::Restore { folder } => unless_stopped(&mut requests, backup::restore(&data, &folder)).await,

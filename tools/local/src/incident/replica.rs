@@ -9,10 +9,10 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::Signal;
 
-use crate::caller::PATIENCE;
-use crate::process::{Child, POLL};
-use crate::secret;
-use crate::system_file::SystemFile;
+use crate::clients::api::PATIENCE;
+use crate::host::process::{Child, POLL};
+use crate::host::secret;
+use crate::system::system_file::SystemFile;
 
 const SERVICE: &str = "crm-api";
 

@@ -11,13 +11,13 @@ use futures::FutureExt as _;
 use nix::sys::signal::Signal;
 use reqwest::Method;
 
-use crate::accounts::{Accounts, Login};
-use crate::folders::Folders;
-use crate::parts::{Site, program};
-use crate::process;
-use crate::progress::Line;
-use crate::search::Elasticsearch as Client;
-use crate::supervise::{Part, Stage};
+use crate::clients::elasticsearch::Elasticsearch as Client;
+use crate::host::folders::Folders;
+use crate::host::process;
+use crate::host::supervisor::{Part, Stage};
+use crate::parts::kind::{Site, program};
+use crate::system::accounts::{Accounts, Login};
+use crate::terminal::progress::Line;
 
 /// This part's name.
 pub(crate) const NAME: &str = "elasticsearch";

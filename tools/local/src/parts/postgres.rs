@@ -11,10 +11,10 @@ use futures::FutureExt as _;
 use nix::sys::signal::Signal;
 use tokio::process::Command;
 
-use crate::folders::Folders;
-use crate::owner::Owner;
-use crate::process;
-use crate::supervise::{Part, Stage};
+use crate::host::folders::Folders;
+use crate::host::os_user::Owner;
+use crate::host::process;
+use crate::host::supervisor::{Part, Stage};
 
 /// This part's name.
 pub(crate) const NAME: &str = "postgres";

@@ -11,8 +11,8 @@ use futures::FutureExt as _;
 use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::parts::{Site, connect, program};
-use crate::supervise::{Part, Stage};
+use crate::host::supervisor::{Part, Stage};
+use crate::parts::kind::{Site, connect, program};
 
 /// This part's name.
 pub(crate) const NAME: &str = "rabbitmq";

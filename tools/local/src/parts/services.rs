@@ -12,12 +12,12 @@ use nix::sys::signal::Signal;
 use serde::Deserialize;
 use tokio::process::Command;
 
-use crate::accounts::{Accounts, Login};
-use crate::folders::workspace;
-use crate::parts::Site;
-use crate::process;
-use crate::progress::Line;
-use crate::supervise::{Part, Stage};
+use crate::host::folders::workspace;
+use crate::host::process;
+use crate::host::supervisor::{Part, Stage};
+use crate::parts::kind::Site;
+use crate::system::accounts::{Accounts, Login};
+use crate::terminal::progress::Line;
 
 /// Which service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,12 +10,12 @@ use anyhow::{Context as _, Result};
 use futures::FutureExt as _;
 use nix::sys::signal::Signal;
 
-use crate::accounts::Login;
-use crate::folders::Folders;
-use crate::parts::{Site, program};
-use crate::process;
-use crate::progress::Progress;
-use crate::supervise::{Part, Stage};
+use crate::host::folders::Folders;
+use crate::host::process;
+use crate::host::supervisor::{Part, Stage};
+use crate::parts::kind::{Site, program};
+use crate::system::accounts::Login;
+use crate::terminal::progress::Progress;
 
 /// This part's name.
 pub(crate) const NAME: &str = "shipper";

@@ -14,9 +14,9 @@ use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::owner::Owner;
-use crate::process::{self, Child, Stopped};
-use crate::progress::Progress;
+use crate::host::os_user::Owner;
+use crate::host::process::{self, Child, Stopped};
+use crate::terminal::progress::Progress;
 
 /// A part that dies more often than this within [`RESTART_WINDOW`] is given up, and the system with it.
 const MAX_RESTARTS: usize = 5;

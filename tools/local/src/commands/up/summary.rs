@@ -3,11 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::accounts::Login;
-use crate::folders::workspace;
-use crate::parts::{Kind, Site, elasticsearch};
-use crate::print;
-use crate::system_file::{FILE, SystemFile};
+use crate::host::folders::workspace;
+use crate::parts::elasticsearch;
+use crate::parts::kind::{Kind, Site};
+use crate::system::accounts::Login;
+use crate::system::system_file::{FILE, SystemFile};
+use crate::terminal::print;
 
 /// Prints addresses, accounts, where the logs are, and what to try. Its first word is `ready`.
 pub(crate) fn ready(file: &SystemFile, site: &Site, kinds: &[Kind], took: Duration) {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::print;
+use crate::terminal::print;
 
 /// All lines together. Cloning gives another handle to the same lines.
 #[derive(Clone, Debug)]

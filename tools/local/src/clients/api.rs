@@ -6,9 +6,9 @@ use anyhow::{Context as _, Result, bail};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::process::POLL;
-use crate::secret;
-use crate::system_file::Login;
+use crate::host::process::POLL;
+use crate::host::secret;
+use crate::system::system_file::Login;
 
 /// A price takes moments, a message less, a record two seconds; this is for a machine that is busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);

@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::secret;
-use crate::system_file::write_private;
+use crate::host::secret;
+use crate::system::system_file::write_private;
 
 const FILE: &str = "accounts.json";
 

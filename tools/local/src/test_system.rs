@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::folders::workspace;
-use crate::parts::Kind;
-use crate::process::{POLL, tail};
-use crate::system_file::SystemFile;
-use crate::up::KEEP;
+use crate::commands::up::start::KEEP;
+use crate::host::folders::workspace;
+use crate::host::process::{POLL, tail};
+use crate::parts::kind::Kind;
+use crate::system::system_file::SystemFile;
 
 /// Starting includes building the services, on a machine that may be busy with other tests.
 const READY_WITHIN: Duration = Duration::from_secs(1800);

@@ -4,8 +4,8 @@ use anyhow::{Context as _, Result, anyhow};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::accounts::Login;
-use crate::logs::Since;
+use crate::commands::log_flags::Since;
+use crate::system::accounts::Login;
 
 /// One account at one Elasticsearch.
 #[derive(Clone, Debug)]

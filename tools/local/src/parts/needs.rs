@@ -9,10 +9,11 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use nix::unistd::Uid;
 
-use crate::folders::Folders;
-use crate::parts::{Kind, elasticsearch, postgres, program, rabbitmq, shipper};
-use crate::process;
-use crate::progress::Line;
+use crate::host::folders::Folders;
+use crate::host::process;
+use crate::parts::kind::{Kind, program};
+use crate::parts::{elasticsearch, postgres, rabbitmq, shipper};
+use crate::terminal::progress::Line;
 
 /// Something that has to be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

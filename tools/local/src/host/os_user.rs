@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, ensure};
 use nix::unistd::{Gid, Uid, User, chown};
 use tokio::process::Command;
 
-use crate::process;
+use crate::host::process;
 
 const SYSTEM_USER: &str = "alexandrite";
 

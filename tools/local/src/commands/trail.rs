@@ -7,8 +7,9 @@ use catalogue::field;
 use comfy_table::Table;
 use serde_json::Value;
 
-use crate::logs::LogFlags;
-use crate::{print, table};
+use crate::commands::log_flags::LogFlags;
+use crate::terminal::print;
+use crate::terminal::table;
 
 const ERROR: u64 = 50;
 

@@ -9,12 +9,13 @@ use catalogue::{ORDER_STATUSES, field};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::caller::{Caller, PATIENCE};
-use crate::print;
-use crate::process::POLL;
-use crate::search::Elasticsearch;
-use crate::system_file::SystemFile;
-use crate::{logs, trail};
+use crate::clients::api::{Caller, PATIENCE};
+use crate::clients::elasticsearch::Elasticsearch;
+use crate::commands::log_flags;
+use crate::commands::trail;
+use crate::host::process::POLL;
+use crate::system::system_file::SystemFile;
+use crate::terminal::print;
 
 /// Runs the demonstration against the system that runs with this data folder.
 pub(crate) async fn demo(data: &Path) -> Result<()> {
@@ -26,7 +27,7 @@ pub(crate) async fn demo(data: &Path) -> Result<()> {
     let carrier = file.carrier_key.as_deref().context("the running system has no carrier")?;
     people.deliver(&order, carrier).await?;
     let lived = began.elapsed();
-    let records = whole_trail(&logs::of_system(&file)?, &order).await?;
+    let records = whole_trail(&log_flags::of_system(&file)?, &order).await?;
     print::out(format_args!("\n{}\n", trail::table(&records)));
     print::out(format_args!(
         "Order {order} went through {} statuses in {:.1} s; its whole trail could be read {:.1} s later.\n\

@@ -5,13 +5,13 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::cli::PortFlags;
-use crate::folders::Folders;
-use crate::install::{self, Need};
-use crate::owner::Owner;
+use crate::host::folders::Folders;
+use crate::host::os_user::Owner;
+use crate::host::ports::{self, Reserved};
+use crate::parts::needs::{self, Need};
 use crate::parts::{elasticsearch, shipper};
-use crate::ports::{self, Reserved};
-use crate::print;
-use crate::table;
+use crate::terminal::print;
+use crate::terminal::table;
 
 /// About what a system needs with its logs of some days.
 const DISK_MIB: u64 = 2048;
@@ -23,10 +23,10 @@ pub(crate) async fn doctor(data: &Path) -> Result<()> {
     for need in Need::ALL {
         match need.found() {
             Some(found) => table.add_row([need.name(), "there", &found, ""]),
-            None if install::may_install() => table.add_row([need.name(), "missing", "", "`cargo run` installs it"]),
+            None if needs::may_install() => table.add_row([need.name(), "missing", "", "`cargo run` installs it"]),
             None => {
                 hopeless.push(need);
-                table.add_row([need.name(), "missing", "", &install::command_for(&[need])])
+                table.add_row([need.name(), "missing", "", &needs::command_for(&[need])])
             }
         };
     }
@@ -63,7 +63,7 @@ pub(crate) async fn doctor(data: &Path) -> Result<()> {
     table.add_row(["disk", state, &format!("{free} MiB free in {}", folders.parts.display()), advice]);
     print::out(&table);
     if !hopeless.is_empty() {
-        bail!("something is missing that only root can install:\n\n    {}", install::command_for(&hopeless));
+        bail!("something is missing that only root can install:\n\n    {}", needs::command_for(&hopeless));
     }
     Ok(())
 }

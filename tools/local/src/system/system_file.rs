@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-pub use crate::accounts::Login;
+pub use crate::system::accounts::Login;
 
 /// The file's name in the data folder.
 pub(crate) const FILE: &str = "system.json";

@@ -10,8 +10,9 @@ use reconcile::{Finding, Log, Scope, Sources};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::system_file::SystemFile;
-use crate::{print, table};
+use crate::system::system_file::SystemFile;
+use crate::terminal::print;
+use crate::terminal::table;
 
 /// How long what was just written may take to be found.
 const PATIENCE: Duration = Duration::from_secs(20);

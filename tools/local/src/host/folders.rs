@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::owner::Owner;
+use crate::host::os_user::Owner;
 
 /// The workspace that this runner was built in.
 pub(crate) fn workspace() -> &'static Path {
@@ -100,7 +100,7 @@ impl Folders {
         let Self { parts, .. } = Self::planned(data, owner);
         for folder in [data, &parts] {
             let Ok(items) = fs::read_dir(folder) else { continue };
-            for item in items.flatten().filter(|item| item.file_name() != crate::lock::FILE) {
+            for item in items.flatten().filter(|item| item.file_name() != crate::host::lock::FILE) {
                 let path = item.path();
                 let removed =
                     if item.file_type()?.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };

@@ -12,17 +12,17 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, Result, anyhow, bail};
 
-use crate::folders::{Folders, workspace};
-use crate::install::{self, Need};
-use crate::owner::Owner;
+use crate::host::folders::{Folders, workspace};
+use crate::host::os_user::Owner;
+use crate::host::ports;
+use crate::host::process;
+use crate::host::secret;
+use crate::host::stop::StopRequests;
+use crate::host::supervisor::Supervisor;
+use crate::parts::needs::{self, Need};
 use crate::parts::postgres::Postgres;
-use crate::ports;
-use crate::print;
-use crate::process;
-use crate::progress::Progress;
-use crate::secret;
-use crate::stop::StopRequests;
-use crate::supervise::Supervisor;
+use crate::terminal::print;
+use crate::terminal::progress::Progress;
 
 /// One database, and whose queries are checked against it.
 struct Database {
@@ -56,7 +56,7 @@ const DATABASES: [Database; 2] = [
 pub(crate) async fn prepare(check: bool, requests: &mut StopRequests) -> Result<()> {
     let owner = Owner::choose().await?;
     let progress = Progress::new();
-    install::ensure(&[Need::Postgres], &progress.line("packages")).await?;
+    needs::ensure(&[Need::Postgres], &progress.line("packages")).await?;
     let scratch = Scratch::create(&owner)?;
     let (supervisor, _failures) = Supervisor::new(owner.clone(), progress.clone(), scratch.folders.run());
     let outcome = tokio::select! {

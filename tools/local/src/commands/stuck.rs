@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::logs::LogFlags;
-use crate::search::Elasticsearch;
-use crate::{print, table};
+use crate::clients::elasticsearch::Elasticsearch;
+use crate::commands::log_flags::LogFlags;
+use crate::terminal::print;
+use crate::terminal::table;
 
 /// So many orders are looked up at a time; Elasticsearch answers with no more than 65,536 groups.
 const CHUNK: usize = 5_000;

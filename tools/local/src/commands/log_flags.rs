@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::accounts::Login;
-use crate::search::Elasticsearch;
-use crate::system_file::SystemFile;
+use crate::clients::elasticsearch::Elasticsearch;
+use crate::system::accounts::Login;
+use crate::system::system_file::SystemFile;
 
 /// The variable with the password for `--login`.
 const PASSWORD: &str = "ELASTICSEARCH_PASSWORD";

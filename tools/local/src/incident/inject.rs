@@ -8,10 +8,12 @@ use mesh::solids;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Halted, Ongoing, Replica};
-use crate::caller::Caller;
-use crate::secret;
-use crate::system_file::{Login, SystemFile};
+use super::kinds::Ongoing;
+use super::pause::Halted;
+use super::replica::Replica;
+use crate::clients::api::Caller;
+use crate::host::secret;
+use crate::system::system_file::{Login, SystemFile};
 
 const MES: &str = "mes-api";
 

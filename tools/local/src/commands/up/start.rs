@@ -8,25 +8,26 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::OnceCell;
 
-use crate::accounts::Accounts;
 use crate::cli::{PortFlags, UpFlags};
-use crate::folders::Folders;
-use crate::install::{self, Need};
-use crate::lock::Lock;
-use crate::owner::Owner;
+use crate::commands::up::summary;
+use crate::host::folders::Folders;
+use crate::host::lock::Lock;
+use crate::host::os_user::Owner;
+use crate::host::ports::Reserved;
+use crate::host::process;
+use crate::host::stop::StopRequests;
+use crate::host::supervisor::{self, Supervisor};
 use crate::parts::elasticsearch::Elasticsearch;
+use crate::parts::kind::{Kind, Site};
+use crate::parts::needs::{self, Need};
 use crate::parts::postgres::Postgres;
 use crate::parts::rabbitmq::Rabbitmq;
 use crate::parts::services::{Name, Service};
 use crate::parts::shipper::{self, Shipper};
-use crate::parts::{Kind, Site, elasticsearch as elastic, rabbitmq, services};
-use crate::ports::Reserved;
-use crate::process;
-use crate::progress::Progress;
-use crate::report;
-use crate::stop::StopRequests;
-use crate::supervise::{self, Supervisor};
-use crate::system_file::{self, AccountList, Databases, SystemFile};
+use crate::parts::{elasticsearch as elastic, rabbitmq, services};
+use crate::system::accounts::Accounts;
+use crate::system::system_file::{self, AccountList, Databases, SystemFile};
+use crate::terminal::progress::Progress;
 
 /// A file of this name in a data folder keeps it from being thrown away.
 pub(crate) const KEEP: &str = "keep";
@@ -42,7 +43,7 @@ pub(crate) async fn up(data: &Path, flags: &UpFlags, requests: &mut StopRequests
     let _lock = Lock::take(data)?;
     let data = data.canonicalize()?;
     let owner = Owner::choose().await?;
-    supervise::end_leftovers(&Folders::run_of(&data, &owner), &progress).await?;
+    supervisor::end_leftovers(&Folders::run_of(&data, &owner), &progress).await?;
     if flags.fresh {
         Folders::clear(&data, &owner)?;
     }
@@ -69,7 +70,7 @@ pub(crate) async fn up(data: &Path, flags: &UpFlags, requests: &mut StopRequests
             Ok(file) => {
                 file.write(&data)?;
                 progress.close();
-                report::ready(&file, &system.site, &system.kinds, began.elapsed());
+                summary::ready(&file, &system.site, &system.kinds, began.elapsed());
                 tokio::select! {
                     name = requests.next() => { progress.say(format!("{name}: stopping")); Ok(()) }
                     Some(error) = failures.recv() => Err(error),
@@ -153,7 +154,7 @@ impl System {
                 return Ok(());
             }
             let line = self.progress.line("packages");
-            install::ensure(&needs, &line).await?;
+            needs::ensure(&needs, &line).await?;
             line.done("installed");
             Ok(())
         };
@@ -312,7 +313,7 @@ impl System {
     ) -> SystemFile {
         let (site, accounts) = (&self.site, &self.accounts);
         let run = site.folders.run();
-        let pid_file = |name: &str| (name.to_owned(), supervise::pid_file(&run, name));
+        let pid_file = |name: &str| (name.to_owned(), supervisor::pid_file(&run, name));
         let mut file = SystemFile {
             logs: site.folders.logs(),
             pid_files: self.supervisor.names().into_iter().map(pid_file).collect(),

@@ -6,8 +6,9 @@ use anyhow::{Context as _, Result};
 use catalogue::field;
 use serde_json::{Value, json};
 
-use crate::logs::LogFlags;
-use crate::{print, table};
+use crate::commands::log_flags::LogFlags;
+use crate::terminal::print;
+use crate::terminal::table;
 
 /// More classes than there are.
 const CLASSES: usize = 100;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::system_file::SystemFile;
+use crate::system::system_file::SystemFile;
 
 /// Goes on when this is dropped.
 pub(super) struct Halted(Pid);

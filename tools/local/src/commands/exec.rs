@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::system_file::SystemFile;
+use crate::system::system_file::SystemFile;
 
 /// Becomes that program; comes back only if it can't be started.
 pub(crate) fn exec(data: &Path, service: &str, arguments: &[OsString]) -> Result<()> {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
-use super::Incident;
-use crate::print;
-use crate::stop::StopRequests;
-use crate::system_file::SystemFile;
+use crate::host::stop::StopRequests;
+use crate::incident::Incident;
+use crate::system::system_file::SystemFile;
+use crate::terminal::print;
 
 /// Prints the names with what happens.
 pub(crate) fn list() {

@@ -11,9 +11,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::host::process;
 use crate::parts::postgres;
-use crate::system_file::SystemFile;
-use crate::{print, process};
+use crate::system::system_file::SystemFile;
+use crate::terminal::print;
 
 /// A dump of a database that takes longer needs another tool.
 const WITHIN: Duration = Duration::from_secs(3600);
