@@ -1,5 +1,9 @@
 //! The whole system on this machine, without containers: the program `alexandrite`, which starts, shows and stops it,
 //! and for tests [`System`], which does so through that program.
+//!
+//! `cli` reads the command line and calls `commands`. These use `incident`, `parts` (how each server is set up),
+//! `clients`, `system` (what a data folder says about its system), `host` (this machine) and `terminal`, in this order:
+//! no module imports one that stands before it.
 
 pub mod cli;
 mod clients;
@@ -13,6 +17,7 @@ mod test_system;
 
 pub use parts::kind::Kind;
 pub use parts::postgres::programs as postgres_programs;
-pub use parts::replica::beside;
-pub use system::system_file::{AccountList, Databases, Login, SystemFile};
+pub use parts::services::replica_command;
+pub use system::accounts::Login;
+pub use system::system_file::{AccountList, Databases, SystemFile};
 pub use test_system::{Options, System};

@@ -1,5 +1,5 @@
-//! A real system for tests: started by the runner's own executable, on free ports, in a folder of its own, and gone
-//! with the test process however that ends.
+//! A real system for tests: started by the runner's own executable on free ports in a folder of its own. It ends with
+//! the test process, also when that is killed.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
@@ -12,8 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::commands::up::start::KEEP;
-use crate::host::folders::workspace;
+use crate::host::folders::{KEEP, cargo_profile, workspace};
 use crate::host::process::{POLL, tail};
 use crate::parts::kind::Kind;
 use crate::system::system_file::SystemFile;
@@ -21,20 +20,20 @@ use crate::system::system_file::SystemFile;
 /// Starting includes building the services, on a machine that may be busy with other tests.
 const READY_WITHIN: Duration = Duration::from_secs(1800);
 const STOPPED_WITHIN: Duration = Duration::from_secs(120);
-/// How long the folder of a failed test is kept at least.
+/// The minimum age of a failed test's folder before it is removed.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// Whether any test of this process has failed: then the logs are worth keeping.
+/// Whether a test of this process has failed; its logs are kept then.
 static FAILED: AtomicBool = AtomicBool::new(false);
 
-/// What to start, and how.
+/// The parts to start, and their settings.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// The parts to start, with what they need; all of them if empty.
     pub only: Vec<Kind>,
-    /// Where the data is and stays. By default a new folder that goes when the system stops.
+    /// The data folder, which is kept. By default a new folder that is removed when the system stops.
     pub data: Option<PathBuf>,
-    /// Settings for all three services, beside those that they need to find each other.
+    /// Settings for all three services, in addition to the addresses of the parts.
     pub settings: Vec<(String, String)>,
 }
 
@@ -51,8 +50,8 @@ pub struct System {
 #[derive(Debug)]
 struct Process {
     child: Child,
-    life_line: ChildStdin,
-    complaints: PathBuf,
+    stdin: Option<ChildStdin>,
+    stderr: PathBuf,
 }
 
 impl System {
@@ -60,7 +59,7 @@ impl System {
     ///
     /// # Errors
     ///
-    /// It doesn't become ready; the error holds the end of what the runner said.
+    /// It doesn't become ready; the error contains the end of the runner's output.
     pub fn start(options: &Options) -> Result<Self> {
         note_failures();
         remove_old_folders();
@@ -69,7 +68,7 @@ impl System {
             None => new_folder(),
         };
         fs::create_dir_all(&data)?;
-        let complaints = complaints_of(&data)?;
+        let stderr = stderr_of(&data)?;
         let mut command = Command::new(runner()?);
         command.args(["up", "--until-stdin-closes", "--free-ports"]).arg("--data").arg(&data);
         if options.data.is_none() {
@@ -80,33 +79,32 @@ impl System {
             command.arg("--only").arg(names.join(","));
         }
         command.args(options.settings.iter().map(|(name, value)| format!("--set={name}={value}")));
-        // A process group of its own: a Ctrl-C is for the test process, whose end then stops the system.
+        // A process group of its own: Ctrl-C ends only the test process, and the system stops after it.
         command.process_group(0);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&complaints)?);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&stderr)?);
         let mut child = command.spawn().context("starting the runner")?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let life_line = stdin.context("the runner has no standard input")?;
         let stdout = stdout.context("the runner has no standard output")?;
-        let mut process = Process { child, life_line, complaints };
+        let mut process = Process { child, stdin, stderr };
         if let Err(error) = process.wait_until_ready(stdout) {
-            let said = fs::read_to_string(&process.complaints).unwrap_or_default();
+            let output = process.output();
             let _ = fs::write(data.join(KEEP), "");
             process.stop()?;
-            return Err(error.context(tail(&said, 40)));
+            return Err(error.context(output));
         }
         let kinds = Kind::with_needs(&options.only);
         Ok(Self { kinds, file: SystemFile::read(&data)?, data, process: Mutex::new(Some(process)) })
     }
 
-    /// The one system that all tests of this process share, started by the first who asks, with these parts and what
-    /// they need. It stops when the process ends.
+    /// The system that all tests of this process share, with these parts and those that they need. The first call starts
+    /// it. It stops when the process ends.
     ///
     /// # Panics
     ///
     /// The system can't be started, or was started by another test without one of these parts.
     pub fn shared(only: &[Kind]) -> &'static Self {
         static SHARED: OnceLock<std::result::Result<System, String>> = OnceLock::new();
-        /// Runs when the process ends, because the test harness ends it without dropping what is static.
+        /// Runs when the process ends: the test harness doesn't drop static values.
         extern "C" fn stop_shared() {
             if let Some(Ok(system)) = SHARED.get()
                 && let Err(error) = system.stop()
@@ -129,7 +127,7 @@ impl System {
         system
     }
 
-    /// Where everything is.
+    /// The addresses, accounts and folders.
     #[must_use]
     pub fn file(&self) -> &SystemFile {
         &self.file
@@ -141,37 +139,32 @@ impl System {
         &self.data
     }
 
-    /// The process id that a part (`postgres`, `rabbitmq`, `epmd`, `elasticsearch`, `shipper`, `shop-api`, `crm-api`,
-    /// `mes-api`) has at the moment. A part that is killed is started again, with another id.
+    /// The current process id of a part (`postgres`, `rabbitmq`, `epmd`, `elasticsearch`, `shipper`, `shop-api`,
+    /// `crm-api`, `mes-api`). A part that is killed is restarted with a new id.
     ///
     /// # Errors
     ///
-    /// The part isn't running at the moment.
+    /// The part isn't running.
     pub fn pid(&self, part: &str) -> Result<i32> {
-        let path = self.file.pid_files.get(part).with_context(|| format!("no part {part}"))?;
-        let content = fs::read_to_string(path).with_context(|| format!("{part} is not running"))?;
-        let pid = content.split_whitespace().next().and_then(|pid| pid.parse().ok());
-        pid.with_context(|| format!("no process id in {}", path.display()))
+        self.file.pid(part)
     }
 
-    /// Stops the system and waits until it has gone, with all its processes. Does nothing the second time.
+    /// Stops the system and waits until all its processes have ended. A second call does nothing.
     ///
     /// # Errors
     ///
     /// The runner reported a failure, or had to be killed.
     pub fn stop(&self) -> Result<()> {
         let process = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(process) = process else { return Ok(()) };
+        let Some(mut process) = process else { return Ok(()) };
         if FAILED.load(Ordering::Relaxed) {
             fs::write(self.data.join(KEEP), "")?;
             eprintln!("the logs of the failed tests' system are in {}", self.file.logs.display());
         }
-        let complaints = process.complaints.clone();
         let status = process.stop()?;
-        let said = fs::read_to_string(&complaints).unwrap_or_default();
-        ensure!(status.success(), "the runner ended with {status}:\n{}", tail(&said, 40));
+        ensure!(status.success(), "the runner ended with {status}:\n{}", process.output());
         if !FAILED.load(Ordering::Relaxed) {
-            fs::remove_file(&complaints)?;
+            fs::remove_file(&process.stderr)?;
         }
         Ok(())
     }
@@ -186,13 +179,13 @@ impl Drop for System {
 }
 
 impl Process {
-    /// Waits for the line that says so, and keeps reading afterwards, so that the runner can keep writing.
+    /// Waits for the line `ready`, and keeps reading afterwards, so that the runner can keep writing.
     fn wait_until_ready(&mut self, stdout: impl std::io::Read + Send + 'static) -> Result<()> {
         let (ready, is_ready) = mpsc::channel();
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 if line.starts_with("ready ") {
-                    // Nobody listens if it came too late.
+                    // There is no receiver after the time limit.
                     let _ = ready.send(());
                 }
             }
@@ -204,18 +197,22 @@ impl Process {
         }
     }
 
-    fn stop(self) -> Result<ExitStatus> {
-        let Self { mut child, life_line, .. } = self;
-        drop(life_line);
+    /// The end of the runner's messages.
+    fn output(&self) -> String {
+        tail(&fs::read_to_string(&self.stderr).unwrap_or_default(), 40)
+    }
+
+    fn stop(&mut self) -> Result<ExitStatus> {
+        drop(self.stdin.take());
         let deadline = Instant::now() + STOPPED_WITHIN;
         loop {
-            if let Some(status) = child.try_wait()? {
+            if let Some(status) = self.child.try_wait()? {
                 return Ok(status);
             }
             if Instant::now() > deadline {
-                // Takes all parts with it.
-                child.kill()?;
-                return Ok(child.wait()?);
+                // Ends all parts as well.
+                self.child.kill()?;
+                return Ok(self.child.wait()?);
             }
             std::thread::park_timeout(POLL);
         }
@@ -233,31 +230,31 @@ fn systems() -> PathBuf {
     workspace().join("target/test-systems")
 }
 
-/// What the runner says, beside its data folder, which it may remove.
-fn complaints_of(data: &Path) -> Result<PathBuf> {
+/// The file for the runner's messages: next to its data folder, which it may remove.
+fn stderr_of(data: &Path) -> Result<PathBuf> {
     let name = data.file_name().context("a data folder needs a name")?.to_string_lossy();
     Ok(data.with_file_name(format!("{name}.runner.txt")))
 }
 
-/// The runner's executable: beside the test's own, or built now.
+/// The runner's executable. It is built if it isn't in the folder of the test's executable.
 fn runner() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    // Tests are one folder deeper than other programs.
+    // Tests are in the folder `deps` of the other programs' folder.
     let folders = test.ancestors().skip(1).skip_while(|folder| folder.ends_with("deps"));
     let profile = folders.into_iter().next().context("the test isn't in a target folder")?;
     let runner = profile.join("alexandrite");
     if !runner.exists() {
-        let name = profile.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let name = if name == "debug" { "dev".to_owned() } else { name };
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo.args(["build", "--package", "local", "--bins", "--profile", &name]).current_dir(workspace());
+        cargo
+            .args(["build", "--package", "local", "--bins", "--profile", cargo_profile(profile)])
+            .current_dir(workspace());
         let status = cargo.status().context("building the runner")?;
         ensure!(status.success(), "building the runner failed ({status})");
     }
     Ok(runner)
 }
 
-/// Lets a panic of any test be seen by [`System::stop`].
+/// Makes [`System::stop`] see a panic of any test.
 fn note_failures() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
@@ -269,7 +266,7 @@ fn note_failures() {
     });
 }
 
-/// Removes what failed tests left behind some time ago. What can't be removed does no harm.
+/// Removes the old folders of failed tests. Errors do no harm.
 fn remove_old_folders() {
     for item in fs::read_dir(systems()).into_iter().flatten().flatten() {
         let modified = item.metadata().and_then(|data| data.modified()).ok();

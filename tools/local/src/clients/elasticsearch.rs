@@ -1,13 +1,13 @@
-//! Elasticsearch over REST, as one account.
+//! A client of Elasticsearch's REST interface, and the fields of records.
 
 use anyhow::{Context as _, Result, anyhow};
+use catalogue::field;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::commands::log_flags::Since;
 use crate::system::accounts::Login;
 
-/// One account at one Elasticsearch.
+/// An account at an Elasticsearch.
 #[derive(Clone, Debug)]
 pub(crate) struct Elasticsearch {
     client: reqwest::Client,
@@ -20,7 +20,7 @@ impl Elasticsearch {
         Self { client: reqwest::Client::new(), address: address.to_owned(), account: account.clone() }
     }
 
-    /// Sends a request and returns the answer's body; an error names the status and the reason.
+    /// Sends a request and returns the response's body; an error contains the status and the reason.
     pub(crate) async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
         let what = format!("{method} {path}");
         let mut request = self.client.request(method, format!("{}/{path}", self.address));
@@ -28,50 +28,54 @@ impl Elasticsearch {
         if let Some(body) = body {
             request = request.json(body);
         }
-        let answer = request.send().await.with_context(|| what.clone())?;
-        let status = answer.status();
-        let body: Value = answer.json().await.with_context(|| format!("{what}: {status}"))?;
+        let response = request.send().await.with_context(|| what.clone())?;
+        let status = response.status();
+        let body: Value = response.json().await.with_context(|| format!("{what}: {status}"))?;
         if status.is_success() {
             return Ok(body);
         }
         Err(anyhow!("{what}: {status}: {}", body["error"]["reason"].as_str().unwrap_or("no reason given")))
     }
 
-    /// All records of one order in the order of their time.
-    pub(crate) async fn records_of(&self, order: &str, since: Option<&Since>) -> Result<Vec<Value>> {
-        let mut filters = vec![json!({ "term": { catalogue::field::ORDER_ID: order } })];
-        filters.extend(since.map(Since::filter));
-        self.records(&filters).await
-    }
-
-    /// All records that every one of these filters lets through, in the order of their time.
-    pub(crate) async fn records(&self, filters: &[Value]) -> Result<Vec<Value>> {
-        /// Elasticsearch's own limit of one page.
-        const PAGE: usize = 10_000;
-        let mut records: Vec<Value> = Vec::new();
-        let mut after: Option<Value> = None;
-        loop {
-            let mut query = json!({
-                "size": PAGE,
-                "query": { "bool": { "filter": filters } },
-                "sort": [{ "time": { "order": "asc", "unmapped_type": "date_nanos" } }],
-            });
-            if let Some(after) = after {
-                query["search_after"] = after;
-            }
-            let mut answer = self.search(&query).await?;
-            let hits = answer["hits"]["hits"].take();
-            let hits = hits.as_array().context("an answer without hits")?;
-            records.extend(hits.iter().map(|hit| hit["_source"].clone()));
-            match hits.last() {
-                Some(last) if hits.len() == PAGE => after = Some(last["sort"].clone()),
-                _ => return Ok(records),
-            }
-        }
-    }
-
     /// One search over all records.
     pub(crate) async fn search(&self, query: &Value) -> Result<Value> {
         self.call(Method::POST, &format!("{}/_search", elk::INDEX_PATTERN), Some(query)).await
     }
+
+    /// All records that match every filter, by time.
+    pub(crate) async fn records(&self, filters: &[Value]) -> Result<Vec<Value>> {
+        /// Elasticsearch's own limit of one page.
+        const PAGE: usize = 10_000;
+        let mut records: Vec<Value> = Vec::new();
+        let mut query = json!({
+            "size": PAGE,
+            "query": { "bool": { "filter": filters } },
+            "sort": [{ "time": { "order": "asc", "unmapped_type": "date_nanos" } }],
+        });
+        loop {
+            let mut response = self.search(&query).await?;
+            let hits = response["hits"]["hits"].take();
+            let hits = hits.as_array().context("a response without hits")?;
+            records.extend(hits.iter().map(|hit| hit["_source"].clone()));
+            match hits.last() {
+                Some(last) if hits.len() == PAGE => query["search_after"] = last["sort"].clone(),
+                _ => return Ok(records),
+            }
+        }
+    }
+}
+
+/// The filter for one order's records.
+pub(crate) fn of_order(order: &str) -> Value {
+    json!({ "term": { field::ORDER_ID: order } })
+}
+
+/// A text field of a record; empty if it is missing.
+pub(crate) fn text<'record>(record: &'record Value, field: &str) -> &'record str {
+    record[field].as_str().unwrap_or_default()
+}
+
+/// The first `length` characters of an RFC 3339 time, with a blank between date and time of day.
+pub(crate) fn short_time(time: &str, length: usize) -> String {
+    time.chars().take(length).collect::<String>().replace('T', " ")
 }

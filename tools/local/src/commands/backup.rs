@@ -1,8 +1,8 @@
-//! `backup` and `restore`: the two databases and the models, as files that PostgreSQL's own tools read.
+//! `backup` and `restore`: the two databases, as files of `pg_dump`, and the models.
 //!
-//! A backup is taken while the system runs. Models are copied before and after the databases, because an order that was
-//! dumped needs its model, and models never change. The databases are dumped one after the other, the shop's first, so
-//! they are not of the same moment: `reconcile` says after a restore what one of them, or the log, knows more.
+//! A backup is taken while the system runs. Models are copied before and after the databases, because an order in a dump
+//! needs its model, and models never change. The databases are dumped one after the other, the shop's first, so they are
+//! not of the same moment: after a restore, `reconcile` says what one of them, or the log, has in addition.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, chown};
@@ -16,13 +16,13 @@ use crate::parts::postgres;
 use crate::system::system_file::SystemFile;
 use crate::terminal::print;
 
-/// A dump of a database that takes longer needs another tool.
+/// The limit for a dump of one database; a larger database needs another tool.
 const WITHIN: Duration = Duration::from_secs(3600);
-/// More orders than this aren't made between a backup and its restore.
+/// The gap in the order numbers, above the number of orders between a backup and its restore.
 const NUMBERS_LEFT_OUT: u32 = 1_000_000;
 const MODELS: &str = "models";
 
-/// Writes a backup of the running system into a folder that is new or empty.
+/// Writes a backup of the running system into a new or empty folder.
 pub(crate) async fn backup(data: &Path, to: &Path) -> Result<()> {
     let file = SystemFile::read(data)?;
     fs::create_dir_all(to).with_context(|| format!("creating {}", to.display()))?;
@@ -39,7 +39,7 @@ pub(crate) async fn backup(data: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Puts a backup in the place of what the databases have. Only while no service runs: `up --only postgres`.
+/// Replaces the databases' content by a backup. Only while no service runs: `up --only postgres`.
 pub(crate) async fn restore(data: &Path, from: &Path) -> Result<()> {
     let file = SystemFile::read(data)?;
     if file.shop_api.is_some() {
@@ -64,7 +64,7 @@ pub(crate) async fn restore(data: &Path, from: &Path) -> Result<()> {
         ]);
         restore.arg(dump_of(from, name));
         process::run(&mut restore, WITHIN).await.with_context(|| format!("restoring {name}"))?;
-        // Orders of after the backup are in customers' hands and in the logs: nobody else may get their numbers.
+        // Customers and logs know the orders after the backup: their numbers must not be used again.
         let sequence = if name == "shop" { "order_number" } else { "partner_order_number" };
         let mut skip = process::command(tool("psql")?);
         let statement = format!("SELECT setval('{sequence}', last_value + {NUMBERS_LEFT_OUT}) FROM {sequence}");
@@ -78,7 +78,7 @@ pub(crate) async fn restore(data: &Path, from: &Path) -> Result<()> {
 }
 
 fn databases(file: &SystemFile) -> Result<[(&'static str, String); 2]> {
-    let databases = file.databases.as_ref().context("the running system has no PostgreSQL")?;
+    let databases = file.running_databases()?;
     Ok([("shop", databases.shop.clone()), ("mes", databases.mes.clone())])
 }
 
@@ -95,11 +95,11 @@ fn tool(name: &str) -> Result<PathBuf> {
     Ok(binaries.join(name))
 }
 
-/// Copies the files that aren't there yet, however deep, for the owner of the folder. Gives how many.
+/// Copies the missing files recursively, for the owner of the folder. Returns their number.
 fn copy_new(from: &Path, to: &Path) -> Result<u64> {
     fs::create_dir_all(to).with_context(|| format!("creating {}", to.display()))?;
     let owner = fs::metadata(to)?;
-    let give = |path: &Path| chown(path, Some(owner.uid()), Some(owner.gid()));
+    let chown_to_owner = |path: &Path| chown(path, Some(owner.uid()), Some(owner.gid()));
     let mut copied = 0;
     for item in fs::read_dir(from).with_context(|| format!("reading {}", from.display()))? {
         let (source, target) = {
@@ -109,18 +109,18 @@ fn copy_new(from: &Path, to: &Path) -> Result<u64> {
         if source.is_dir() {
             if !target.exists() {
                 fs::create_dir(&target)?;
-                give(&target)?;
+                chown_to_owner(&target)?;
             }
             copied += copy_new(&source, &target)?;
         } else if !target.exists() {
-            // Whole or not at all: a file that is there is not copied again.
+            // By a draft, because an incomplete file would not be copied again.
             let draft = target.with_extension("draft");
             match fs::copy(&source, &draft) {
-                // An upload that was given up, or a model that was replaced just now.
+                // A cancelled upload, or a model that was replaced just now.
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 copied => copied.with_context(|| format!("copying {}", source.display()))?,
             };
-            give(&draft)?;
+            chown_to_owner(&draft)?;
             fs::rename(&draft, &target)?;
             copied += 1;
         }

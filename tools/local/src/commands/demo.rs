@@ -1,4 +1,4 @@
-//! Takes a real order through its whole life over REST, and shows the trail that it left in Elasticsearch.
+//! `demo`: takes an order through all its statuses over REST and shows its trail from Elasticsearch.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,15 +9,14 @@ use catalogue::{ORDER_STATUSES, field};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::clients::api::{Caller, PATIENCE};
-use crate::clients::elasticsearch::Elasticsearch;
-use crate::commands::log_flags;
+use crate::clients::api::{ApiClient, PATIENCE};
+use crate::clients::elasticsearch::{Elasticsearch, of_order};
 use crate::commands::trail;
 use crate::host::process::POLL;
 use crate::system::system_file::SystemFile;
 use crate::terminal::print;
 
-/// Runs the demonstration against the system that runs with this data folder.
+/// Runs the demonstration on the running system.
 pub(crate) async fn demo(data: &Path) -> Result<()> {
     let file = SystemFile::read(data)?;
     let began = Instant::now();
@@ -26,24 +25,25 @@ pub(crate) async fn demo(data: &Path) -> Result<()> {
     people.produce(&order).await?;
     let carrier = file.carrier_key.as_deref().context("the running system has no carrier")?;
     people.deliver(&order, carrier).await?;
-    let lived = began.elapsed();
-    let records = whole_trail(&log_flags::of_system(&file)?, &order).await?;
+    let lasted = began.elapsed();
+    let (address, support) = file.running_elasticsearch()?;
+    let records = whole_trail(&Elasticsearch::new(address, support), &order).await?;
     print::out(format_args!("\n{}\n", trail::table(&records)));
     print::out(format_args!(
         "Order {order} went through {} statuses in {:.1} s; its whole trail could be read {:.1} s later.\n\
          The traces' ids are shortened to 8 of 32 digits.",
         ORDER_STATUSES.len(),
-        lived.as_secs_f64(),
-        (began.elapsed() - lived).as_secs_f64()
+        lasted.as_secs_f64(),
+        (began.elapsed() - lasted).as_secs_f64()
     ));
     Ok(())
 }
 
-/// Everybody who has a part in an order's life.
+/// The people who work on an order.
 struct People {
-    customer: Caller,
-    seller: Caller,
-    operator: Caller,
+    customer: ApiClient,
+    seller: ApiClient,
+    operator: ApiClient,
 }
 
 impl People {
@@ -51,25 +51,28 @@ impl People {
         const NONE: &str = "the running system has no services";
         let accounts = &file.accounts;
         let shop = file.shop_api.as_deref().context(NONE)?;
-        let (customer, _) = Caller::new_customer(shop).await?;
+        let (customer, _) = ApiClient::new_customer(shop).await?;
         print::out("A new customer registers in the shop.");
         Ok(Self {
             customer,
-            seller: Caller::log_in(file.crm_api.as_deref().context(NONE)?, accounts.seller.as_ref().context(NONE)?)
+            seller: ApiClient::log_in(file.crm_api.as_deref().context(NONE)?, accounts.seller.as_ref().context(NONE)?)
                 .await?,
-            operator: Caller::log_in(file.mes_api.as_deref().context(NONE)?, accounts.operator.as_ref().context(NONE)?)
-                .await?,
+            operator: ApiClient::log_in(
+                file.mes_api.as_deref().context(NONE)?,
+                accounts.operator.as_ref().context(NONE)?,
+            )
+            .await?,
         })
     }
 
-    /// The customer's part: returns the order's number.
+    /// The customer's part; returns the order's number.
     async fn place_order(&self) -> Result<String> {
-        let wish = json!({ "material": "gold_585", "quantity": 2, "comment": "engraved inside, please" });
-        let order = self.customer.create_order(&wish).await?;
+        let content = json!({ "material": "gold_585", "quantity": 2, "comment": "engraved inside, please" });
+        let order = self.customer.create_order(&content).await?;
         // A plain ring of 18 mm inner diameter.
         let ring = mesh::solids::torus(10.0, 1.0, 96).to_binary_stl();
         print::out(format_args!("Order {order}: two rings of 585 gold, by a 3D model of {} kB.", ring.len() / 1000));
-        self.customer.upload(&format!("/orders/{order}/model?filename=ring.stl"), ring).await?;
+        self.customer.upload(&order, "ring.stl", ring).await?;
         self.customer.advance(&order, "SUBMITTED").await?;
         print::out("The customer submits it and waits for the price …");
         let priced = self.customer.wait_for(&order, "PRICE_CALCULATED").await?;
@@ -100,7 +103,7 @@ impl People {
 
     async fn deliver(&self, order: &str, carrier_key: &str) -> Result<()> {
         self.seller.wait_for(order, "SHIPPED").await?;
-        let carrier = self.seller.instead_with(carrier_key);
+        let carrier = self.seller.with_token(carrier_key);
         carrier.call(Method::POST, "/deliveries", Some(json!({ "order_id": order }))).await?;
         self.customer.wait_for(order, "CLOSED").await?;
         print::out("The carrier confirms the delivery, which closes it.");
@@ -108,14 +111,14 @@ impl People {
     }
 }
 
-/// The order's records, once every status is among them.
+/// The order's records. Waits until every status is among them.
 async fn whole_trail(elasticsearch: &Elasticsearch, order: &str) -> Result<Vec<Value>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let records = match elasticsearch.records_of(order, None).await {
+        let records = match elasticsearch.records(&[of_order(order)]).await {
             Ok(records) => records,
             Err(error) if Instant::now() > deadline => return Err(error),
-            // An index that was created a moment ago may not answer yet.
+            // A new index may not be searchable yet.
             Err(_) => Vec::new(),
         };
         let seen: BTreeSet<&str> = records.iter().filter_map(|record| record[field::ORDER_STATUS].as_str()).collect();

@@ -1,37 +1,37 @@
-//! Says what the system needs from this machine: what is there, what is missing, and how to get it.
+//! `doctor`: what the system needs from this machine, what is missing, and how to get it.
 
 use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::cli::PortFlags;
+use crate::commands::up::ports::PortFlags;
 use crate::host::folders::Folders;
-use crate::host::os_user::Owner;
+use crate::host::os_user::OsUser;
+use crate::host::packages;
 use crate::host::ports::{self, Reserved};
 use crate::parts::needs::{self, Need};
 use crate::parts::{elasticsearch, shipper};
 use crate::terminal::print;
 use crate::terminal::table;
 
-/// About what a system needs with its logs of some days.
+/// The space for a system with its logs of some days.
 const DISK_MIB: u64 = 2048;
 
-/// Prints the table; fails if something is missing that the runner can't get by itself.
+/// Prints the table; fails if something is missing that `cargo run` can't install.
 pub(crate) async fn doctor(data: &Path) -> Result<()> {
     let mut table = table::with_header(["need", "state", "what", "how to get it"]);
-    let mut hopeless = Vec::new();
+    let mut missing = Vec::new();
     for need in Need::ALL {
         match need.found() {
             Some(found) => table.add_row([need.name(), "there", &found, ""]),
-            None if needs::may_install() => table.add_row([need.name(), "missing", "", "`cargo run` installs it"]),
+            None if packages::may_install() => table.add_row([need.name(), "missing", "", "`cargo run` installs it"]),
             None => {
-                hopeless.push(need);
+                missing.push(need);
                 table.add_row([need.name(), "missing", "", &needs::command_for(&[need])])
             }
         };
     }
-    let owner = Owner::described()?;
-    let folders = Folders::planned(data, &owner);
+    let folders = Folders::new(data, OsUser::find()?);
     let distribution = elasticsearch::distribution_folder(&folders);
     let name = format!("Elasticsearch {}", elasticsearch::VERSION);
     if distribution.exists() {
@@ -56,14 +56,14 @@ pub(crate) async fn doctor(data: &Path) -> Result<()> {
         0 => table.add_row(["records in Elasticsearch", "all taken", "", ""]),
         _ => table.add_row(["records in Elasticsearch", "some refused", &refused, "docs/logging.md says what to do"]),
     };
-    table.add_row(["user of the parts", "", &owner.name, ""]);
+    table.add_row(["user of the parts", "", &folders.user.name, ""]);
     let free = folders.free_mib()?;
     let state = if free < DISK_MIB { "low" } else { "there" };
     let advice = if free < DISK_MIB { "another place with --data" } else { "" };
     table.add_row(["disk", state, &format!("{free} MiB free in {}", folders.parts.display()), advice]);
     print::out(&table);
-    if !hopeless.is_empty() {
-        bail!("something is missing that only root can install:\n\n    {}", needs::command_for(&hopeless));
+    if !missing.is_empty() {
+        bail!("something is missing that only root can install:\n\n    {}", needs::command_for(&missing));
     }
     Ok(())
 }

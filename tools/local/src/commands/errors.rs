@@ -1,4 +1,4 @@
-//! Which errors there are: by their class, the most frequent first.
+//! `errors`: the errors in the logs by class, the most frequent first.
 
 use std::path::Path;
 
@@ -6,18 +6,18 @@ use anyhow::{Context as _, Result};
 use catalogue::field;
 use serde_json::{Value, json};
 
+use crate::clients::elasticsearch::short_time;
 use crate::commands::log_flags::LogFlags;
 use crate::terminal::print;
 use crate::terminal::table;
 
-/// More classes than there are.
+/// The limit of the table, above the number of classes.
 const CLASSES: usize = 100;
 const ERROR: u64 = 50;
 
-/// Prints them.
+/// Prints the table.
 pub(crate) async fn errors(data: &Path, flags: &LogFlags) -> Result<()> {
-    let mut filters = vec![json!({ "term": { field::LEVEL: ERROR } })];
-    filters.extend(flags.since.iter().map(|since| since.filter()));
+    let filters = flags.with_time(vec![json!({ "term": { field::LEVEL: ERROR } })]);
     let query = json!({
         "size": 0,
         "query": { "bool": { "filter": filters } },
@@ -29,10 +29,10 @@ pub(crate) async fn errors(data: &Path, flags: &LogFlags) -> Result<()> {
             },
         } },
     });
-    let answer = flags.open(data)?.search(&query).await?;
+    let response = flags.open(data)?.search(&query).await?;
     // Before the first record there is no index, and no aggregation either.
     let none = Vec::new();
-    let classes = answer["aggregations"]["types"]["buckets"].as_array().unwrap_or(&none);
+    let classes = response["aggregations"]["types"]["buckets"].as_array().unwrap_or(&none);
     if classes.is_empty() {
         print::out("There are no errors.");
         return Ok(());
@@ -46,13 +46,12 @@ pub(crate) async fn errors(data: &Path, flags: &LogFlags) -> Result<()> {
 }
 
 fn row(class: &Value) -> Result<[String; 4]> {
-    let text = |value: &Value| value.as_str().map(str::to_owned).context("an answer without a name");
-    let services = class["services"]["buckets"].as_array().context("an answer without services")?;
+    let text = |value: &Value| value.as_str().map(str::to_owned).context("a response without a name");
+    let services = class["services"]["buckets"].as_array().context("a response without services")?;
     let services: Vec<String> = services
         .iter()
         .map(|service| Ok(format!("{} {}", text(&service["key"])?, service["doc_count"])))
         .collect::<Result<_>>()?;
     let last = text(&class["last"]["value_as_string"])?;
-    let last: String = last.chars().take(19).collect();
-    Ok([text(&class["key"])?, class["doc_count"].to_string(), services.join(", "), last.replace('T', " ")])
+    Ok([text(&class["key"])?, class["doc_count"].to_string(), services.join(", "), short_time(&last, 19)])
 }

@@ -1,4 +1,4 @@
-//! A service's subcommand, run with the settings that the running system gave the service.
+//! `exec`: runs a service's subcommand with the settings of the running system.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt as _;
@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::system::system_file::SystemFile;
 
-/// Becomes that program; comes back only if it can't be started.
+/// Replaces this process by the service's program. Returns only if it can't be started.
 pub(crate) fn exec(data: &Path, service: &str, arguments: &[OsString]) -> Result<()> {
     let system = SystemFile::read(data)?;
     let found = system.binaries.get(service).zip(system.environments.get(service));

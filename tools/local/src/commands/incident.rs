@@ -1,4 +1,4 @@
-//! `demo --incident`: makes an incident happen while a person watches.
+//! `demo --incident`: starts an incident and says where to see it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,15 +10,15 @@ use crate::incident::Incident;
 use crate::system::system_file::SystemFile;
 use crate::terminal::print;
 
-/// Prints the names with what happens.
+/// Prints all incidents with a summary.
 pub(crate) fn list() {
     for incident in Incident::ALL {
         print::out(format_args!("{:18} {}", incident.name(), incident.summary()));
     }
 }
 
-/// Makes the incident of this name happen; one that goes on is ended after `lasting`, or when somebody asks to stop.
-pub(crate) async fn show(
+/// Starts the incident. One that goes on ends after `lasting`, or at a request to stop.
+pub(crate) async fn run(
     data: &Path,
     name: &str,
     count: Option<usize>,

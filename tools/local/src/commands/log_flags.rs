@@ -1,4 +1,4 @@
-//! Whose logs a question is asked about, and from when on.
+//! The flags of the commands that search the logs: which Elasticsearch, and from which time on.
 
 use std::io::BufRead as _;
 use std::path::Path;
@@ -15,7 +15,7 @@ use crate::system::system_file::SystemFile;
 /// The variable with the password for `--login`.
 const PASSWORD: &str = "ELASTICSEARCH_PASSWORD";
 
-/// Which logs.
+/// The choice of logs.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Logs")]
 pub(crate) struct LogFlags {
@@ -28,28 +28,33 @@ pub(crate) struct LogFlags {
     login: Option<String>,
     /// Leaves older records out: a number of minutes, hours or days, such as 30m, 24h or 7d.
     #[arg(long, value_name = "TIME")]
-    pub(crate) since: Option<Since>,
+    since: Option<Since>,
 }
 
 impl LogFlags {
-    /// Elasticsearch, as an account that reads the logs.
+    /// The chosen Elasticsearch, with an account that reads the logs.
     pub(crate) fn open(&self, data: &Path) -> Result<Elasticsearch> {
         let (Some(address), Some(login)) = (&self.elasticsearch, &self.login) else {
-            return of_system(&SystemFile::read(data)?);
+            let file = SystemFile::read(data)?;
+            let (address, support) = file.running_elasticsearch()?;
+            return Ok(Elasticsearch::new(address, support));
         };
         let account = Login { login: login.clone(), password: password()? };
         Ok(Elasticsearch::new(address.trim_end_matches('/'), &account))
     }
+
+    /// These filters, and the one for the time.
+    pub(crate) fn with_time(&self, mut filters: Vec<Value>) -> Vec<Value> {
+        filters.extend(
+            self.since
+                .iter()
+                .map(|Since(age)| json!({ "range": { catalogue::field::TIME: { "gte": format!("now-{age}") } } })),
+        );
+        filters
+    }
 }
 
-/// The local system's Elasticsearch, as its support account.
-pub(crate) fn of_system(file: &SystemFile) -> Result<Elasticsearch> {
-    let address = file.elasticsearch.as_deref().context("the running system has no Elasticsearch")?;
-    let support = file.accounts.support.as_ref().context("the running system has no account for Support")?;
-    Ok(Elasticsearch::new(address, support))
-}
-
-/// Never on the command line, which everybody on the machine can read.
+/// Not a flag: other users of the machine can read the command line.
 fn password() -> Result<String> {
     if let Ok(password) = std::env::var(PASSWORD) {
         return Ok(password);
@@ -61,16 +66,9 @@ fn password() -> Result<String> {
     Ok(password.to_owned())
 }
 
-/// A length of time until now, in Elasticsearch's own short form.
+/// An age in Elasticsearch's own short form.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Since(String);
-
-impl Since {
-    /// Lets only younger records through.
-    pub(crate) fn filter(&self) -> Value {
-        json!({ "range": { catalogue::field::TIME: { "gte": format!("now-{}", self.0) } } })
-    }
-}
+struct Since(String);
 
 impl FromStr for Since {
     type Err = &'static str;

@@ -1,5 +1,5 @@
-//! Renews the committed descriptions of all queries (`.sqlx`), against a PostgreSQL that is started for it with both
-//! databases' schemas.
+//! `prepare`: renews the committed descriptions of all queries (`.sqlx`), against a PostgreSQL with the schemas of both
+//! databases that is started for this.
 //!
 //! The macros look for a query's description in their crate's own `.sqlx` first and in the workspace's second. Shop and
 //! CRM share one database and the workspace's folder; the MES has a folder of its own, so that the same text may mean
@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::host::folders::{Folders, workspace};
-use crate::host::os_user::Owner;
+use crate::host::os_user::OsUser;
 use crate::host::ports;
 use crate::host::process;
 use crate::host::secret;
@@ -24,14 +24,14 @@ use crate::parts::postgres::Postgres;
 use crate::terminal::print;
 use crate::terminal::progress::Progress;
 
-/// One database, and whose queries are checked against it.
+/// One database, and the crates whose queries are checked against it.
 struct Database {
     name: &'static str,
     variable: &'static str,
     /// Folders of migrations, in the order in which they are applied.
     migrations: &'static [&'static str],
     crates: &'static [&'static str],
-    /// Where the descriptions are committed.
+    /// The folder of the committed descriptions.
     folder: &'static str,
 }
 
@@ -52,46 +52,49 @@ const DATABASES: [Database; 2] = [
     },
 ];
 
-/// Renews the descriptions, or with `check` only says what would change and fails if anything would.
+/// Renews the descriptions. With `check`, only prints what would change and fails if anything would.
 pub(crate) async fn prepare(check: bool, requests: &mut StopRequests) -> Result<()> {
-    let owner = Owner::choose().await?;
+    let user = OsUser::find_or_create().await?;
     let progress = Progress::new();
-    needs::ensure(&[Need::Postgres], &progress.line("packages")).await?;
-    let scratch = Scratch::create(&owner)?;
-    let (supervisor, _failures) = Supervisor::new(owner.clone(), progress.clone(), scratch.folders.run());
+    needs::ensure(&[Need::Postgres], &progress).await?;
+    let scratch = Scratch::create(user)?;
+    let (supervisor, _failures) = Supervisor::new(&scratch.folders, progress);
     let outcome = tokio::select! {
-        outcome = describe_all(&supervisor, &scratch, &owner, check) => outcome,
+        outcome = describe_all(&supervisor, &scratch, check) => outcome,
         name = requests.next() => Err(anyhow!("stopped by {name}")),
     };
     supervisor.stop().await;
     outcome
 }
 
-/// A folder that goes when this value goes.
+/// A folder that is removed when this value is dropped.
 struct Scratch {
     root: PathBuf,
     folders: Folders,
 }
 
 impl Scratch {
-    fn create(owner: &Owner) -> Result<Self> {
+    fn create(user: OsUser) -> Result<Self> {
         let root = workspace().join(format!("target/prepare-{}", std::process::id()));
-        Ok(Self { folders: Folders::create(&root, owner)?, root })
+        fs::create_dir_all(&root)?;
+        let folders = Folders::new(&root.canonicalize()?, user);
+        folders.create()?;
+        Ok(Self { root, folders })
     }
 }
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A folder that stays behind in target/ does no harm.
+        // A folder that stays in target/ does no harm.
         let _ = fs::remove_dir_all(&self.folders.parts);
         let _ = fs::remove_dir_all(&self.root);
     }
 }
 
-async fn describe_all(supervisor: &Supervisor, scratch: &Scratch, owner: &Owner, check: bool) -> Result<()> {
+async fn describe_all(supervisor: &Supervisor, scratch: &Scratch, check: bool) -> Result<()> {
     let port = ports::free()?;
     let postgres = Postgres::new(&scratch.folders, port.release(), &secret::random()?, true)?;
-    postgres.set_up(owner).await?;
+    postgres.set_up().await?;
     supervisor.start(postgres.part()).await?;
     for database in &DATABASES {
         postgres.create_database(database.name, "postgres").await?;
@@ -107,7 +110,7 @@ async fn describe_all(supervisor: &Supervisor, scratch: &Scratch, owner: &Owner,
     for database in &DATABASES {
         let new = scratch.root.join(database.name);
         fs::create_dir_all(&new)?;
-        // What compiles is renewed even where another crate doesn't compile; only then nothing counts as stale.
+        // The queries that compile are renewed even if a crate doesn't compile, but none counts as stale then.
         let checked = describe(database, &postgres, &new).await;
         if let Err(error) = &checked {
             complete = false;
@@ -127,7 +130,7 @@ async fn describe_all(supervisor: &Supervisor, scratch: &Scratch, owner: &Owner,
     Ok(())
 }
 
-/// A folder's migrations by their version, which is the number that their name begins with.
+/// A folder's migrations by their version, the number at the beginning of the name.
 fn migrations(folder: &Path) -> Result<Vec<PathBuf>> {
     let Ok(items) = fs::read_dir(folder) else {
         return Ok(Vec::new());
@@ -143,11 +146,11 @@ fn migrations(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Compiles the crates of one database, whose macros write what they learned into `folder`.
+/// Compiles the crates of one database. Their macros write the descriptions into `folder`.
 async fn describe(database: &Database, postgres: &Postgres, folder: &Path) -> Result<()> {
     let targets = targets(database.crates).await?;
     for file in &targets {
-        // The compiler has to come by again: the macros' dependence on the database is invisible to cargo.
+        // Makes cargo compile the file again: it doesn't know that the macros depend on the database.
         let touched = File::options().append(true).open(file).and_then(|file| file.set_modified(SystemTime::now()));
         touched.with_context(|| format!("touching {}", file.display()))?;
     }
@@ -174,7 +177,7 @@ async fn targets(crates: &[&str]) -> Result<Vec<PathBuf>> {
     Ok(targets.filter_map(|target| target["src_path"].as_str()).map(PathBuf::from).collect())
 }
 
-/// Brings the committed folder to the new one's state and returns a line per change; with `check` only the latter.
+/// Updates the committed folder and returns a line per change; with `check`, only the lines.
 fn renew(committed: &Path, new: &Path, complete: bool, check: bool) -> Result<Vec<String>> {
     let (old, new) = (contents(committed)?, contents(new)?);
     let mut changes = Vec::new();

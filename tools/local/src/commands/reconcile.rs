@@ -1,10 +1,10 @@
-//! `reconcile`: whether the logs tell the truth about orders.
+//! `reconcile`: compares the logs with the databases.
 
 use std::path::Path;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use comfy_table::Table;
 use reconcile::{Finding, Log, Scope, Sources};
 use time::OffsetDateTime;
@@ -14,16 +14,16 @@ use crate::system::system_file::SystemFile;
 use crate::terminal::print;
 use crate::terminal::table;
 
-/// How long what was just written may take to be found.
+/// The limit for a new record to be found.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// A longer table helps nobody.
+/// The limit of the table's rows.
 const SHOWN: usize = 200;
 
-/// From when on.
+/// The earliest time of the changes to compare.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Since(OffsetDateTime);
+pub(crate) struct StartTime(OffsetDateTime);
 
-impl FromStr for Since {
+impl FromStr for StartTime {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -38,11 +38,10 @@ impl FromStr for Since {
     }
 }
 
-/// Where a running system keeps its orders and its records.
-pub(crate) fn sources(file: &SystemFile) -> Result<Sources> {
-    let databases = file.databases.as_ref().context("the running system has no PostgreSQL")?;
-    let address = file.elasticsearch.as_deref().context("the running system has no Elasticsearch")?;
-    let support = file.accounts.support.as_ref().context("the running system has no account for Support")?;
+/// The addresses of a running system's orders and records.
+fn sources(file: &SystemFile) -> Result<Sources> {
+    let databases = file.running_databases()?;
+    let (address, support) = file.running_elasticsearch()?;
     Ok(Sources {
         shop: databases.shop.clone(),
         mes: databases.mes.clone(),
@@ -50,8 +49,8 @@ pub(crate) fn sources(file: &SystemFile) -> Result<Sources> {
     })
 }
 
-/// Compares, prints what is wrong, and fails if anything is.
-pub(crate) async fn reconcile(data: &Path, orders: Vec<String>, since: Option<Since>) -> Result<()> {
+/// Compares and prints the findings; fails if there are any.
+pub(crate) async fn reconcile(data: &Path, orders: Vec<String>, since: Option<StartTime>) -> Result<()> {
     let sources = sources(&SystemFile::read(data)?)?;
     let scope = Scope { orders: (!orders.is_empty()).then_some(orders), since: since.map(|since| since.0) };
     let report = reconcile::reconcile(&sources, &scope, PATIENCE).await?;
@@ -85,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_moment_can_be_written_as_itself_or_as_how_long_ago() {
-        let since = |text: &str| Since::from_str(text).map(|since| since.0);
+        let since = |text: &str| StartTime::from_str(text).map(|since| since.0);
         assert_eq!(since("2026-11-23T00:00:00Z").map(OffsetDateTime::unix_timestamp), Ok(1_795_392_000));
         let ago = OffsetDateTime::now_utc() - since("90m").expect("an hour and a half ago");
         assert!((ago.whole_minutes() - 90).abs() <= 1, "{ago}");

@@ -1,33 +1,32 @@
-//! Which orders are stuck or overdue now: reported as such, and nowhere else since.
+//! `stuck`: the orders that were reported as stuck or overdue and have not moved since.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use catalogue::{Action, field};
+use catalogue::{Action, Service, field};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::clients::elasticsearch::Elasticsearch;
+use crate::clients::elasticsearch::{Elasticsearch, short_time, text};
 use crate::commands::log_flags::LogFlags;
 use crate::terminal::print;
 use crate::terminal::table;
 
-/// So many orders are looked up at a time; Elasticsearch answers with no more than 65,536 groups.
+/// The number of orders per search; Elasticsearch returns at most 65,536 groups.
 const CHUNK: usize = 5_000;
 
-/// Prints them, the longest-waiting first.
+/// Prints the table, the longest-waiting first.
 pub(crate) async fn stuck(data: &Path, flags: &LogFlags) -> Result<()> {
     let elasticsearch = flags.open(data)?;
-    let mut filters = vec![
+    let filters = flags.with_time(vec![
         json!({ "terms": { field::EVENT_ACTION: [Action::OrderStuck.name(), Action::OrderOverdue.name()] } }),
-        // Without an order, it says that the CRM could not look.
+        // A record without an order says that the CRM could not check.
         json!({ "exists": { "field": field::ORDER_ID } }),
-    ];
-    filters.extend(flags.since.iter().map(|since| since.filter()));
+    ]);
     let reports = elasticsearch.records(&filters).await?;
-    // The last report of each kind for each order: the records come in the order of their time.
+    // The last report of each kind for each order: the records are sorted by time.
     let last: BTreeMap<(&str, &str), &Value> = reports
         .iter()
         .map(|report| ((text(report, field::ORDER_ID), text(report, field::EVENT_ACTION)), report))
@@ -56,9 +55,9 @@ pub(crate) async fn stuck(data: &Path, flags: &LogFlags) -> Result<()> {
     rows.sort_by(|one, other| other.0.total_cmp(&one.0));
     let mut table = table::with_header(["order", "status", "what", "for", "reported", "whose"]);
     for (age, order, status, action, report) in rows {
-        let reported: String = text(report, field::TIME).chars().take(19).collect();
+        let reported = short_time(text(report, field::TIME), 19);
         let what = action.trim_start_matches("order.");
-        table.add_row([order, status, what, &waited(age), &reported.replace('T', " "), &owner(report)]);
+        table.add_row([order, status, what, &waited(age), &reported, &customer_or_partner(report)]);
     }
     print::out(table);
     Ok(())
@@ -73,7 +72,7 @@ async fn last_moves(elasticsearch: &Elasticsearch, orders: &[&str]) -> Result<BT
             "query": { "bool": { "filter": [
                 { "term": { field::EVENT_ACTION: Action::OrderStatusChanged.name() } },
                 { "term": { field::EVENT_OUTCOME: "success" } },
-                { "terms": { field::NAME: ["shop-api", "crm-api"] } },
+                { "terms": { field::NAME: [Service::ShopApi.name(), Service::CrmApi.name()] } },
                 { "terms": { field::ORDER_ID: chunk } },
             ] } },
             "aggs": { "orders": {
@@ -83,8 +82,8 @@ async fn last_moves(elasticsearch: &Elasticsearch, orders: &[&str]) -> Result<BT
                 } } },
             } },
         });
-        let mut answer = elasticsearch.search(&query).await?;
-        let Value::Array(groups) = answer["aggregations"]["orders"]["buckets"].take() else { continue };
+        let mut response = elasticsearch.search(&query).await?;
+        let Value::Array(groups) = response["aggregations"]["orders"]["buckets"].take() else { continue };
         for mut group in groups {
             let last = group["last"]["hits"]["hits"][0]["_source"].take();
             moves.insert(group["key"].as_str().unwrap_or_default().to_owned(), last);
@@ -93,7 +92,7 @@ async fn last_moves(elasticsearch: &Elasticsearch, orders: &[&str]) -> Result<BT
     Ok(moves)
 }
 
-/// Whether a report is history: a stuck order has gone on, an overdue one is closed.
+/// Whether a report no longer holds: a stuck order has moved on, an overdue one is closed.
 fn is_over(action: &str, report: &Value, went_on: &Value) -> bool {
     if action == Action::OrderOverdue.name() {
         return text(went_on, field::ORDER_STATUS) == "CLOSED";
@@ -102,7 +101,7 @@ fn is_over(action: &str, report: &Value, went_on: &Value) -> bool {
     text(went_on, field::TIME) > text(report, field::TIME)
 }
 
-/// A length of time as people say it.
+/// A length of time in a unit that fits.
 fn waited(hours: f64) -> String {
     match hours {
         ..1.0 => format!("{:.0} min", hours * 60.0),
@@ -111,17 +110,13 @@ fn waited(hours: f64) -> String {
     }
 }
 
-fn owner(report: &Value) -> String {
+fn customer_or_partner(report: &Value) -> String {
     let customer = text(report, field::CUSTOMER_ID);
     if customer.is_empty() {
         format!("partner {}", text(report, field::PARTNER_ID))
     } else {
         format!("customer {customer}")
     }
-}
-
-fn text<'record>(record: &'record Value, field: &str) -> &'record str {
-    record[field].as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

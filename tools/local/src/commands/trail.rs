@@ -1,4 +1,4 @@
-//! An order's trail: all that the three services logged about it, as Elasticsearch returns it to Support.
+//! `trail`: all records about an order, as Support sees them.
 
 use std::path::Path;
 
@@ -7,15 +7,16 @@ use catalogue::field;
 use comfy_table::Table;
 use serde_json::Value;
 
+use crate::clients::elasticsearch::{of_order, short_time, text};
 use crate::commands::log_flags::LogFlags;
 use crate::terminal::print;
 use crate::terminal::table;
 
 const ERROR: u64 = 50;
 
-/// Prints the trail of any order.
+/// Prints the order's trail.
 pub(crate) async fn trail(data: &Path, order: &str, flags: &LogFlags) -> Result<()> {
-    let records = flags.open(data)?.records_of(order, flags.since.as_ref()).await?;
+    let records = flags.open(data)?.records(&flags.with_time(vec![of_order(order)])).await?;
     if records.is_empty() {
         bail!("the logs know no order {order} (a new record takes about two seconds to be found)");
     }
@@ -26,21 +27,26 @@ pub(crate) async fn trail(data: &Path, order: &str, flags: &LogFlags) -> Result<
 /// The records as a table that fits into 100 columns.
 pub(crate) fn table(records: &[Value]) -> Table {
     let mut table = table::with_header(["time", "service", "event", "status", "trace"]);
-    table.add_rows(records.iter().filter(|record| is_told(record)).map(row));
+    table.add_rows(records.iter().filter(|record| is_shown(record)).map(row));
     table
 }
 
-/// A request is not an event of the order, unless its line is all that is known about a failure.
-fn is_told(record: &Value) -> bool {
+/// A request is not an event of the order, but its record may be the only one about a failure.
+fn is_shown(record: &Value) -> bool {
     text(record, field::EVENT_ACTION) != "http.request" || level(record) >= ERROR
 }
 
 fn row(record: &Value) -> [String; 5] {
-    // To the millisecond; the name without its common end; and as much of the trace as tells traces apart.
-    let time: String = text(record, field::TIME).chars().take(23).collect();
+    // The time to the millisecond, and as much of the trace's id as distinguishes traces.
     let service = text(record, field::NAME).trim_end_matches("-api").to_owned();
     let trace = text(record, field::TRACE_ID).chars().take(8).collect();
-    [time.replace('T', " "), service, text(record, field::EVENT_ACTION).to_owned(), status(record), trace]
+    [
+        short_time(text(record, field::TIME), 23),
+        service,
+        text(record, field::EVENT_ACTION).to_owned(),
+        status(record),
+        trace,
+    ]
 }
 
 /// What the event changed or carried, or why it failed.
@@ -60,10 +66,6 @@ fn status(record: &Value) -> String {
 
 fn level(record: &Value) -> u64 {
     record[field::LEVEL].as_u64().unwrap_or_default()
-}
-
-fn text<'record>(record: &'record Value, field: &str) -> &'record str {
-    record[field].as_str().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -1,63 +1,74 @@
-//! Where everything is kept.
+//! The folders of a system.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::host::os_user::Owner;
+use crate::host::lock;
+use crate::host::os_user::OsUser;
 
-/// The workspace that this runner was built in.
+/// A file of this name in a data folder prevents that the folder is removed when the system stops.
+pub(crate) const KEEP: &str = "keep";
+
+/// The workspace that this program was built in.
 pub(crate) fn workspace() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.ancestors().nth(2).unwrap_or(here)
 }
 
-/// The folders of one system.
+/// The name of the Cargo profile whose programs are in this folder.
+pub(crate) fn cargo_profile(folder: &Path) -> &str {
+    match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(name) => name,
+    }
+}
+
+/// The folders of one system, and the user that owns those of the parts.
 #[derive(Clone, Debug)]
 pub(crate) struct Folders {
-    /// What the user named by `--data`: `system.json`, the accounts and the lock; readable by that user alone.
+    pub(crate) user: OsUser,
+    /// The value of `--data`: `system.json`, the accounts and the lock; only the current user can read them.
     pub(crate) data: PathBuf,
-    /// The parts' own data, configuration and logs. Inside `data`, unless the parts' user can't get there.
+    /// The parts' data, configuration and logs. The same as `data`, unless `user` can't get there.
     pub(crate) parts: PathBuf,
-    /// What all systems of this checkout share: Elasticsearch's distribution.
+    /// Elasticsearch's distribution, shared by all systems of this checkout.
     pub(crate) shared: PathBuf,
 }
 
 impl Folders {
-    /// Creates the folders that are missing.
-    pub(crate) fn create(data: &Path, owner: &Owner) -> Result<Self> {
-        fs::create_dir_all(data).with_context(|| format!("creating {}", data.display()))?;
-        let folders = Self::planned(&data.canonicalize()?, owner);
-        if folders.moved() {
-            owner.trusts(&folders.parts)?;
-            owner.folder(&folders.parts)?;
-        }
-        owner.trusts(&folders.shared)?;
-        for folder in [folders.run(), folders.binaries(), folders.logs(), folders.models()] {
-            owner.folder(&folder)?;
-        }
-        fs::create_dir_all(&folders.shared).with_context(|| format!("creating {}", folders.shared.display()))?;
-        Ok(folders)
-    }
-
-    /// The folders as they are or would be, without creating any.
-    pub(crate) fn planned(data: &Path, owner: &Owner) -> Self {
+    /// The folders as they are or would be. Creates none.
+    pub(crate) fn new(data: &Path, user: OsUser) -> Self {
         Self {
             data: data.to_owned(),
-            parts: reachable(data.to_owned(), owner),
-            shared: reachable(workspace().join("target/distributions"), owner),
+            parts: reachable(data.to_owned(), &user),
+            shared: reachable(workspace().join("target/distributions"), &user),
+            user,
         }
     }
 
-    /// How much can still be stored where the parts' data goes.
+    /// Creates the folders that are missing.
+    pub(crate) fn create(&self) -> Result<()> {
+        if self.moved() {
+            self.user.check_owner_of(&self.parts)?;
+            self.user.create_folder(&self.parts)?;
+        }
+        self.user.check_owner_of(&self.shared)?;
+        for folder in [self.run(), self.binaries(), self.logs(), self.models()] {
+            self.user.create_folder(&folder)?;
+        }
+        fs::create_dir_all(&self.shared).with_context(|| format!("creating {}", self.shared.display()))
+    }
+
+    /// The free space for the parts' data.
     pub(crate) fn free_mib(&self) -> Result<u64> {
-        let there = self.parts.ancestors().find(|folder| folder.exists()).context("no folder there")?;
-        let space = nix::sys::statvfs::statvfs(there).with_context(|| format!("asking about {}", there.display()))?;
+        let folder = self.parts.ancestors().find(|folder| folder.exists()).context("no folder there")?;
+        let space = nix::sys::statvfs::statvfs(folder).with_context(|| format!("asking about {}", folder.display()))?;
         Ok(space.blocks_available() * space.fragment_size() / (1024 * 1024))
     }
 
-    /// Whether the parts' data had to go elsewhere than the user's data folder.
+    /// Whether the parts' data is outside the data folder.
     pub(crate) fn moved(&self) -> bool {
         self.parts != self.data
     }
@@ -67,12 +78,12 @@ impl Folders {
         self.parts.join(part)
     }
 
-    /// What only a running system needs: configuration as it was started with, process ids.
+    /// Process ids, and the files that a running system needs.
     pub(crate) fn run(&self) -> PathBuf {
         self.parts.join("run")
     }
 
-    /// The services' executables as they were started, so that a new build doesn't touch what runs.
+    /// Copies of the services' executables, so that a new build doesn't change a running system.
     pub(crate) fn binaries(&self) -> PathBuf {
         self.run().join("bin")
     }
@@ -85,45 +96,39 @@ impl Folders {
         self.parts.join("models")
     }
 
-    /// Where a part's output goes that isn't a record for Elasticsearch.
+    /// The file for a part's output that isn't a record for Elasticsearch.
     pub(crate) fn output(&self, part: &str) -> PathBuf {
         self.logs().join(format!("{part}.txt"))
     }
 
-    /// Where the runner before this one kept its process ids.
-    pub(crate) fn run_of(data: &Path, owner: &Owner) -> PathBuf {
-        Self::planned(data, owner).run()
-    }
-
-    /// Removes all data of the parts and the accounts, but not the lock that the caller holds.
-    pub(crate) fn clear(data: &Path, owner: &Owner) -> Result<()> {
-        let Self { parts, .. } = Self::planned(data, owner);
-        for folder in [data, &parts] {
+    /// Removes all data of the parts and the accounts, but not the lock, which this process holds.
+    pub(crate) fn clear(&self) -> Result<()> {
+        for folder in [&self.data, &self.parts] {
             let Ok(items) = fs::read_dir(folder) else { continue };
-            for item in items.flatten().filter(|item| item.file_name() != crate::host::lock::FILE) {
+            for item in items.flatten().filter(|item| item.file_name() != lock::FILE) {
                 let path = item.path();
                 let removed =
                     if item.file_type()?.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
                 removed.with_context(|| format!("removing {}", path.display()))?;
             }
         }
-        if parts != data && parts.exists() {
-            fs::remove_dir_all(&parts).with_context(|| format!("removing {}", parts.display()))?;
+        if self.moved() && self.parts.exists() {
+            fs::remove_dir_all(&self.parts).with_context(|| format!("removing {}", self.parts.display()))?;
         }
         Ok(())
     }
 }
 
-/// `wanted`, or a folder in its stead under /var/tmp if the parts' user can't get to it.
-fn reachable(wanted: PathBuf, owner: &Owner) -> PathBuf {
-    if owner.reaches(&wanted) {
+/// `wanted`, or a folder under /var/tmp in its place if the user can't reach it.
+fn reachable(wanted: PathBuf, user: &OsUser) -> PathBuf {
+    if user.can_reach(&wanted) {
         return wanted;
     }
     let name = format!("alexandrite-{:016x}", fingerprint(wanted.as_os_str().as_encoded_bytes()));
     Path::new("/var/tmp").join(name)
 }
 
-/// FNV-1a: the same for the same bytes in every build, which is all that a folder's name needs.
+/// FNV-1a: stable across builds, unlike the standard library's hashers.
 fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }

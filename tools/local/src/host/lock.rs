@@ -1,4 +1,4 @@
-//! One runner per data folder.
+//! The lock of a data folder: one runner at a time.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -9,14 +9,14 @@ use anyhow::{Context as _, Result, bail};
 /// The lock's file name in the data folder.
 pub(crate) const FILE: &str = "lock";
 
-/// Held for as long as this value lives; the kernel releases it even if the process is killed.
+/// The lock, held until this value is dropped. The kernel releases it even if the process is killed.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
 }
 
 impl Lock {
-    /// Takes the data folder for this process; says who has it otherwise.
+    /// Locks the data folder for this process; the error names the process that holds it.
     pub(crate) fn take(data: &Path) -> Result<Self> {
         std::fs::create_dir_all(data).with_context(|| format!("creating {}", data.display()))?;
         let path = data.join(FILE);

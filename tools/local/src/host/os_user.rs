@@ -1,5 +1,5 @@
-//! Who the parts run as. PostgreSQL and Elasticsearch refuse root, so root starts all parts as a system user of
-//! their own; anybody else starts them as themselves.
+//! The operating system's user that the parts run as. PostgreSQL and Elasticsearch refuse root, so root starts all
+//! parts as a system user of their own; every other user starts them as itself.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -16,7 +16,7 @@ const SYSTEM_USER: &str = "alexandrite";
 
 /// The user that owns the parts' processes and files.
 #[derive(Clone, Debug)]
-pub(crate) struct Owner {
+pub(crate) struct OsUser {
     pub(crate) name: String,
     uid: Uid,
     gid: Gid,
@@ -24,20 +24,20 @@ pub(crate) struct Owner {
     other: bool,
 }
 
-impl Owner {
+impl OsUser {
     /// The current user, or for root the system user `alexandrite`, which is created if it is missing.
-    pub(crate) async fn choose() -> Result<Self> {
+    pub(crate) async fn find_or_create() -> Result<Self> {
         if Uid::effective().is_root() && User::from_name(SYSTEM_USER)?.is_none() {
             let mut useradd = process::command("useradd");
             useradd.args(["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]);
             useradd.args(["--shell", "/usr/sbin/nologin", SYSTEM_USER]);
             process::run(&mut useradd, Duration::from_secs(30)).await.context("creating the system user")?;
         }
-        Self::described()
+        Self::find()
     }
 
-    /// The same as [`choose`](Self::choose), but creates nobody.
-    pub(crate) fn described() -> Result<Self> {
+    /// Like [`find_or_create`](Self::find_or_create), but creates no user.
+    pub(crate) fn find() -> Result<Self> {
         let current = Uid::effective();
         let (name, ids) = if current.is_root() {
             (SYSTEM_USER.to_owned(), User::from_name(SYSTEM_USER)?.map(|user| (user.uid, user.gid)))
@@ -48,32 +48,32 @@ impl Owner {
         Ok(Self { name, uid, gid, other: ids.is_some() })
     }
 
-    /// Lets `command` run as this user.
-    pub(crate) fn runs(&self, command: &mut Command) {
+    /// Makes `command` run as this user.
+    pub(crate) fn run_as(&self, command: &mut Command) {
         if self.other {
             command.uid(self.uid.as_raw()).gid(self.gid.as_raw());
         }
     }
 
-    /// Hands a file or folder (not what is in it) over to this user.
-    pub(crate) fn take(&self, path: &Path) -> Result<()> {
+    /// Makes this user the owner of a file or folder, but not of a folder's content.
+    pub(crate) fn chown(&self, path: &Path) -> Result<()> {
         if self.other {
-            chown(path, Some(self.uid), Some(self.gid)).with_context(|| format!("handing over {}", path.display()))?;
+            chown(path, Some(self.uid), Some(self.gid))
+                .with_context(|| format!("changing the owner of {}", path.display()))?;
         }
         Ok(())
     }
 
-    /// Creates a folder, with all above it, that belongs to this user and that others may not look into.
-    pub(crate) fn folder(&self, path: &Path) -> Result<()> {
+    /// Creates a folder, with all above it, that only this user can read.
+    pub(crate) fn create_folder(&self, path: &Path) -> Result<()> {
         fs::create_dir_all(path).with_context(|| format!("creating {}", path.display()))?;
-        self.take(path)?;
-        let closed = fs::Permissions::from_mode(0o700);
-        fs::set_permissions(path, closed).with_context(|| format!("closing {} to others", path.display()))
+        self.chown(path)?;
+        let private = fs::Permissions::from_mode(0o700);
+        fs::set_permissions(path, private).with_context(|| format!("closing {} to others", path.display()))
     }
 
-    /// Writes a file that only this user can read.
-    pub(crate) fn file(&self, path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
-        // A new file instead of the old one's content, so that no reader sees half of it.
+    /// Replaces a file atomically by one that only this user can read.
+    pub(crate) fn write_file(&self, path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
         let draft = path.with_extension("draft");
         let write = || {
             fs::write(&draft, "")?;
@@ -81,20 +81,21 @@ impl Owner {
             fs::write(&draft, content.as_ref())
         };
         write().with_context(|| format!("writing {}", path.display()))?;
-        self.take(&draft)?;
+        self.chown(&draft)?;
         fs::rename(&draft, path).with_context(|| format!("writing {}", path.display()))
     }
 
-    /// Fails if somebody else has put something in this place, as anybody can in a folder that is open to all.
-    pub(crate) fn trusts(&self, path: &Path) -> Result<()> {
-        let Ok(there) = fs::symlink_metadata(path) else { return Ok(()) };
-        let ours = [self.uid, Uid::effective(), Uid::from_raw(0)].iter().any(|user| user.as_raw() == there.uid());
-        ensure!(there.is_dir() && ours, "{} belongs to somebody else", path.display());
+    /// Fails if `path` exists and is not a folder of this user, the current user or root: in a folder that is open to
+    /// all, another user may have created it.
+    pub(crate) fn check_owner_of(&self, path: &Path) -> Result<()> {
+        let Ok(found) = fs::symlink_metadata(path) else { return Ok(()) };
+        let ours = [self.uid, Uid::effective(), Uid::from_raw(0)].iter().any(|user| user.as_raw() == found.uid());
+        ensure!(found.is_dir() && ours, "{} belongs to another user", path.display());
         Ok(())
     }
 
-    /// Whether this user can get to `path`, as far as it exists: every folder above it lets them through.
-    pub(crate) fn reaches(&self, path: &Path) -> bool {
+    /// Whether this user can get to `path`, as far as it exists: all folders above it permit the passage.
+    pub(crate) fn can_reach(&self, path: &Path) -> bool {
         !self.other
             || path.ancestors().filter_map(|folder| fs::metadata(folder).ok()).all(|folder| {
                 let mode = folder.mode();

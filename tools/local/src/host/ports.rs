@@ -1,4 +1,4 @@
-//! Ports: which are free, and who has those that aren't.
+//! Ports of this machine: which are free, and which processes hold the others.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -6,11 +6,11 @@ use std::net::{Ipv4Addr, TcpListener};
 
 use anyhow::{Context as _, Result, bail};
 
-/// Free ports are looked for here: below what the kernel gives to outgoing connections, so that none of those takes
-/// the port between now and its part's start.
+/// The range of free ports: below the kernel's range for outgoing connections, so that none of these takes a port
+/// before its part starts.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
-/// A port that is kept from others until its part is about to start.
+/// A port that no other process can take until its part starts.
 #[derive(Debug)]
 pub(crate) struct Reserved {
     listener: TcpListener,
@@ -18,7 +18,7 @@ pub(crate) struct Reserved {
 }
 
 impl Reserved {
-    /// Takes this very port; `None` if it is taken.
+    /// Reserves this port; `None` if it is taken.
     pub(crate) fn take(port: u16) -> Result<Option<Self>> {
         match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
             Ok(listener) => Ok(Some(Self { listener, port })),
@@ -31,7 +31,7 @@ impl Reserved {
         self.port
     }
 
-    /// Gives the port free for the part that is to listen there.
+    /// Frees the port for its part.
     pub(crate) fn release(self) -> u16 {
         drop(self.listener);
         self.port
@@ -51,20 +51,20 @@ pub(crate) fn free() -> Result<Reserved> {
     bail!("no free port between {} and {}", RANGE.start, RANGE.end)
 }
 
-/// The process that listens on a port of this machine, as far as this user may see it.
+/// A description of the process that listens on a port, as far as this user may see it.
 pub(crate) fn holder(port: u16) -> String {
     let Some(inode) = listening_socket(port) else {
-        return "a process that is gone by now".to_owned();
+        return "a process that has ended by now".to_owned();
     };
     let link = format!("socket:[{inode}]");
     let pids = fs::read_dir("/proc").into_iter().flatten().flatten().map(|item| item.path());
-    let has_it = |process: &std::path::PathBuf| {
+    let has_socket = |process: &std::path::PathBuf| {
         let Ok(files) = fs::read_dir(process.join("fd")) else {
             return false;
         };
         files.flatten().any(|file| fs::read_link(file.path()).is_ok_and(|target| target.as_os_str() == link.as_str()))
     };
-    match pids.into_iter().find(has_it) {
+    match pids.into_iter().find(has_socket) {
         Some(process) => {
             let command = fs::read(process.join("cmdline")).unwrap_or_default();
             let command = String::from_utf8_lossy(&command).replace('\0', " ");
@@ -75,7 +75,7 @@ pub(crate) fn holder(port: u16) -> String {
     }
 }
 
-/// The inode of the socket that listens on this port, over IPv4 or IPv6.
+/// The inode of the socket that listens on this port over IPv4 or IPv6.
 fn listening_socket(port: u16) -> Option<String> {
     const LISTEN: &str = "0A";
     let wanted = format!(":{port:04X}");
@@ -88,18 +88,21 @@ fn listening_socket(port: u16) -> Option<String> {
     })
 }
 
-/// One listening port: how users name it, where it is unless they do, and what they chose.
+/// The choice of one port: its flag, its default, and the user's value.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Choice {
     pub(crate) flag: &'static str,
     pub(crate) default: u16,
-    /// Zero stands for any free one.
+    /// 0 stands for any free port.
     pub(crate) chosen: Option<u16>,
 }
 
 impl Choice {
-    /// Reserves the port. One that the user chose has to be free; the default is replaced if it is taken, and `say`
-    /// is told.
+    /// Reserves the port. A taken default port is replaced, and `say` gets a message about it.
+    ///
+    /// # Errors
+    ///
+    /// The port that the user chose is taken.
     pub(crate) fn reserve(self, say: impl Fn(String)) -> Result<Reserved> {
         match self.chosen {
             Some(0) => free(),

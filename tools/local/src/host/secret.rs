@@ -1,8 +1,8 @@
-//! Passwords that nobody chose.
+//! Random passwords.
 
 use anyhow::{Result, anyhow};
 
-/// 128 random bits in hexadecimal digits: nothing that a shell, a URL or a file format would want quoted.
+/// 128 random bits in hexadecimal digits, which need no quotes in a shell, a URL or a file.
 pub(crate) fn random() -> Result<String> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|error| anyhow!("no randomness from the operating system: {error}"))?;

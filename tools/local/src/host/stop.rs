@@ -1,4 +1,4 @@
-//! Why this process is to stop: a signal, or the end of standard input for those who asked for that.
+//! Requests to stop this process: signals, and on request the end of standard input.
 
 use std::io::Read as _;
 
@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// Listens from the moment it is made, so that no signal of the start-up gets lost.
+/// Listens from its creation on, so that no signal during the start gets lost.
 pub(crate) struct StopRequests {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
@@ -29,7 +29,7 @@ impl StopRequests {
     pub(crate) async fn next(&mut self) -> &'static str {
         let stdin_closed = async {
             match &mut self.stdin_closed {
-                // The sender is only ever dropped by the reading thread's end.
+                // The reading thread drops the sender when it ends.
                 Some(closed) => drop(closed.await),
                 None => std::future::pending().await,
             }
@@ -47,7 +47,7 @@ impl StopRequests {
     }
 }
 
-/// A thread of its own, because a runtime would wait for a blocking read when it shuts down.
+/// Reads on a thread of its own: a runtime would wait for a blocking read when it shuts down.
 fn watch_stdin() -> oneshot::Receiver<()> {
     let (closed, is_closed) = oneshot::channel();
     std::thread::spawn(move || {

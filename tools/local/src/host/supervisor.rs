@@ -1,4 +1,4 @@
-//! Starts the parts, restarts one that dies, and stops all of them.
+//! Starts the parts, restarts a part that dies, and stops all of them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
@@ -9,36 +9,37 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow};
+use futures::FutureExt as _;
 use futures::future::{BoxFuture, join_all};
 use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::host::os_user::Owner;
-use crate::host::process::{self, Child, Stopped};
+use crate::host::folders::Folders;
+use crate::host::os_user::OsUser;
+use crate::host::process::{self, Child};
+use crate::host::{orphans, pid_file, process_table};
 use crate::terminal::progress::Progress;
 
-/// A part that dies more often than this within [`RESTART_WINDOW`] is given up, and the system with it.
+/// A part that dies more often than this within [`RESTART_WINDOW`] is not restarted, and the system stops.
 const MAX_RESTARTS: usize = 5;
 const RESTART_WINDOW: Duration = Duration::from_secs(60);
 
-/// Asks a part whether it answers; the error says what it is waiting for.
+/// Checks whether a part is ready; the error says what is missing.
 pub(crate) type Probe = Arc<dyn Fn() -> BoxFuture<'static, Result<()>> + Send + Sync>;
 
-/// The order in which parts stop: the last one first, those of one stage together.
+/// The order in which parts stop: the last stage first, the parts of one stage at the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
     /// What a store needs.
     Foundation,
     /// Databases, broker, Elasticsearch.
     Store,
-    /// What reads the services' output.
     Shipper,
-    /// Our services.
     Service,
 }
 
-/// Everything that is needed to run one part.
+/// How to run one part.
 #[derive(Clone)]
 pub(crate) struct Part {
     pub(crate) name: &'static str,
@@ -47,25 +48,58 @@ pub(crate) struct Part {
     pub(crate) arguments: Vec<OsString>,
     /// The whole environment, apart from `PATH` and the locale.
     pub(crate) environment: BTreeMap<String, String>,
-    /// The working folder, and the home folder of what asks for one.
+    /// The working folder.
     pub(crate) folder: PathBuf,
-    /// Gets standard output.
+    /// The file for standard output.
     pub(crate) output: PathBuf,
-    /// Gets standard error; the same as `output` for most.
+    /// The file for standard error; for most parts the same.
     pub(crate) errors: PathBuf,
     pub(crate) ready: Probe,
     pub(crate) ready_within: Duration,
-    /// Asks for an orderly stop.
+    /// The signal for an orderly stop.
     pub(crate) stop_signal: Signal,
     pub(crate) stop_within: Duration,
 }
 
+impl Part {
+    /// A part without arguments and environment, in its own folder and with its own output file.
+    pub(crate) fn new<R>(
+        (name, stage): (&'static str, Stage),
+        program: PathBuf,
+        folders: &Folders,
+        ready: impl Fn() -> R + Send + Sync + 'static,
+    ) -> Self
+    where
+        R: Future<Output = Result<()>> + Send + 'static,
+    {
+        Self {
+            name,
+            stage,
+            program,
+            arguments: Vec::new(),
+            environment: BTreeMap::new(),
+            folder: folders.of(name),
+            output: folders.output(name),
+            errors: folders.output(name),
+            ready: Arc::new(move || ready().boxed()),
+            ready_within: Duration::from_secs(60),
+            stop_signal: Signal::SIGTERM,
+            stop_within: Duration::from_secs(30),
+        }
+    }
+}
+
+/// The environment with these variables.
+pub(crate) fn environment<const COUNT: usize>(variables: [(&str, String); COUNT]) -> BTreeMap<String, String> {
+    variables.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
 /// The running parts.
 pub(crate) struct Supervisor {
-    owner: Owner,
+    user: OsUser,
     progress: Progress,
-    /// Where process ids are kept for the runner that comes after a killed one.
-    pids: PathBuf,
+    /// The folder of the pid files: a later runner ends what a killed one has left.
+    pid_files: PathBuf,
     running: Mutex<Vec<Running>>,
     failed: mpsc::UnboundedSender<anyhow::Error>,
 }
@@ -78,27 +112,23 @@ struct Running {
 }
 
 impl Supervisor {
-    /// A supervisor of nothing yet. The receiver gets the error of a part that could not be kept running.
-    pub(crate) fn new(
-        owner: Owner,
-        progress: Progress,
-        pids: PathBuf,
-    ) -> (Self, mpsc::UnboundedReceiver<anyhow::Error>) {
+    /// A supervisor without parts. The receiver gets the error of a part that could not be kept running.
+    pub(crate) fn new(folders: &Folders, progress: Progress) -> (Self, mpsc::UnboundedReceiver<anyhow::Error>) {
         let (failed, failures) = mpsc::unbounded_channel();
-        (Self { owner, progress, pids, running: Mutex::default(), failed }, failures)
+        let (user, pid_files) = (folders.user.clone(), folders.run());
+        (Self { user, progress, pid_files, running: Mutex::default(), failed }, failures)
     }
 
-    /// Starts a part and waits until it answers. Whatever becomes of this future, the part is stopped by
-    /// [`stop`](Self::stop).
+    /// Starts a part and waits until it is ready. If this future is dropped, [`stop`](Self::stop) still stops the part.
     pub(crate) async fn start(&self, part: Part) -> Result<()> {
         let (stop, stop_asked) = watch::channel(false);
         let (became_ready, is_ready) = oneshot::channel();
         let (name, stage) = (part.name, part.stage);
         let keeper = Keeper {
             part,
-            owner: self.owner.clone(),
+            user: self.user.clone(),
             progress: self.progress.clone(),
-            pid_file: pid_file(&self.pids, name),
+            pid_file: pid_file::path(&self.pid_files, name),
             stop: stop_asked,
             failed: self.failed.clone(),
         };
@@ -107,9 +137,10 @@ impl Supervisor {
         is_ready.await.with_context(|| format!("{name} was stopped"))?
     }
 
-    /// The parts that have been started.
-    pub(crate) fn names(&self) -> Vec<&'static str> {
-        self.lock().iter().map(|part| part.name).collect()
+    /// The pid file of every part that was started.
+    pub(crate) fn pid_files(&self) -> BTreeMap<String, PathBuf> {
+        let running = self.lock();
+        running.iter().map(|part| (part.name.to_owned(), pid_file::path(&self.pid_files, part.name))).collect()
     }
 
     /// Stops all parts, the last stage first.
@@ -118,7 +149,7 @@ impl Supervisor {
         parts.sort_by_key(|part| part.stage);
         for stage in parts.chunk_by_mut(|one, other| one.stage == other.stage).rev() {
             for part in stage.iter() {
-                // Nobody listens if the part has been given up.
+                // There is no receiver if the part was not restarted.
                 let _ = part.stop.send(true);
             }
             for ended in join_all(stage.iter_mut().map(|part| &mut part.task)).await {
@@ -134,19 +165,19 @@ impl Supervisor {
     }
 }
 
-/// Keeps one part running until it is asked to stop.
+/// Keeps one part running until it is stopped.
 struct Keeper {
     part: Part,
-    owner: Owner,
+    user: OsUser,
     progress: Progress,
     pid_file: PathBuf,
     stop: watch::Receiver<bool>,
     failed: mpsc::UnboundedSender<anyhow::Error>,
 }
 
-/// Why one run of a part's process is over.
+/// Why a part's process has ended.
 enum End {
-    Asked,
+    Stopped,
     Died(String),
 }
 
@@ -156,14 +187,14 @@ impl Keeper {
         let mut restarts = VecDeque::new();
         loop {
             let error = match self.run_once(&mut first_ready).await {
-                Ok(End::Asked) => break,
-                Ok(End::Died(how)) => anyhow!("it ended by itself ({how})"),
+                Ok(End::Stopped) => break,
+                Ok(End::Died(status)) => anyhow!("it ended by itself ({status})"),
                 Err(error) => error,
             };
-            process::end_orphans().await;
+            orphans::kill_all().await;
             let name = self.part.name;
             if let Some(first_ready) = first_ready.take() {
-                // Nobody listens if the start was given up meanwhile.
+                // There is no receiver if the start was cancelled.
                 let _ = first_ready.send(Err(error.context(format!("{name} did not start; {}", self.log_tail()))));
                 break;
             }
@@ -178,40 +209,36 @@ impl Keeper {
         let _ = fs::remove_file(&self.pid_file);
     }
 
-    /// Runs the process until it dies or has been asked to stop and has done so.
+    /// Runs the process until it dies or is stopped.
     async fn run_once(&mut self, first_ready: &mut Option<oneshot::Sender<Result<()>>>) -> Result<End> {
         let mut child = self.spawn()?;
-        self.remember(&child)?;
-        let end = tokio::select! {
-            () = asked(&mut self.stop) => None,
-            how = child.wait() => Some(End::Died(how)),
-            answers = until_ready(&self.part) => match answers {
-                Ok(()) => {
-                    match first_ready.take() {
-                        Some(first_ready) => drop(first_ready.send(Ok(()))),
-                        None => self.progress.say(format!("  {} answers again", self.part.name)),
-                    }
-                    tokio::select! {
-                        () = asked(&mut self.stop) => None,
-                        how = child.wait() => Some(End::Died(how)),
-                    }
-                }
-                Err(error) => {
-                    child.stop(self.part.stop_signal, self.part.stop_within).await;
-                    return Err(error);
-                }
-            },
-        };
-        match end {
-            Some(end) => Ok(end),
-            None => {
-                if child.stop(self.part.stop_signal, self.part.stop_within).await == Stopped::Killed {
-                    let within = self.part.stop_within.as_secs();
-                    self.progress.say(format!("! {} did not stop within {within} s and was killed", self.part.name));
-                }
-                Ok(End::Asked)
+        pid_file::write(&self.pid_file, child.pid().as_raw())?;
+        let (part, progress) = (&self.part, &self.progress);
+        let not_ready = async {
+            if let Err(error) = until_ready(part).await {
+                return error;
             }
+            match first_ready.take() {
+                Some(first_ready) => drop(first_ready.send(Ok(()))),
+                None => progress.say(format!("  {} is ready again", part.name)),
+            }
+            std::future::pending().await
+        };
+        let error = tokio::select! {
+            // An error means that the supervisor is gone, which is a request to stop as well.
+            _ = self.stop.wait_for(|stop| *stop) => None,
+            status = child.wait() => return Ok(End::Died(status)),
+            error = not_ready => Some(error),
+        };
+        let in_time = child.stop(part.stop_signal, part.stop_within).await;
+        if let Some(error) = error {
+            return Err(error);
         }
+        if !in_time {
+            let within = part.stop_within.as_secs();
+            progress.say(format!("! {} did not stop within {within} s and was killed", part.name));
+        }
+        Ok(End::Stopped)
     }
 
     fn spawn(&self) -> Result<Child> {
@@ -221,40 +248,27 @@ impl Keeper {
         command.env("LANG", "C.UTF-8").env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.stdin(Stdio::null());
         command.stdout(self.open(&part.output)?).stderr(self.open(&part.errors)?);
-        self.owner.runs(&mut command);
+        self.user.run_as(&mut command);
         Child::start(&mut command, part.stop_signal)
     }
 
     fn open(&self, path: &Path) -> Result<File> {
         let open = OpenOptions::new().create(true).append(true).open(path);
         let file = open.with_context(|| format!("opening {}", path.display()))?;
-        self.owner.take(path)?;
+        self.user.chown(path)?;
         Ok(file)
     }
 
-    fn remember(&self, child: &Child) -> Result<()> {
-        let pid = child.pid().as_raw();
-        let started = process::entry(pid).map_or(0, |entry| entry.started);
-        fs::write(&self.pid_file, format!("{pid} {started}\n"))
-            .with_context(|| format!("writing {}", self.pid_file.display()))
-    }
-
-    /// The end of what the part said last.
     fn log_tail(&self) -> String {
         let text = fs::read(self.log()).unwrap_or_default();
         format!("the end of {}:\n{}\n", self.log().display(), process::tail(&String::from_utf8_lossy(&text), 20))
     }
 
-    /// Where a failure is told: standard error, if anything ever came there.
+    /// The file that explains an error: standard error, unless it is empty.
     fn log(&self) -> &Path {
         let Part { output, errors, .. } = &self.part;
         if fs::metadata(errors).is_ok_and(|file| file.len() > 0) { errors } else { output }
     }
-}
-
-async fn asked(stop: &mut watch::Receiver<bool>) {
-    // A supervisor that is gone asks for the same.
-    let _ = stop.wait_for(|asked| *asked).await;
 }
 
 async fn until_ready(part: &Part) -> Result<()> {
@@ -263,7 +277,7 @@ async fn until_ready(part: &Part) -> Result<()> {
         let error = match tokio::time::timeout(Duration::from_secs(10), (part.ready)()).await {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error,
-            Err(_) => anyhow!("it takes a connection but does not answer"),
+            Err(_) => anyhow!("it accepts a connection but does not respond"),
         };
         if Instant::now() > deadline {
             let within = part.ready_within.as_secs();
@@ -273,28 +287,16 @@ async fn until_ready(part: &Part) -> Result<()> {
     }
 }
 
-/// The file that holds a part's process id while it runs.
-pub(crate) fn pid_file(folder: &Path, part: &str) -> PathBuf {
-    folder.join(format!("{part}.pid"))
-}
-
-/// Ends what a runner that was killed has left running, as its pid files tell.
-pub(crate) async fn end_leftovers(pids: &Path, progress: &Progress) -> Result<()> {
-    let Ok(items) = fs::read_dir(pids) else { return Ok(()) };
+/// Ends the parts that a killed runner has left running, by its pid files.
+pub(crate) async fn end_leftovers(pid_files: &Path, progress: &Progress) -> Result<()> {
+    let Ok(items) = fs::read_dir(pid_files) else { return Ok(()) };
     for path in items.flatten().map(|item| item.path()).filter(|path| path.extension().is_some_and(|end| end == "pid"))
     {
-        let content = fs::read_to_string(&path)?;
-        let mut numbers = content.split_whitespace();
-        let (Some(pid), Some(started)) = (numbers.next(), numbers.next()) else {
-            continue;
-        };
-        let (Ok(pid), Ok(started)) = (pid.parse::<i32>(), started.parse::<u64>()) else {
-            continue;
-        };
-        if process::entry(pid).is_some_and(|entry| entry.started == started && !entry.zombie) {
+        let Ok((pid, started)) = pid_file::read(&path) else { continue };
+        if process_table::runs(pid, started) {
             progress
                 .say(format!("! ending {} (process {pid}), left over from a runner that was killed", path.display()));
-            process::end_stranger(pid, started).await;
+            orphans::end_foreign(pid, started).await;
         }
         fs::remove_file(&path)?;
     }

@@ -1,6 +1,7 @@
-//! How each incident comes about: over REST, over AMQP, and by signals.
+//! Starts each incident: over REST, over AMQP, and by signals.
 
 use anyhow::{Context as _, Result, ensure};
+use catalogue::Service;
 use futures::StreamExt as _;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
@@ -8,49 +9,69 @@ use mesh::solids;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::kinds::Ongoing;
-use super::pause::Halted;
+use super::kinds::Incident;
+use super::ongoing::Ongoing;
+use super::pause::Paused;
 use super::replica::Replica;
-use crate::clients::api::Caller;
+use crate::clients::api::ApiClient;
 use crate::host::secret;
-use crate::system::system_file::{Login, SystemFile};
+use crate::system::accounts::Login;
+use crate::system::system_file::SystemFile;
 
-const MES: &str = "mes-api";
+impl Incident {
+    /// Makes it happen on this system. [`Ongoing::end`] undoes it; so does dropping the result, without waiting for the
+    /// effect. `count` replaces [`Incident::usual_count`].
+    ///
+    /// # Errors
+    ///
+    /// The system has no services, or they respond with an error.
+    pub async fn begin(self, system: &SystemFile, count: Option<usize>) -> Result<Ongoing> {
+        let count = count.unwrap_or(self.usual_count());
+        match self {
+            Self::MesStopped => mes_stopped(system).await,
+            Self::PoisonedMessage => poisoned_message(system).await,
+            Self::BadModels => bad_models(system, count).await,
+            Self::LoginAttack => login_attack(system, count).await,
+            Self::OrderBurst => order_burst(system, count).await,
+            Self::StuckOrder => stuck_order(system).await,
+        }
+    }
+}
 
 fn shop(system: &SystemFile) -> Result<&str> {
     system.shop_api.as_deref().context("the running system has no services")
 }
 
-fn wish() -> Value {
+fn order_content() -> Value {
     json!({ "material": "silver_925", "quantity": 1 })
 }
 
-/// Places an order with this model; gives its number.
-async fn place(customer: &Caller, filename: &str, model: Vec<u8>) -> Result<String> {
-    let order = customer.create_order(&wish()).await?;
-    customer.upload(&format!("/orders/{order}/model?filename={filename}"), model).await?;
+/// Submits an order with this model and returns its number.
+async fn place(customer: &ApiClient, filename: &str, model: Vec<u8>) -> Result<String> {
+    let order = customer.create_order(&order_content()).await?;
+    customer.upload(&order, filename, model).await?;
     customer.advance(&order, "SUBMITTED").await?;
     Ok(order)
 }
 
-pub(super) async fn mes_stopped(system: &SystemFile) -> Result<Ongoing> {
-    let (customer, _) = Caller::new_customer(shop(system)?).await?;
-    let halted = Halted::service(system, MES)?;
-    let stands_still = format!("The MES stands still: its process {} was sent SIGSTOP.", halted.pid());
-    // Halted before anything can fail, so that it goes on whatever happens.
-    let mut ongoing = Ongoing { halted: Some(halted), ..Ongoing::default() };
+async fn mes_stopped(system: &SystemFile) -> Result<Ongoing> {
+    let (customer, _) = ApiClient::new_customer(shop(system)?).await?;
+    let paused = Paused::service(system, Service::MesApi)?;
+    let stopped = format!("The MES stands still: its process {} was sent SIGSTOP.", paused.pid());
+    // Dropping this after an error resumes the MES.
+    let mut ongoing = Ongoing { paused: Some(paused), ..Ongoing::default() };
     let order = place(&customer, "ring.stl", solids::torus(10.0, 1.0, 48).to_binary_stl()).await?;
-    ongoing.done = vec![stands_still, format!("Order {order} was submitted and waits for its price.")];
+    ongoing.done = vec![stopped, format!("Order {order} was submitted and waits for its price.")];
     ongoing.orders.push(order);
     ongoing.customer = Some(customer);
     Ok(ongoing)
 }
 
-pub(super) async fn stuck_order(system: &SystemFile) -> Result<Ongoing> {
+async fn stuck_order(system: &SystemFile) -> Result<Ongoing> {
     let mut ongoing = mes_stopped(system).await?;
     let mut replica = Replica::start(system, "SUBMITTED = \"0 minutes\"\n")?;
     let [order] = &ongoing.orders[..] else { unreachable!("one order waits") };
-    replica.reports(order).await?;
+    replica.wait_for_report(order).await?;
     ongoing.done.push(format!(
         "A further CRM was started whose deadline for SUBMITTED is 0 minutes instead of 45; it has reported {order}."
     ));
@@ -58,9 +79,9 @@ pub(super) async fn stuck_order(system: &SystemFile) -> Result<Ongoing> {
     Ok(ongoing)
 }
 
-pub(super) async fn poisoned_message(system: &SystemFile) -> Result<Ongoing> {
+async fn poisoned_message(system: &SystemFile) -> Result<Ongoing> {
     const KIND: &str = "order.submitted";
-    /// A message that was cut off on its way.
+    /// A truncated message.
     const BODY: &[u8] = br#"{"order":{"id":"A-100000","status":"SUBMI"#;
     const PERSISTENT: u8 = 2;
     let address = system.amqp.as_deref().context("the running system has no RabbitMQ")?;
@@ -84,8 +105,8 @@ pub(super) async fn poisoned_message(system: &SystemFile) -> Result<Ongoing> {
     Ok(Ongoing { done, message: Some(id), ..Ongoing::default() })
 }
 
-pub(super) async fn bad_models(system: &SystemFile, count: usize) -> Result<Ongoing> {
-    let (customer, _) = Caller::new_customer(shop(system)?).await?;
+async fn bad_models(system: &SystemFile, count: usize) -> Result<Ongoing> {
+    let (customer, _) = ApiClient::new_customer(shop(system)?).await?;
     let mut open = solids::cube(4.0);
     open.triangles.pop();
     let models = [
@@ -107,23 +128,23 @@ pub(super) async fn bad_models(system: &SystemFile, count: usize) -> Result<Ongo
             orders.first().map_or("", String::as_str),
             orders.last().map_or("", String::as_str)
         ),
-        "None of them has a price, and each customer was told why.".to_owned(),
+        "None of them has a price, and each order says why.".to_owned(),
     ];
     Ok(Ongoing { done, orders, ..Ongoing::default() })
 }
 
-pub(super) async fn login_attack(system: &SystemFile, count: usize) -> Result<Ongoing> {
+async fn login_attack(system: &SystemFile, count: usize) -> Result<Ongoing> {
     let shop = shop(system)?;
-    let ((_, victim), stranger) = (Caller::new_customer(shop).await?, Caller::nobody(shop));
+    let ((_, victim), attacker) = (ApiClient::new_customer(shop).await?, ApiClient::anonymous(shop));
     let guess = async |login: &str| -> Result<_> {
-        stranger.attempt("/sessions", &json!(Login { login: login.to_owned(), password: secret::random()? })).await
+        attacker.attempt("/sessions", &json!(Login { login: login.to_owned(), password: secret::random()? })).await
     };
-    // From the fifth failure on, the account makes its guesser wait: longer each time.
-    let (mut refused, mut told_to_wait) = (0, 0);
+    // From the fifth failure on, the account demands a pause before the next attempt: longer each time.
+    let (mut refused, mut pauses) = (0, 0);
     while refused < 7 {
         match guess(&victim.login).await? {
             (_, Some(wait)) => {
-                told_to_wait += 1;
+                pauses += 1;
                 tokio::time::sleep(wait).await;
             }
             _ => refused += 1,
@@ -133,27 +154,27 @@ pub(super) async fn login_attack(system: &SystemFile, count: usize) -> Result<On
         guess(&format!("guessed-{}", &secret::random()?[..12])).await?;
     }
     let done = vec![
-        format!("One customer's account got {refused} wrong passwords and made its guesser wait {told_to_wait} times."),
+        format!("One customer's account got {refused} wrong passwords and demanded a pause {pauses} times."),
         format!("{count} other logins got one wrong password each."),
-        "Nobody got in; the account can be used again after some seconds.".to_owned(),
+        "No login succeeded; the account can be used again after some seconds.".to_owned(),
     ];
     Ok(Ongoing { done, ..Ongoing::default() })
 }
 
-pub(super) async fn order_burst(system: &SystemFile, count: usize) -> Result<Ongoing> {
-    /// Requests on their way at the same time.
+async fn order_burst(system: &SystemFile, count: usize) -> Result<Ongoing> {
+    /// The number of concurrent requests.
     const CONCURRENCY: usize = 64;
-    let (customer, _) = Caller::new_customer(shop(system)?).await?;
+    let (customer, _) = ApiClient::new_customer(shop(system)?).await?;
     for _ in 0..4 {
-        customer.create_order(&wish()).await?;
+        customer.create_order(&order_content()).await?;
     }
-    let wish = wish();
-    let mut answers =
-        futures::stream::iter((0..count).map(|_| customer.attempt("/orders", &wish))).buffer_unordered(CONCURRENCY);
+    let content = order_content();
+    let mut responses =
+        futures::stream::iter((0..count).map(|_| customer.attempt("/orders", &content))).buffer_unordered(CONCURRENCY);
     let (mut created, mut refused) = (0, 0);
     let began = std::time::Instant::now();
-    while let Some(answer) = answers.next().await {
-        if answer?.0.is_success() { created += 1 } else { refused += 1 }
+    while let Some(response) = responses.next().await {
+        if response?.0.is_success() { created += 1 } else { refused += 1 }
     }
     let took = began.elapsed().as_secs_f64();
     let done = vec![

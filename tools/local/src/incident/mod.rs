@@ -1,9 +1,11 @@
-//! Incidents on demand: each makes something go wrong on a running system by the means that it would happen by, so that
-//! a person, or a test, can watch what the logs, the alerts and the runbook make of it.
+//! Incidents on demand. Each makes something go wrong on a running system by realistic means, so that a person or a
+//! test can see what the logs, the alerts and the runbook make of it.
 
 mod inject;
 mod kinds;
+mod ongoing;
 mod pause;
 mod replica;
 
-pub use kinds::{Incident, Ongoing, Signs};
+pub use kinds::{Incident, Signs};
+pub use ongoing::Ongoing;

@@ -1,23 +1,19 @@
-//! A service that stands still, as if its machine hung: its process neither works nor ends, so nobody starts it again.
-
-use std::fs;
+//! A paused service, as if its machine hung: the process neither works nor ends, so that it isn't restarted.
 
 use anyhow::{Context as _, Result};
+use catalogue::Service;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::system::system_file::SystemFile;
 
-/// Goes on when this is dropped.
-pub(super) struct Halted(Pid);
+/// A process that got SIGSTOP. It gets SIGCONT when this value is dropped.
+pub(super) struct Paused(Pid);
 
-impl Halted {
-    pub(super) fn service(system: &SystemFile, name: &str) -> Result<Self> {
-        let path = system.pid_files.get(name).with_context(|| format!("the running system has no {name}"))?;
-        let content = fs::read_to_string(path).with_context(|| format!("{name} is not running"))?;
-        let pid = content.split_whitespace().next().and_then(|pid| pid.parse().ok());
-        let pid = Pid::from_raw(pid.with_context(|| format!("no process id in {}", path.display()))?);
-        kill(pid, Signal::SIGSTOP).with_context(|| format!("stopping {name}, process {pid}"))?;
+impl Paused {
+    pub(super) fn service(system: &SystemFile, service: Service) -> Result<Self> {
+        let pid = Pid::from_raw(system.pid(service.name())?);
+        kill(pid, Signal::SIGSTOP).with_context(|| format!("stopping {service}, process {pid}"))?;
         Ok(Self(pid))
     }
 
@@ -26,7 +22,7 @@ impl Halted {
     }
 }
 
-impl Drop for Halted {
+impl Drop for Paused {
     fn drop(&mut self) {
         // The system may have been stopped meanwhile.
         let _ = kill(self.0, Signal::SIGCONT);

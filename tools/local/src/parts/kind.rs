@@ -1,15 +1,8 @@
-//! What the parts have in common.
+//! The kinds of parts, and what each needs.
 
-use std::path::PathBuf;
-
-use anyhow::{Context as _, Result};
 use clap::ValueEnum;
-use tokio::net::TcpStream;
 
-use crate::host::folders::Folders;
-use crate::host::os_user::Owner;
-
-/// What `--only` can name.
+/// A value of `--only`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Kind {
     /// Both databases.
@@ -18,17 +11,17 @@ pub enum Kind {
     Rabbitmq,
     /// The search engine for the logs.
     Elasticsearch,
-    /// What ships the logs to Elasticsearch, which it needs.
+    /// The shipper of the logs to Elasticsearch, which it needs.
     Shipper,
-    /// Our three services; they need PostgreSQL and RabbitMQ.
+    /// The three services; they need PostgreSQL and RabbitMQ.
     Services,
 }
 
 impl Kind {
-    /// All of them.
+    /// Every kind.
     pub const ALL: [Self; 5] = [Self::Postgres, Self::Rabbitmq, Self::Elasticsearch, Self::Shipper, Self::Services];
 
-    /// What this part can't run without.
+    /// The parts that this one needs.
     #[must_use]
     pub fn needs(self) -> &'static [Self] {
         match self {
@@ -38,7 +31,7 @@ impl Kind {
         }
     }
 
-    /// These parts and all that they need; none named stands for all.
+    /// These parts and all that they need. Without any, all parts.
     #[must_use]
     pub fn with_needs(kinds: &[Self]) -> Vec<Self> {
         let kinds = if kinds.is_empty() { &Self::ALL } else { kinds };
@@ -59,23 +52,4 @@ impl Kind {
             Self::Services => "services",
         }
     }
-}
-
-/// What the parts' files and processes have in common.
-#[derive(Clone, Debug)]
-pub(crate) struct Site {
-    pub(crate) folders: Folders,
-    pub(crate) owner: Owner,
-}
-
-/// Finds a program in `PATH` or where system administration tools are, which isn't in everybody's `PATH`.
-pub(crate) fn program(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]);
-    folders.map(|folder| folder.join(name)).find(|program| program.is_file())
-}
-
-/// Connects to a port of this machine.
-pub(crate) async fn connect(port: u16) -> Result<TcpStream> {
-    TcpStream::connect(("127.0.0.1", port)).await.with_context(|| format!("nothing listens on port {port}"))
 }

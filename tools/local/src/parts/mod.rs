@@ -1,10 +1,11 @@
 //! The parts of the system: how each is set up, started, and checked for readiness.
 
+pub(crate) mod distribution;
 pub(crate) mod elasticsearch;
+pub(crate) mod java;
 pub(crate) mod kind;
 pub(crate) mod needs;
 pub(crate) mod postgres;
 pub(crate) mod rabbitmq;
-pub(crate) mod replica;
 pub(crate) mod services;
 pub(crate) mod shipper;

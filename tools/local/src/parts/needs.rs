@@ -1,19 +1,15 @@
-//! What the system needs from this machine, and how to get it.
+//! What the parts need from this machine: whether it is installed, and which packages install it.
 
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use anyhow::{Result, bail};
-use nix::unistd::Uid;
 
+use crate::host::files::program;
 use crate::host::folders::Folders;
-use crate::host::process;
-use crate::parts::kind::{Kind, program};
-use crate::parts::{elasticsearch, postgres, rabbitmq, shipper};
-use crate::terminal::progress::Line;
+use crate::host::packages;
+use crate::parts::kind::Kind;
+use crate::parts::{elasticsearch, java, postgres, rabbitmq, shipper};
+use crate::terminal::progress::Progress;
 
 /// Something that has to be installed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,14 +24,14 @@ pub(crate) enum Need {
 impl Need {
     pub(crate) const ALL: [Self; 5] = [Self::Postgres, Self::Rabbitmq, Self::Rsyslog, Self::Maven, Self::Java];
 
-    /// What these parts need. Maven is needed until it has fetched Elasticsearch's distribution.
+    /// What these parts need. Maven is needed until it has downloaded Elasticsearch's distribution.
     pub(crate) fn of(kinds: &[Kind], folders: &Folders) -> Vec<Self> {
-        let fetched = elasticsearch::distribution_folder(folders).exists();
+        let downloaded = elasticsearch::distribution_folder(folders).exists();
         let of_kind = |kind: &Kind| match kind {
             Kind::Postgres => vec![Self::Postgres],
             Kind::Rabbitmq => vec![Self::Rabbitmq],
             Kind::Shipper => vec![Self::Rsyslog],
-            Kind::Elasticsearch if fetched => vec![Self::Java],
+            Kind::Elasticsearch if downloaded => vec![Self::Java],
             Kind::Elasticsearch => vec![Self::Java, Self::Maven],
             Kind::Services => Vec::new(),
         };
@@ -52,21 +48,20 @@ impl Need {
         }
     }
 
-    /// Which one is there, if any.
+    /// The version and the path of the installed one, if any.
     pub(crate) fn found(self) -> Option<String> {
+        let described = |version: &str, path: &Path| format!("{version} in {}", path.display());
         match self {
             Self::Postgres => postgres::installed().map(|(folder, version)| described(&version, &folder)),
             Self::Rabbitmq => rabbitmq::installed().map(|(script, version)| described(&version, &script)),
             Self::Rsyslog => shipper::installed().map(|program| program.display().to_string()),
             Self::Maven => program("mvn").map(|program| program.display().to_string()),
-            Self::Java => {
-                elasticsearch::find_java(|_| true).map(|java| described(&java.version.to_string(), &java.home))
-            }
+            Self::Java => java::find(|_| true).map(|java| described(&java.version.to_string(), &java.home)),
         }
     }
 
     /// Debian's packages for it.
-    pub(crate) fn packages(self) -> &'static [&'static str] {
+    fn packages(self) -> &'static [&'static str] {
         match self {
             Self::Postgres => &["postgresql"],
             Self::Rabbitmq => &["rabbitmq-server"],
@@ -78,78 +73,32 @@ impl Need {
     }
 }
 
-fn described(version: &str, path: &Path) -> String {
-    format!("{version} in {}", path.display())
-}
-
-/// Whether this process may install packages here.
-pub(crate) fn may_install() -> bool {
-    Uid::effective().is_root() && program("apt-get").is_some()
-}
-
-/// The command that installs what is missing.
+/// The shell command that installs these.
 pub(crate) fn command_for(needs: &[Need]) -> String {
-    let packages: Vec<&str> = needs.iter().flat_map(|need| need.packages()).copied().collect();
-    format!("apt-get update && apt-get install --yes --no-install-recommends {}", packages.join(" "))
+    packages::command_for(&packages_of(needs))
 }
 
-/// Installs what is missing where this is possible; says how to otherwise.
-pub(crate) async fn ensure(needs: &[Need], line: &Line) -> Result<()> {
+fn packages_of(needs: &[Need]) -> Vec<&'static str> {
+    needs.iter().flat_map(|need| need.packages()).copied().collect()
+}
+
+/// Installs what is missing. The error contains the command to run if this process may not install packages.
+pub(crate) async fn ensure(needs: &[Need], progress: &Progress) -> Result<()> {
     let missing: Vec<Need> = needs.iter().copied().filter(|need| need.found().is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
-    let names: Vec<&str> = missing.iter().map(|need| need.name()).collect();
-    let (names, command) = (names.join(", "), command_for(&missing));
-    if !may_install() {
+    let names = missing.iter().map(|need| need.name()).collect::<Vec<_>>().join(", ");
+    if !packages::may_install() {
+        let command = command_for(&missing);
         bail!("{names} is missing, and only root may install it on Debian or Ubuntu:\n\n    sudo sh -c '{command}'\n");
     }
+    let line = progress.line("packages");
     line.now(format!("installing {names}"));
-    let _quiet = QuietInstallation::begin()?;
-    let mut update = process::command("apt-get");
-    update.args(["-q", "-o", "DPkg::Lock::Timeout=300", "update"]);
-    process::run(&mut update, Duration::from_secs(600)).await?;
-    let mut install = process::command("apt-get");
-    install.args(["-q", "-o", "DPkg::Lock::Timeout=300", "install", "--yes", "--no-install-recommends"]);
-    install.args(missing.iter().flat_map(|need| need.packages())).env("DEBIAN_FRONTEND", "noninteractive");
-    process::run(&mut install, Duration::from_secs(1800)).await?;
-    match missing.iter().find(|need| need.found().is_none()) {
-        Some(need) => bail!("{} was installed, but is not found", need.name()),
-        None => Ok(()),
+    packages::install(&packages_of(&missing)).await?;
+    if let Some(need) = missing.iter().find(|need| need.found().is_none()) {
+        bail!("{} was installed, but is not found", need.name());
     }
-}
-
-/// Keeps packages from starting system services and creating a database cluster: the runner has its own. Undone when
-/// the value is dropped.
-struct QuietInstallation {
-    files: Vec<PathBuf>,
-}
-
-impl QuietInstallation {
-    fn begin() -> Result<Self> {
-        const POLICY: (&str, &str) = ("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n");
-        const CLUSTER: (&str, &str) =
-            ("/etc/postgresql-common/createcluster.d/alexandrite.conf", "create_main_cluster = false\n");
-        let mut quiet = Self { files: Vec::new() };
-        for (path, content) in [POLICY, CLUSTER] {
-            let path = Path::new(path);
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            // One that is there is somebody's decision.
-            if let Ok(mut file) = OpenOptions::new().write(true).create_new(true).mode(0o755).open(path) {
-                file.write_all(content.as_bytes())?;
-                quiet.files.push(path.to_owned());
-            }
-        }
-        Ok(quiet)
-    }
-}
-
-impl Drop for QuietInstallation {
-    fn drop(&mut self) {
-        for file in &self.files {
-            let _ = fs::remove_file(file);
-        }
-    }
+    line.done("installed");
+    Ok(())
 }

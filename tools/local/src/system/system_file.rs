@@ -1,20 +1,20 @@
-//! `system.json`: where everything is, while it runs.
+//! `system.json`: the addresses, accounts and folders of a system while it runs.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use serde::{Deserialize, Serialize};
 
-pub use crate::system::accounts::Login;
+use crate::host::{files, pid_file};
+use crate::system::accounts::Login;
 
-/// The file's name in the data folder.
+/// Its name in the data folder.
 pub(crate) const FILE: &str = "system.json";
 
-/// Addresses, accounts and folders of a running system. What belongs to a part that wasn't started is `None`.
+/// The addresses, accounts and folders of a running system. Values of a part that wasn't started are `None`.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default)]
 pub struct SystemFile {
@@ -26,40 +26,40 @@ pub struct SystemFile {
     pub mes_api: Option<String>,
     /// Base address of Elasticsearch.
     pub elasticsearch: Option<String>,
-    /// The broker, as its administrator.
+    /// The address of the broker, with its administrator's login.
     pub amqp: Option<String>,
-    /// The databases, each as its owner.
+    /// The addresses of the databases, each with its owner's login.
     pub databases: Option<Databases>,
-    /// PostgreSQL as its superuser, for who creates databases; its path is the database `postgres`.
+    /// The address of PostgreSQL's database `postgres`, with the superuser's login.
     pub postgres_admin: Option<String>,
-    /// The folder of all logs: records in `*-api*.log`, everything else in `*.txt`.
+    /// The folder of all logs: records in `*-api*.log`, other output in `*.txt`.
     pub logs: PathBuf,
-    /// Who can log in where.
+    /// The accounts of people.
     pub accounts: AccountList,
     /// A partner's API key for the MES.
     pub partner_key: Option<String>,
     /// The carrier's API key for the CRM.
     pub carrier_key: Option<String>,
-    /// The model store as the services' setting `MODEL_STORE_URL` names it.
+    /// The services' setting `MODEL_STORE_URL`.
     pub model_store: Option<String>,
-    /// The same as a folder.
+    /// The folder of the model store.
     pub model_store_folder: Option<PathBuf>,
-    /// The file that gets what Elasticsearch refuses from the shipper.
+    /// The file with the records that Elasticsearch refused.
     pub shipper_errors: Option<PathBuf>,
-    /// The environment that each service was started with: what a further replica needs, too.
+    /// The environment of each service. A further replica needs the same.
     pub environments: BTreeMap<String, BTreeMap<String, String>>,
     /// Each service's executable.
     pub binaries: BTreeMap<String, PathBuf>,
-    /// Per part a file that begins with its present process id; a part that is restarted gets another.
+    /// For each part a file that begins with its current process id. A restarted part has a new id.
     pub pid_files: BTreeMap<String, PathBuf>,
 }
 
-/// Both databases' addresses.
+/// The addresses of both databases.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Databases {
     /// The database that shop and CRM share.
     pub shop: String,
-    /// The MES's database.
+    /// The database of the MES.
     pub mes: String,
 }
 
@@ -79,16 +79,16 @@ pub struct AccountList {
     pub employee_without_role: Option<Login>,
     /// In Elasticsearch, with every right.
     pub administrator: Option<Login>,
-    /// In Elasticsearch, for ElastAlert: reads the logs and keeps its own notes.
+    /// In Elasticsearch, for ElastAlert: reads the logs and writes its own indices.
     pub elastalert: Option<Login>,
 }
 
 impl SystemFile {
-    /// Reads the file of the system that runs with this data folder.
+    /// Reads the file in this data folder.
     ///
     /// # Errors
     ///
-    /// No system runs there, or the file isn't readable.
+    /// No system runs with this folder, or the file isn't readable.
     pub fn read(data: &Path) -> Result<Self> {
         let path = data.join(FILE);
         let content = match fs::read_to_string(&path) {
@@ -100,12 +100,29 @@ impl SystemFile {
         serde_json::from_str(&content).with_context(|| format!("reading {}", path.display()))
     }
 
-    /// Writes the file for those who may read the data folder's secrets: this user.
+    /// Writes the file, which only this user can read. Values of parts that don't run are left out.
     pub(crate) fn write(&self, data: &Path) -> Result<()> {
-        // Parts that don't run aren't there, rather than null.
         let mut content = serde_json::to_value(self)?;
         remove_nulls(&mut content);
-        write_private(&data.join(FILE), &serde_json::to_string_pretty(&content)?)
+        files::write_private(&data.join(FILE), &serde_json::to_string_pretty(&content)?)
+    }
+
+    /// The current process id of a part.
+    pub(crate) fn pid(&self, part: &str) -> Result<i32> {
+        let path = self.pid_files.get(part).with_context(|| format!("the running system has no part {part}"))?;
+        Ok(pid_file::read(path).with_context(|| format!("{part} is not running"))?.0)
+    }
+
+    /// The databases, or an error if PostgreSQL wasn't started.
+    pub(crate) fn running_databases(&self) -> Result<&Databases> {
+        self.databases.as_ref().context("the running system has no PostgreSQL")
+    }
+
+    /// Elasticsearch's address and Support's account, or an error if Elasticsearch wasn't started.
+    pub(crate) fn running_elasticsearch(&self) -> Result<(&str, &Login)> {
+        let address = self.elasticsearch.as_deref().context("the running system has no Elasticsearch")?;
+        let support = self.accounts.support.as_ref().context("the running system has no account for Support")?;
+        Ok((address, support))
     }
 }
 
@@ -114,16 +131,4 @@ fn remove_nulls(value: &mut serde_json::Value) {
         map.retain(|_, value| !value.is_null());
         map.values_mut().for_each(remove_nulls);
     }
-}
-
-/// Replaces a file as a whole by one that only this user can read.
-pub(crate) fn write_private(path: &Path, content: &str) -> Result<()> {
-    let draft = path.with_extension("draft");
-    let _ = fs::remove_file(&draft);
-    let write = || {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-        writeln!(file, "{content}")?;
-        fs::rename(&draft, path)
-    };
-    write().with_context(|| format!("writing {}", path.display()))
 }

@@ -1,5 +1,4 @@
-//! Output that may have lost its reader: a closed pipe or terminal is no reason to break off, least of all while parts
-//! are being stopped.
+//! Output that ignores a closed pipe or terminal: the parts have to be stopped in any case.
 
 use std::fmt::Display;
 use std::io::Write as _;

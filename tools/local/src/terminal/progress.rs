@@ -1,4 +1,4 @@
-//! A line per part while the system starts: moving in a terminal, plain and final elsewhere.
+//! One line per part while the system starts: animated in a terminal, plain elsewhere.
 
 use std::fmt::Display;
 use std::io::IsTerminal as _;
@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::terminal::print;
 
-/// All lines together. Cloning gives another handle to the same lines.
+/// All lines. A clone shows the same lines.
 #[derive(Clone, Debug)]
 pub(crate) struct Progress {
     lines: MultiProgress,
@@ -20,7 +20,7 @@ impl Progress {
         Self { lines: MultiProgress::new(), terminal: std::io::stderr().is_terminal() }
     }
 
-    /// Begins a line for something that is about to happen.
+    /// Begins a line.
     pub(crate) fn line(&self, name: &str) -> Line {
         let bar = self.lines.add(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix:14} {wide_msg}") {
@@ -33,12 +33,12 @@ impl Progress {
         Line { bar, name: name.to_owned(), began: Instant::now(), terminal: self.terminal }
     }
 
-    /// Leaves the lines on the terminal as they are: from now on, others write there too.
+    /// Stops to draw the lines, because other output follows.
     pub(crate) fn close(&self) {
         self.lines.set_draw_target(ProgressDrawTarget::hidden());
     }
 
-    /// Says something above the lines.
+    /// Prints a message above the lines.
     pub(crate) fn say(&self, text: impl Display) {
         if self.terminal {
             self.lines.suspend(|| print::err(text));
@@ -58,12 +58,12 @@ pub(crate) struct Line {
 }
 
 impl Line {
-    /// What is going on at the moment.
+    /// Shows the current step.
     pub(crate) fn now(&self, what: impl Display) {
         self.bar.set_message(what.to_string());
     }
 
-    /// The end of it, with the time it took.
+    /// Ends the line with its duration.
     pub(crate) fn done(self, what: impl Display) {
         let text = format!("{what} ({:.1} s)", self.began.elapsed().as_secs_f64());
         if self.terminal {

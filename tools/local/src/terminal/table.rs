@@ -1,8 +1,8 @@
-//! Tables in the terminal, one line a row.
+//! Tables in the terminal, one line per row.
 
 use comfy_table::{LineStyle, Table, presets};
 
-/// An empty table with these headings.
+/// A table with these headings and no rows.
 pub(crate) fn with_header<const COLUMNS: usize>(headings: [&str; COLUMNS]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY.row_separator(LineStyle::none())).set_header(headings);

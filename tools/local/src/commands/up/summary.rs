@@ -1,28 +1,33 @@
-//! What is printed when everything is ready.
+//! The summary that `up` prints when everything is ready.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::time::Duration;
+
+use catalogue::Service;
 
 use crate::host::folders::workspace;
 use crate::parts::elasticsearch;
-use crate::parts::kind::{Kind, Site};
+use crate::parts::kind::Kind;
 use crate::system::accounts::Login;
 use crate::system::system_file::{FILE, SystemFile};
 use crate::terminal::print;
 
 /// Prints addresses, accounts, where the logs are, and what to try. Its first word is `ready`.
-pub(crate) fn ready(file: &SystemFile, site: &Site, kinds: &[Kind], took: Duration) {
+pub(super) fn print(file: &SystemFile, data: &Path, kinds: &[Kind], took: Duration) {
     let mut text = format!("\nready after {:.1} s\n\n", took.as_secs_f64());
     addresses(&mut text, file);
     accounts(&mut text, file);
-    let system_file = site.folders.data.join(FILE);
     section(
         &mut text,
         "Files",
-        &[("all of this, for programs", system_file.display().to_string()), ("logs", file.logs.display().to_string())],
+        &[
+            ("all of this, for programs", data.join(FILE).display().to_string()),
+            ("logs", file.logs.display().to_string()),
+        ],
     );
     if file.shop_api.is_some() && file.elasticsearch.is_some() {
-        text.push_str(&to_try(file, site));
+        text.push_str(&to_try(file, data));
     }
     if kinds.contains(&Kind::Elasticsearch) {
         let _ = writeln!(text, "Note: {}\n", elasticsearch::NO_RETENTION);
@@ -36,9 +41,9 @@ fn addresses(text: &mut String, file: &SystemFile) {
         |address: &Option<String>| address.as_ref().map(|address| format!("{address}   (for people: {address}/docs)"));
     let databases = file.databases.as_ref();
     let lines = [
-        ("shop-api", docs(&file.shop_api)),
-        ("crm-api", docs(&file.crm_api)),
-        ("mes-api", docs(&file.mes_api)),
+        (Service::ShopApi.name(), docs(&file.shop_api)),
+        (Service::CrmApi.name(), docs(&file.crm_api)),
+        (Service::MesApi.name(), docs(&file.mes_api)),
         ("Elasticsearch", file.elasticsearch.clone()),
         ("RabbitMQ", file.amqp.clone()),
         ("PostgreSQL, shop", databases.map(|databases| databases.shop.clone())),
@@ -76,9 +81,9 @@ fn section(text: &mut String, title: &str, lines: &[(&str, String)]) {
     text.push('\n');
 }
 
-fn to_try(file: &SystemFile, site: &Site) -> String {
-    let usual = site.folders.data == workspace().join("target/local");
-    let data = if usual { String::new() } else { format!(" --data {}", site.folders.data.display()) };
+fn to_try(file: &SystemFile, data: &Path) -> String {
+    let default = data == workspace().join("target/local");
+    let data = if default { String::new() } else { format!(" --data {}", data.display()) };
     let (shop, elasticsearch) = (file.shop_api.as_deref(), file.elasticsearch.as_deref());
     let support = file.accounts.support.as_ref().map(|login| format!("{}:{}", login.login, login.password));
     format!(
