@@ -8,12 +8,11 @@ use std::time::Duration;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::log_flags::LogFlags;
-use crate::commands::up::flags::UpFlags;
-use crate::commands::{backup, demo, doctor, errors, exec, incident, prepare, reconcile, stuck, trail, up};
-use crate::host::folders::workspace;
-use crate::host::orphans;
-use crate::host::stop::StopRequests;
+use crate::commands::{
+    backup, demo, doctor, errors, exec, incident, log_flags::LogFlags, prepare, reconcile, stuck, trail, up,
+    up::flags::UpFlags,
+};
+use crate::host::{folders::workspace, orphans, stop::StopRequests};
 use crate::terminal::print;
 
 /// The whole system on this machine, without containers: PostgreSQL, RabbitMQ, Elasticsearch, the log shipper and the

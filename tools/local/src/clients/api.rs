@@ -6,8 +6,7 @@ use anyhow::{Context as _, Result, bail};
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
-use crate::host::process::POLL;
-use crate::host::secret;
+use crate::host::{process::POLL, secret};
 use crate::system::accounts::Login;
 
 /// The limit for a response, and for a price, a message or a record to arrive. They take at most seconds, but more on a

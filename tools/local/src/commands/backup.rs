@@ -53,16 +53,8 @@ pub(crate) async fn restore(data: &Path, from: &Path) -> Result<()> {
     let copied = copy_new(&from.join(MODELS), &model_folder(&file)?)?;
     for (name, url) in databases {
         let mut restore = process::command(tool("pg_restore")?);
-        restore.args([
-            "--clean",
-            "--if-exists",
-            "--no-owner",
-            "--single-transaction",
-            "--exit-on-error",
-            "--dbname",
-            &url,
-        ]);
-        restore.arg(dump_of(from, name));
+        restore.args(["--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error"]);
+        restore.args(["--dbname", &url]).arg(dump_of(from, name));
         process::run(&mut restore, WITHIN).await.with_context(|| format!("restoring {name}"))?;
         // Customers and logs know the orders after the backup: their numbers must not be used again.
         let sequence = if name == "shop" { "order_number" } else { "partner_order_number" };

@@ -13,7 +13,7 @@ use crate::clients::api::{ApiClient, PATIENCE};
 use crate::clients::elasticsearch::{Elasticsearch, of_order};
 use crate::commands::trail;
 use crate::host::process::POLL;
-use crate::system::system_file::SystemFile;
+use crate::system::{accounts::Login, system_file::SystemFile};
 use crate::terminal::print;
 
 /// Runs the demonstration on the running system.
@@ -50,18 +50,16 @@ impl People {
     async fn log_in(file: &SystemFile) -> Result<Self> {
         const NONE: &str = "the running system has no services";
         let accounts = &file.accounts;
+        let log_in = async |address: &Option<String>, account: &Option<Login>| {
+            ApiClient::log_in(address.as_deref().context(NONE)?, account.as_ref().context(NONE)?).await
+        };
         let shop = file.shop_api.as_deref().context(NONE)?;
         let (customer, _) = ApiClient::new_customer(shop).await?;
         print::out("A new customer registers in the shop.");
         Ok(Self {
             customer,
-            seller: ApiClient::log_in(file.crm_api.as_deref().context(NONE)?, accounts.seller.as_ref().context(NONE)?)
-                .await?,
-            operator: ApiClient::log_in(
-                file.mes_api.as_deref().context(NONE)?,
-                accounts.operator.as_ref().context(NONE)?,
-            )
-            .await?,
+            seller: log_in(&file.crm_api, &accounts.seller).await?,
+            operator: log_in(&file.mes_api, &accounts.operator).await?,
         })
     }
 

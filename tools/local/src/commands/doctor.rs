@@ -5,14 +5,9 @@ use std::path::Path;
 use anyhow::{Result, bail};
 
 use crate::commands::up::ports::PortFlags;
-use crate::host::folders::Folders;
-use crate::host::os_user::OsUser;
-use crate::host::packages;
-use crate::host::ports::{self, Reserved};
-use crate::parts::needs::{self, Need};
-use crate::parts::{elasticsearch, shipper};
-use crate::terminal::print;
-use crate::terminal::table;
+use crate::host::{folders::Folders, os_user::OsUser, packages, ports, ports::Reserved};
+use crate::parts::{elasticsearch, needs, needs::Need, shipper};
+use crate::terminal::{print, table};
 
 /// The space for a system with its logs of some days.
 const DISK_MIB: u64 = 2048;

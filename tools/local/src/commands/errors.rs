@@ -8,8 +8,7 @@ use serde_json::{Value, json};
 
 use crate::clients::elasticsearch::short_time;
 use crate::commands::log_flags::LogFlags;
-use crate::terminal::print;
-use crate::terminal::table;
+use crate::terminal::{print, table};
 
 /// The limit of the table, above the number of classes.
 const CLASSES: usize = 100;

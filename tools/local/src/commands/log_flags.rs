@@ -9,8 +9,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::clients::elasticsearch::Elasticsearch;
-use crate::system::accounts::Login;
-use crate::system::system_file::SystemFile;
+use crate::system::{accounts::Login, system_file::SystemFile};
 
 /// The variable with the password for `--login`.
 const PASSWORD: &str = "ELASTICSEARCH_PASSWORD";

@@ -13,16 +13,9 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::host::folders::{Folders, workspace};
-use crate::host::os_user::OsUser;
-use crate::host::ports;
-use crate::host::process;
-use crate::host::secret;
-use crate::host::stop::StopRequests;
-use crate::host::supervisor::Supervisor;
-use crate::parts::needs::{self, Need};
-use crate::parts::postgres::Postgres;
-use crate::terminal::print;
-use crate::terminal::progress::Progress;
+use crate::host::{os_user::OsUser, ports, process, secret, stop::StopRequests, supervisor::Supervisor};
+use crate::parts::{needs, needs::Need, postgres::Postgres};
+use crate::terminal::{print, progress::Progress};
 
 /// One database, and the crates whose queries are checked against it.
 struct Database {

@@ -11,8 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::system::system_file::SystemFile;
-use crate::terminal::print;
-use crate::terminal::table;
+use crate::terminal::{print, table};
 
 /// The limit for a new record to be found.
 const PATIENCE: Duration = Duration::from_secs(20);

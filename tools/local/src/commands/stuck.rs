@@ -11,8 +11,7 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::clients::elasticsearch::{Elasticsearch, short_time, text};
 use crate::commands::log_flags::LogFlags;
-use crate::terminal::print;
-use crate::terminal::table;
+use crate::terminal::{print, table};
 
 /// The number of orders per search; Elasticsearch returns at most 65,536 groups.
 const CHUNK: usize = 5_000;

@@ -9,8 +9,7 @@ use serde_json::Value;
 
 use crate::clients::elasticsearch::{of_order, short_time, text};
 use crate::commands::log_flags::LogFlags;
-use crate::terminal::print;
-use crate::terminal::table;
+use crate::terminal::{print, table};
 
 const ERROR: u64 = 50;
 

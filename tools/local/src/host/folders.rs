@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::host::lock;
-use crate::host::os_user::OsUser;
+use crate::host::{lock, os_user::OsUser};
 
 /// A file of this name in a data folder prevents that the folder is removed when the system stops.
 pub(crate) const KEEP: &str = "keep";

@@ -9,8 +9,7 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpid};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::host::process::{self, POLL};
-use crate::host::process_table::{self, Entry};
+use crate::host::{process, process::POLL, process_table, process_table::Entry};
 
 /// The limit for a group of processes to end after its signal.
 const WITHIN: Duration = Duration::from_secs(10);

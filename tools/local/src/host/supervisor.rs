@@ -15,10 +15,7 @@ use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::host::folders::Folders;
-use crate::host::os_user::OsUser;
-use crate::host::process::{self, Child};
-use crate::host::{orphans, pid_file, process_table};
+use crate::host::{folders::Folders, orphans, os_user::OsUser, pid_file, process, process::Child, process_table};
 use crate::terminal::progress::Progress;
 
 /// A part that dies more often than this within [`RESTART_WINDOW`] is not restarted, and the system stops.

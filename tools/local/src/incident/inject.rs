@@ -15,8 +15,7 @@ use super::pause::Paused;
 use super::replica::Replica;
 use crate::clients::api::ApiClient;
 use crate::host::secret;
-use crate::system::accounts::Login;
-use crate::system::system_file::SystemFile;
+use crate::system::{accounts::Login, system_file::SystemFile};
 
 impl Incident {
     /// Makes it happen on this system. [`Ongoing::end`] undoes it; so does dropping the result, without waiting for the

@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::host::files::program;
-use crate::host::folders::Folders;
-use crate::host::process;
+use crate::host::{files::program, folders::Folders, process};
 use crate::parts::elasticsearch::{VERSION, distribution_folder};
 use crate::terminal::progress::Line;
 

@@ -12,8 +12,7 @@ use crate::host::folders::Folders;
 use crate::host::supervisor::{Part, Stage, environment};
 use crate::system::accounts::{Accounts, Login};
 
-/// This part's name.
-pub(crate) const NAME: &str = "elasticsearch";
+const NAME: &str = "elasticsearch";
 /// The version of all of Elastic's software here.
 pub(crate) const VERSION: &str = "9.5.3";
 

@@ -6,8 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::host::files::program;
-use crate::host::os_user::OsUser;
+use crate::host::{files::program, os_user::OsUser};
 
 /// The oldest major version that Elasticsearch supports.
 const MINIMUM: u32 = 21;

@@ -4,11 +4,8 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 
-use crate::host::files::program;
-use crate::host::folders::Folders;
-use crate::host::packages;
-use crate::parts::kind::Kind;
-use crate::parts::{elasticsearch, java, postgres, rabbitmq, shipper};
+use crate::host::{files::program, folders::Folders, packages};
+use crate::parts::{elasticsearch, java, kind::Kind, postgres, rabbitmq, shipper};
 use crate::terminal::progress::Progress;
 
 /// Something that has to be installed.

@@ -8,12 +8,10 @@ use anyhow::{Context as _, Result, bail};
 use nix::sys::signal::Signal;
 use tokio::process::Command;
 
-use crate::host::folders::Folders;
-use crate::host::process;
 use crate::host::supervisor::{Part, Stage};
+use crate::host::{folders::Folders, process};
 
-/// This part's name.
-pub(crate) const NAME: &str = "postgres";
+const NAME: &str = "postgres";
 /// The cluster's superuser.
 const SUPERUSER: &str = "postgres";
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);

@@ -8,12 +8,10 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::host::files::program;
-use crate::host::folders::Folders;
 use crate::host::supervisor::{Part, Stage, environment};
+use crate::host::{files::program, folders::Folders};
 
-/// This part's name.
-pub(crate) const NAME: &str = "rabbitmq";
+const NAME: &str = "rabbitmq";
 const PORT_MAPPER: &str = "epmd";
 
 /// Users, permissions and policies: the same for containers.

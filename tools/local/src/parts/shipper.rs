@@ -6,15 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use crate::host::files::program;
-use crate::host::folders::Folders;
-use crate::host::process;
 use crate::host::supervisor::{Part, Stage, environment};
+use crate::host::{files::program, folders::Folders, process};
 use crate::system::accounts::Login;
 use crate::terminal::progress::Progress;
 
-/// This part's name.
-pub(crate) const NAME: &str = "shipper";
+const NAME: &str = "shipper";
 
 /// The pause between two checks of the error file.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);

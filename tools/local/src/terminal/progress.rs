@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 use std::io::IsTerminal as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -30,7 +30,7 @@ impl Progress {
         if self.terminal {
             bar.enable_steady_tick(Duration::from_millis(120));
         }
-        Line { bar, name: name.to_owned(), began: Instant::now(), terminal: self.terminal }
+        Line { bar, terminal: self.terminal }
     }
 
     /// Stops to draw the lines, because other output follows.
@@ -52,8 +52,6 @@ impl Progress {
 #[derive(Debug)]
 pub(crate) struct Line {
     bar: ProgressBar,
-    name: String,
-    began: Instant,
     terminal: bool,
 }
 
@@ -65,14 +63,14 @@ impl Line {
 
     /// Ends the line with its duration.
     pub(crate) fn done(self, what: impl Display) {
-        let text = format!("{what} ({:.1} s)", self.began.elapsed().as_secs_f64());
+        let text = format!("{what} ({:.1} s)", self.bar.elapsed().as_secs_f64());
         if self.terminal {
             if let Ok(style) = ProgressStyle::with_template("✓ {prefix:14} {wide_msg}") {
                 self.bar.set_style(style);
             }
             self.bar.finish_with_message(text);
         } else {
-            print::err(format_args!("✓ {:14} {text}", self.name));
+            print::err(format_args!("✓ {:14} {text}", self.bar.prefix()));
         }
     }
 }

@@ -7,19 +7,11 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, anyhow};
 use tokio::sync::OnceCell;
 
-use crate::commands::up::flags::UpFlags;
-use crate::commands::up::start::Startup;
-use crate::commands::up::summary;
+use crate::commands::up::{flags::UpFlags, start::Startup, summary};
 use crate::host::folders::{Folders, KEEP};
-use crate::host::lock::Lock;
-use crate::host::orphans;
-use crate::host::os_user::OsUser;
-use crate::host::stop::StopRequests;
-use crate::host::supervisor::{self, Supervisor};
-use crate::parts::kind::Kind;
-use crate::parts::shipper;
-use crate::system::accounts::Accounts;
-use crate::system::system_file;
+use crate::host::{lock::Lock, orphans, os_user::OsUser, stop::StopRequests, supervisor, supervisor::Supervisor};
+use crate::parts::{kind::Kind, shipper};
+use crate::system::{accounts::Accounts, system_file};
 use crate::terminal::progress::Progress;
 
 /// Runs the system with its data in `data` until a request to stop.

@@ -5,16 +5,12 @@ use catalogue::Service;
 use tokio::sync::OnceCell;
 
 use crate::clients::elasticsearch::Elasticsearch;
-use crate::commands::up::flags::UpFlags;
-use crate::commands::up::ports::Ports;
-use crate::host::folders::Folders;
-use crate::host::ports::Reserved;
-use crate::host::supervisor::Supervisor;
-use crate::parts::kind::Kind;
-use crate::parts::needs::{self, Need};
-use crate::parts::postgres::Postgres;
-use crate::parts::services::{self, ServiceProgram};
-use crate::parts::{distribution, elasticsearch, java, rabbitmq, shipper};
+use crate::commands::up::{flags::UpFlags, ports::Ports};
+use crate::host::{folders::Folders, ports::Reserved, supervisor::Supervisor};
+use crate::parts::{
+    distribution, elasticsearch, java, kind::Kind, needs, needs::Need, postgres::Postgres, rabbitmq, services,
+    services::ServiceProgram, shipper,
+};
 use crate::system::accounts::Accounts;
 use crate::system::system_file::{AccountList, Databases, SystemFile};
 use crate::terminal::progress::Progress;

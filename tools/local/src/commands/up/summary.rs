@@ -7,8 +7,7 @@ use std::time::Duration;
 use catalogue::Service;
 
 use crate::host::folders::workspace;
-use crate::parts::elasticsearch;
-use crate::parts::kind::Kind;
+use crate::parts::{elasticsearch, kind::Kind};
 use crate::system::accounts::Login;
 use crate::system::system_file::{FILE, SystemFile};
 use crate::terminal::print;
@@ -18,14 +17,8 @@ pub(super) fn print(file: &SystemFile, data: &Path, kinds: &[Kind], took: Durati
     let mut text = format!("\nready after {:.1} s\n\n", took.as_secs_f64());
     addresses(&mut text, file);
     accounts(&mut text, file);
-    section(
-        &mut text,
-        "Files",
-        &[
-            ("all of this, for programs", data.join(FILE).display().to_string()),
-            ("logs", file.logs.display().to_string()),
-        ],
-    );
+    let paths = [("all of this, for programs", data.join(FILE)), ("logs", file.logs.clone())];
+    section(&mut text, "Files", paths.map(|(name, path)| (name, Some(path.display().to_string()))));
     if file.shop_api.is_some() && file.elasticsearch.is_some() {
         text.push_str(&to_try(file, data));
     }
@@ -49,8 +42,7 @@ fn addresses(text: &mut String, file: &SystemFile) {
         ("PostgreSQL, shop", databases.map(|databases| databases.shop.clone())),
         ("PostgreSQL, mes", databases.map(|databases| databases.mes.clone())),
     ];
-    let there: Vec<_> = lines.into_iter().filter_map(|(name, address)| Some((name, address?))).collect();
-    section(text, "Addresses", &there);
+    section(text, "Addresses", lines);
 }
 
 fn accounts(text: &mut String, file: &SystemFile) {
@@ -67,15 +59,15 @@ fn accounts(text: &mut String, file: &SystemFile) {
         ("partner's key (MES)", file.partner_key.clone()),
         ("carrier's key (CRM)", file.carrier_key.clone()),
     ];
-    let there: Vec<_> = lines.into_iter().filter_map(|(name, login)| Some((name, login?))).collect();
-    if !there.is_empty() {
-        section(text, "Accounts", &there);
+    if lines.iter().any(|(_, login)| login.is_some()) {
+        section(text, "Accounts", lines);
     }
 }
 
-fn section(text: &mut String, title: &str, lines: &[(&str, String)]) {
+/// The lines that have a value.
+fn section<const COUNT: usize>(text: &mut String, title: &str, lines: [(&str, Option<String>); COUNT]) {
     let _ = writeln!(text, "{title}");
-    for (name, value) in lines {
+    for (name, value) in lines.into_iter().filter_map(|(name, value)| Some((name, value?))) {
         let _ = writeln!(text, "  {name:26} {value}");
     }
     text.push('\n');
