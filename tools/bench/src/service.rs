@@ -37,7 +37,7 @@ impl Service {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = logs.join(format!("{service}-{}.log", address.port()));
         let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
-        let mut command = local::beside(program)?;
+        let mut command = local::replica_command(program)?;
         command.env_clear().envs(file.environments.get(service).context("the services run")?);
         command.envs(settings.iter().copied()).env("LISTEN_ADDR", address.to_string());
         command.stdin(Stdio::null()).stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);

@@ -53,7 +53,7 @@ impl Replica {
 
     pub(crate) fn start(&mut self) -> Result<()> {
         let open = |path: PathBuf| OpenOptions::new().create(true).append(true).open(path);
-        let mut command = local::beside(&self.program)?;
+        let mut command = local::replica_command(&self.program)?;
         command.env_clear().envs(&self.environment);
         command
             .stdin(Stdio::null())

@@ -1,41 +1,23 @@
 //! The whole system on this machine, without containers: the program `alexandrite`, which starts, shows and stops it,
 //! and for tests [`System`], which does so through that program.
+//!
+//! `cli` reads the command line and calls `commands`. These use `incident`, `parts` (how each server is set up),
+//! `clients`, `system` (what a data folder says about its system), `host` (this machine) and `terminal`, in this order:
+//! no module imports one that stands before it.
 
-mod accounts;
-mod backup;
-mod beside;
-mod caller;
 pub mod cli;
-mod demo;
-mod doctor;
-mod errors;
-mod exec;
-mod folders;
+mod clients;
+mod commands;
+mod host;
 pub mod incident;
-mod install;
-mod lock;
-mod logs;
-mod owner;
 mod parts;
-mod ports;
-mod prepare;
-mod print;
-mod process;
-mod progress;
-mod reconciliation;
-mod report;
-mod search;
-mod secret;
-mod stop;
-mod stuck;
-mod supervise;
 mod system;
-mod system_file;
-mod table;
-mod trail;
-mod up;
+mod terminal;
+mod test_system;
 
-pub use beside::beside;
-pub use parts::{Kind, postgres::programs as postgres_programs};
-pub use system::{Options, System};
-pub use system_file::{AccountList, Databases, Login, SystemFile};
+pub use parts::kind::Kind;
+pub use parts::postgres::programs as postgres_programs;
+pub use parts::services::replica_command;
+pub use system::accounts::Login;
+pub use system::system_file::{AccountList, Databases, SystemFile};
+pub use test_system::{Options, System};

@@ -1,5 +1,4 @@
-//! One more CRM beside the system's own, with deadlines of no time at all: what would take an order three quarters of an
-//! hour takes it a moment.
+//! A further CRM with deadlines of zero minutes, which reports an order at once and not after 45 minutes.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -7,16 +6,17 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
+use catalogue::Service;
 use nix::sys::signal::Signal;
 
-use crate::caller::PATIENCE;
-use crate::process::{Child, POLL};
-use crate::secret;
-use crate::system_file::SystemFile;
+use crate::clients::api::PATIENCE;
+use crate::host::process::{Child, POLL};
+use crate::host::secret;
+use crate::system::system_file::SystemFile;
 
-const SERVICE: &str = "crm-api";
+const SERVICE: &str = Service::CrmApi.name();
 
-/// Ends when this is dropped.
+/// The replica's process. It ends when this value is dropped.
 pub(super) struct Replica {
     child: Child,
     deadlines: PathBuf,
@@ -24,7 +24,7 @@ pub(super) struct Replica {
 }
 
 impl Replica {
-    /// Starts it; its log is shipped like every other.
+    /// Starts it. Its log is in the folder that the shipper follows.
     pub(super) fn start(system: &SystemFile, deadlines: &str) -> Result<Self> {
         let missing = "the running system has no CRM";
         let (binary, environment) =
@@ -45,8 +45,8 @@ impl Replica {
         Ok(Self { child, deadlines: file, log })
     }
 
-    /// Waits until it has reported this order.
-    pub(super) async fn reports(&mut self, order: &str) -> Result<()> {
+    /// Waits until it has reported this order as stuck.
+    pub(super) async fn wait_for_report(&mut self, order: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         let (event, order) = (r#""event.action":"order.stuck""#, format!(r#""order.id":"{order}""#));
         loop {
@@ -67,7 +67,7 @@ impl Replica {
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        // It was read at the start.
+        // The replica has read it at its start.
         let _ = fs::remove_file(&self.deadlines);
     }
 }

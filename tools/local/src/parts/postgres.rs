@@ -1,23 +1,17 @@
-//! PostgreSQL from Debian's packages: a cluster of its own, reached over TCP on this machine only.
+//! PostgreSQL from Debian's packages: a cluster of its own that can be reached over TCP from this machine only.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use futures::FutureExt as _;
 use nix::sys::signal::Signal;
 use tokio::process::Command;
 
-use crate::folders::Folders;
-use crate::owner::Owner;
-use crate::process;
-use crate::supervise::{Part, Stage};
+use crate::host::supervisor::{Part, Stage};
+use crate::host::{folders::Folders, process};
 
-/// This part's name.
-pub(crate) const NAME: &str = "postgres";
+const NAME: &str = "postgres";
 /// The cluster's superuser.
 const SUPERUSER: &str = "postgres";
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
@@ -26,11 +20,11 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
 #[derive(Clone, Debug)]
 pub(crate) struct Postgres {
     binaries: PathBuf,
+    folders: Folders,
     folder: PathBuf,
-    output: PathBuf,
     port: u16,
     password: String,
-    /// Data that nobody will want back after a power cut needn't wait for the disk.
+    /// Whether commits needn't wait for the disk, because the data is for a test.
     throw_away: bool,
 }
 
@@ -40,26 +34,27 @@ impl Postgres {
         let (binaries, _) = installed().context("PostgreSQL is not installed")?;
         Ok(Self {
             binaries,
+            folders: folders.clone(),
             folder: folders.of(NAME),
-            output: folders.output(NAME),
             port,
             password: password.to_owned(),
             throw_away,
         })
     }
 
-    /// Creates the cluster, unless it is there.
-    pub(crate) async fn set_up(&self, owner: &Owner) -> Result<()> {
-        owner.folder(&self.folder)?;
+    /// Creates the cluster, unless it exists.
+    pub(crate) async fn set_up(&self) -> Result<()> {
+        let user = &self.folders.user;
+        user.create_folder(&self.folder)?;
         if self.cluster().join("PG_VERSION").exists() {
-            return self.same_version();
+            return self.check_version();
         }
-        // An attempt that was cut off leaves half a cluster, without the version file.
+        // An interrupted attempt leaves an incomplete cluster, without the version file.
         if self.cluster().exists() {
-            fs::remove_dir_all(self.cluster()).context("removing half a cluster")?;
+            fs::remove_dir_all(self.cluster()).context("removing an incomplete cluster")?;
         }
         let password_file = self.folder.join("password");
-        owner.file(&password_file, &self.password)?;
+        user.write_file(&password_file, &self.password)?;
         let draft = self.folder.join("draft");
         let _ = fs::remove_dir_all(&draft);
         let mut initdb = process::command(self.binaries.join("initdb"));
@@ -69,11 +64,11 @@ impl Postgres {
         if self.throw_away {
             initdb.arg("--no-sync");
         }
-        owner.runs(&mut initdb);
+        user.run_as(&mut initdb);
         let created = process::run(&mut initdb, COMMAND_TIMEOUT).await;
         fs::remove_file(&password_file)?;
         created?;
-        fs::rename(&draft, self.cluster()).context("putting the new cluster in its place")
+        fs::rename(&draft, self.cluster()).context("moving the new cluster")
     }
 
     fn cluster(&self) -> PathBuf {
@@ -81,7 +76,7 @@ impl Postgres {
     }
 
     /// A cluster belongs to one major version.
-    fn same_version(&self) -> Result<()> {
+    fn check_version(&self) -> Result<()> {
         let of_data = fs::read_to_string(self.cluster().join("PG_VERSION"))?;
         let of_program = installed().map(|(_, version)| version).unwrap_or_default();
         if of_data.trim() == of_program {
@@ -90,51 +85,42 @@ impl Postgres {
         bail!("the data is of PostgreSQL {}, installed is {of_program}: start over with --fresh", of_data.trim())
     }
 
-    /// How to run it.
     pub(crate) fn part(&self) -> Part {
         let mut settings = vec![
             format!("port={}", self.port),
             "listen_addresses=127.0.0.1".to_owned(),
-            // The details of a violated constraint would quote logins.
+            // The details of a violated constraint contain logins.
             "log_error_verbosity=terse".to_owned(),
             "unix_socket_directories=".to_owned(),
-            // Every service, its replicas and the tests have pools of their own.
+            // Each service, its replicas and the tests have their own pools.
             "max_connections=300".to_owned(),
         ];
         if self.throw_away {
-            // What is committed is with the operating system, and outlives a PostgreSQL that is killed. With
-            // `synchronous_commit=off` it wouldn't: commits of the last moment would be gone.
+            // The operating system has the commits, so that they survive a PostgreSQL that is killed. With
+            // `synchronous_commit=off` the last ones would be lost.
             settings.extend(["fsync=off", "full_page_writes=off"].map(str::to_owned));
         }
         let mut arguments = vec!["-D".into(), self.cluster().into_os_string()];
         arguments.extend(settings.into_iter().flat_map(|setting| ["-c".into(), setting.into()]));
         let this = self.clone();
+        let ready = move || {
+            let this = this.clone();
+            async move { this.query("postgres", "SELECT 1").await.map(drop) }
+        };
         Part {
-            name: NAME,
-            stage: Stage::Store,
-            program: self.binaries.join("postgres"),
             arguments,
-            environment: BTreeMap::new(),
-            folder: self.folder.clone(),
-            output: self.output.clone(),
-            errors: self.output.clone(),
-            ready: Arc::new(move || {
-                let this = this.clone();
-                async move { this.query("postgres", "SELECT 1").await.map(drop) }.boxed()
-            }),
-            ready_within: Duration::from_secs(60),
             // Ends sessions instead of waiting for them ("fast shutdown").
             stop_signal: Signal::SIGINT,
-            stop_within: Duration::from_secs(30),
+            ..Part::new((NAME, Stage::Store), self.binaries.join("postgres"), &self.folders, ready)
         }
     }
 
-    /// The address of a database for its superuser.
+    /// The address of a database for the superuser.
     pub(crate) fn superuser_url(&self, database: &str) -> String {
         self.url(SUPERUSER, &self.password, database)
     }
 
-    /// The address of a database for any user.
+    /// The address of a database for a user.
     pub(crate) fn url(&self, user: &str, password: &str, database: &str) -> String {
         format!("postgres://{user}:{password}@127.0.0.1:{}/{database}", self.port)
     }
@@ -155,14 +141,14 @@ impl Postgres {
         Ok(())
     }
 
-    /// Creates a user who can log in, or gives an existing one this password.
+    /// Creates a user with this password, or sets the password of an existing one.
     pub(crate) async fn create_user(&self, name: &str, password: &str) -> Result<()> {
         let there = self.query("postgres", &format!("SELECT 1 FROM pg_roles WHERE rolname = '{name}'")).await?;
         let verb = if there.trim().is_empty() { "CREATE" } else { "ALTER" };
         self.query("postgres", &format!("{verb} ROLE {name} LOGIN PASSWORD '{password}'")).await.map(drop)
     }
 
-    /// Runs a file of SQL as one transaction, or without one where the file begins by saying so.
+    /// Runs a file of SQL as one transaction, or without one if the file begins with `-- no-transaction`.
     pub(crate) async fn apply(&self, database: &str, file: &Path) -> Result<()> {
         let mut psql = self.psql(database);
         if !fs::read_to_string(file)?.starts_with("-- no-transaction") {
@@ -183,7 +169,7 @@ impl Postgres {
     }
 }
 
-/// The folder of the newest PostgreSQL's programs on this machine, such as `psql` and `pgbench`.
+/// The folder of the newest PostgreSQL's programs, such as `psql` and `pgbench`.
 #[must_use]
 pub fn programs() -> Option<PathBuf> {
     installed().map(|(folder, _)| folder)
@@ -201,10 +187,10 @@ pub(crate) fn installed() -> Option<(PathBuf, String)> {
     }
     let path = std::env::var_os("PATH")?;
     let folder = std::env::split_paths(&path).find(|folder| is_complete(folder))?;
-    let said = std::process::Command::new(folder.join("postgres")).arg("--version").output().ok()?;
+    let output = std::process::Command::new(folder.join("postgres")).arg("--version").output().ok()?;
     // "postgres (PostgreSQL) 17.2"
-    let said = String::from_utf8(said.stdout).ok()?;
-    let version = said.split_whitespace().nth(2)?.split('.').next()?.to_owned();
+    let output = String::from_utf8(output.stdout).ok()?;
+    let version = output.split_whitespace().nth(2)?.split('.').next()?.to_owned();
     Some((folder, version))
 }
 

@@ -1,21 +1,17 @@
-//! RabbitMQ from Debian's packages, with an Erlang port mapper of its own, both reachable from this machine only.
+//! RabbitMQ from Debian's packages, with an Erlang port mapper of its own. Both can be reached from this machine only.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use futures::FutureExt as _;
-use nix::sys::signal::Signal;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 
-use crate::parts::{Site, connect, program};
-use crate::supervise::{Part, Stage};
+use crate::host::supervisor::{Part, Stage, environment};
+use crate::host::{files::program, folders::Folders};
 
-/// This part's name.
-pub(crate) const NAME: &str = "rabbitmq";
+const NAME: &str = "rabbitmq";
 const PORT_MAPPER: &str = "epmd";
 
 /// Users, permissions and policies: the same for containers.
@@ -24,17 +20,7 @@ const DEFINITIONS: &str = include_str!("../../../../deploy/rabbitmq/definitions.
 /// The node's name is a part of its data's. The host's name isn't, so that the data survives a new one.
 const NODE: &str = "alexandrite@localhost";
 
-/// One broker.
-#[derive(Clone, Debug)]
-pub(crate) struct Rabbitmq {
-    server: PathBuf,
-    port_mapper: PathBuf,
-    folder: PathBuf,
-    logs: PathBuf,
-    ports: Ports,
-}
-
-/// Where the broker listens.
+/// The broker's ports.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ports {
     pub(crate) amqp: u16,
@@ -43,111 +29,86 @@ pub(crate) struct Ports {
     pub(crate) port_mapper: u16,
 }
 
-impl Rabbitmq {
-    pub(crate) fn new(site: &Site, ports: Ports) -> Result<Self> {
-        Ok(Self {
-            server: installed().context("RabbitMQ is not installed")?.0,
-            port_mapper: program(PORT_MAPPER).context("Erlang's port mapper is not installed")?,
-            folder: site.folders.of(NAME),
-            logs: site.folders.logs(),
-            ports,
-        })
+/// Writes the configuration and returns how to run the port mapper and the broker, in this order.
+pub(crate) fn set_up(folders: &Folders, ports: Ports) -> Result<[Part; 2]> {
+    let (folder, user) = (folders.of(NAME), &folders.user);
+    for folder in [&folder, &folder.join("data"), &folder.join("logs")] {
+        user.create_folder(folder)?;
     }
-
-    /// Writes the configuration.
-    pub(crate) fn set_up(&self, site: &Site) -> Result<()> {
-        for folder in [&self.folder, &self.folder.join("data"), &self.folder.join("logs")] {
-            site.owner.folder(folder)?;
-        }
-        let definitions = self.folder.join("definitions.json");
-        let configuration = format!(
-            "listeners.tcp.local = 127.0.0.1:{}\n\
-             load_definitions = {}\n\
-             log.file = false\n\
-             log.console = true\n\
-             vm_memory_high_watermark.absolute = 512MB\n\
-             disk_free_limit.absolute = 50MB\n\
-             raft.wal_max_size_bytes = 33554432\n",
-            self.ports.amqp,
-            definitions.display(),
-        );
-        site.owner.file(&definitions, DEFINITIONS)?;
-        site.owner.file(&self.folder.join("rabbitmq.conf"), configuration)?;
-        site.owner.file(&self.folder.join("enabled_plugins"), "[].\n")?;
-        site.owner.file(&self.folder.join("environment"), "")
-    }
-
-    /// How to run the port mapper, which has to run before the broker.
-    pub(crate) fn port_mapper(&self) -> Part {
-        let port = self.ports.port_mapper;
-        let output = self.logs.join(format!("{PORT_MAPPER}.txt"));
-        Part {
-            name: PORT_MAPPER,
-            stage: Stage::Foundation,
-            program: self.port_mapper.clone(),
-            arguments: vec!["-port".into(), port.to_string().into(), "-address".into(), "127.0.0.1".into()],
-            environment: BTreeMap::new(),
-            folder: self.folder.clone(),
-            output: output.clone(),
-            errors: output,
-            ready: Arc::new(move || async move { connect(port).await.map(drop) }.boxed()),
-            ready_within: Duration::from_secs(10),
-            stop_signal: Signal::SIGTERM,
-            stop_within: Duration::from_secs(5),
-        }
-    }
-
-    /// How to run the broker.
-    pub(crate) fn part(&self) -> Part {
-        let port = self.ports.amqp;
-        let output = self.logs.join(format!("{NAME}.txt"));
-        Part {
-            name: NAME,
-            stage: Stage::Store,
-            program: self.server.clone(),
-            arguments: Vec::new(),
-            environment: self.environment(),
-            folder: self.folder.clone(),
-            output: output.clone(),
-            errors: output,
-            ready: Arc::new(move || speaks_amqp(port).boxed()),
-            ready_within: Duration::from_secs(120),
-            stop_signal: Signal::SIGTERM,
-            stop_within: Duration::from_secs(30),
-        }
-    }
-
-    fn environment(&self) -> BTreeMap<String, String> {
-        let path = |name: &str| self.folder.join(name).to_string_lossy().into_owned();
-        let variables = [
-            ("HOME", path("")),
-            ("RABBITMQ_NODENAME", NODE.to_owned()),
-            ("RABBITMQ_CONF_ENV_FILE", path("environment")),
-            ("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf")),
-            ("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins")),
-            ("RABBITMQ_MNESIA_BASE", path("data")),
-            ("RABBITMQ_LOG_BASE", path("logs")),
-            ("RABBITMQ_LOGS", "-".to_owned()),
-            ("RABBITMQ_DIST_PORT", self.ports.distribution.to_string()),
-            ("ERL_EPMD_PORT", self.ports.port_mapper.to_string()),
-            ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
-            // Makes the start script become the broker instead of its parent: what is signalled is what runs.
-            ("RABBITMQ_ALLOW_INPUT", "true".to_owned()),
-            (
-                "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
-                "-noinput -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}".to_owned(),
-            ),
-        ];
-        variables.map(|(name, value)| (name.to_owned(), value)).into()
-    }
-
-    /// The address for a user of the definitions, whose passwords are public: they are for this machine only.
-    pub(crate) fn url(&self, user: &str) -> String {
-        format!("amqp://{user}:{user}-local-only@127.0.0.1:{}/%2f", self.ports.amqp)
-    }
+    let definitions = folder.join("definitions.json");
+    let configuration = format!(
+        "listeners.tcp.local = 127.0.0.1:{}\n\
+         load_definitions = {}\n\
+         log.file = false\n\
+         log.console = true\n\
+         vm_memory_high_watermark.absolute = 512MB\n\
+         disk_free_limit.absolute = 50MB\n\
+         raft.wal_max_size_bytes = 33554432\n",
+        ports.amqp,
+        definitions.display(),
+    );
+    user.write_file(&definitions, DEFINITIONS)?;
+    user.write_file(&folder.join("rabbitmq.conf"), configuration)?;
+    user.write_file(&folder.join("enabled_plugins"), "[].\n")?;
+    user.write_file(&folder.join("environment"), "")?;
+    Ok([port_mapper(folders, ports)?, broker(folders, ports)?])
 }
 
-/// Whether a broker greets on this port: it does so once it has booted and loaded the definitions.
+fn port_mapper(folders: &Folders, Ports { port_mapper: port, .. }: Ports) -> Result<Part> {
+    let program = program(PORT_MAPPER).context("Erlang's port mapper is not installed")?;
+    Ok(Part {
+        arguments: vec!["-port".into(), port.to_string().into(), "-address".into(), "127.0.0.1".into()],
+        folder: folders.of(NAME),
+        ready_within: Duration::from_secs(10),
+        stop_within: Duration::from_secs(5),
+        ..Part::new(
+            (PORT_MAPPER, Stage::Foundation),
+            program,
+            folders,
+            move || async move { connect(port).await.map(drop) },
+        )
+    })
+}
+
+fn broker(folders: &Folders, ports: Ports) -> Result<Part> {
+    let server = installed().context("RabbitMQ is not installed")?.0;
+    let path = |name: &str| folders.of(NAME).join(name).to_string_lossy().into_owned();
+    let environment = environment([
+        ("HOME", path("")),
+        ("RABBITMQ_NODENAME", NODE.to_owned()),
+        ("RABBITMQ_CONF_ENV_FILE", path("environment")),
+        ("RABBITMQ_CONFIG_FILE", path("rabbitmq.conf")),
+        ("RABBITMQ_ENABLED_PLUGINS_FILE", path("enabled_plugins")),
+        ("RABBITMQ_MNESIA_BASE", path("data")),
+        ("RABBITMQ_LOG_BASE", path("logs")),
+        ("RABBITMQ_LOGS", "-".to_owned()),
+        ("RABBITMQ_DIST_PORT", ports.distribution.to_string()),
+        ("ERL_EPMD_PORT", ports.port_mapper.to_string()),
+        ("ERL_EPMD_ADDRESS", "127.0.0.1".to_owned()),
+        // Makes the start script become the broker instead of its parent, so that the broker gets the signals.
+        ("RABBITMQ_ALLOW_INPUT", "true".to_owned()),
+        (
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS",
+            "-noinput -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}".to_owned(),
+        ),
+    ]);
+    Ok(Part {
+        environment,
+        ready_within: Duration::from_secs(120),
+        ..Part::new((NAME, Stage::Store), server, folders, move || speaks_amqp(ports.amqp))
+    })
+}
+
+/// The address for a user of the definitions. Their passwords are public: they are for this machine only.
+pub(crate) fn url(port: u16, user: &str) -> String {
+    format!("amqp://{user}:{user}-local-only@127.0.0.1:{port}/%2f")
+}
+
+async fn connect(port: u16) -> Result<TcpStream> {
+    TcpStream::connect(("127.0.0.1", port)).await.with_context(|| format!("nothing listens on port {port}"))
+}
+
+/// Checks that a broker greets on this port, as it does after it has started and loaded the definitions.
 async fn speaks_amqp(port: u16) -> Result<()> {
     const HEADER: &[u8; 8] = b"AMQP\x00\x00\x09\x01";
     const METHOD_FRAME: u8 = 1;
@@ -160,7 +121,7 @@ async fn speaks_amqp(port: u16) -> Result<()> {
 
 /// The start script and the version of the newest RabbitMQ on this machine.
 ///
-/// The script itself and not Debian's wrapper around it, which insists on the user `rabbitmq`.
+/// Not Debian's wrapper around the script, which insists on the user `rabbitmq`.
 pub(crate) fn installed() -> Option<(PathBuf, String)> {
     let items = fs::read_dir("/usr/lib/rabbitmq/lib").into_iter().flatten().flatten();
     let versions = items.filter_map(|item| {

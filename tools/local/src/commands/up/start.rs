@@ -1,0 +1,240 @@
+//! The start of the parts, each as soon as the parts that it needs are ready.
+
+use anyhow::Result;
+use catalogue::Service;
+use tokio::sync::OnceCell;
+
+use crate::clients::elasticsearch::Elasticsearch;
+use crate::commands::up::{flags::UpFlags, ports::Ports};
+use crate::host::{folders::Folders, ports::Reserved, supervisor::Supervisor};
+use crate::parts::{
+    distribution, elasticsearch, java, kind::Kind, needs, needs::Need, postgres::Postgres, rabbitmq, services,
+    services::ServiceProgram, shipper,
+};
+use crate::system::accounts::Accounts;
+use crate::system::system_file::{AccountList, Databases, SystemFile};
+use crate::terminal::progress::Progress;
+
+/// The databases' owners with their passwords. The databases can be reached from this machine only.
+const SHOP_OWNER: (&str, &str) = ("shop", "shop-local-only");
+const MES_OWNER: (&str, &str) = ("mes", "mes-local-only");
+
+/// Everything that the start of the parts needs.
+pub(super) struct Startup<'system> {
+    pub(super) flags: &'system UpFlags,
+    pub(super) kinds: &'system [Kind],
+    pub(super) folders: &'system Folders,
+    pub(super) accounts: Accounts,
+    pub(super) progress: &'system Progress,
+    pub(super) supervisor: &'system Supervisor,
+    /// Set when all needed packages are installed.
+    pub(super) packages: OnceCell<()>,
+}
+
+/// The running services and the keys for them.
+struct Services {
+    programs: [ServiceProgram; 3],
+    carrier_key: String,
+    partner_key: String,
+}
+
+impl Startup<'_> {
+    /// Starts all parts and returns the description of the running system.
+    pub(super) async fn start(&self) -> Result<SystemFile> {
+        let ports = Ports::reserve(&self.flags.ports, self.kinds, self.progress)?;
+        let stores_and_services = async {
+            let (postgres, amqp_port, ()) =
+                tokio::try_join!(self.postgres(ports.postgres), self.rabbitmq(ports.rabbitmq), self.build())?;
+            let databases = postgres.as_ref().map(databases);
+            let services = match (&databases, amqp_port, ports.services) {
+                (Some(databases), Some(amqp_port), Some(ports)) => {
+                    Some(self.services(databases, amqp_port, ports).await?)
+                }
+                _ => None,
+            };
+            anyhow::Ok((postgres, databases, amqp_port, services))
+        };
+        let logs = async {
+            let port = self.elasticsearch(ports.elasticsearch).await?;
+            if let Some(port) = port {
+                self.shipper(port).await?;
+            }
+            anyhow::Ok(port)
+        };
+        let ((postgres, databases, amqp_port, services), elasticsearch_port) =
+            tokio::try_join!(stores_and_services, logs)?;
+        let mut file = SystemFile {
+            logs: self.folders.logs(),
+            pid_files: self.supervisor.pid_files(),
+            amqp: amqp_port.map(|port| rabbitmq::url(port, "alexandrite")),
+            databases,
+            postgres_admin: postgres.map(|postgres| postgres.superuser_url("postgres")),
+            elasticsearch: elasticsearch_port.map(elasticsearch::address),
+            shipper_errors: self.runs(Kind::Shipper).then(|| shipper::errors(self.folders)),
+            model_store: Some(services::model_store(self.folders)),
+            model_store_folder: Some(self.folders.models()),
+            ..SystemFile::default()
+        };
+        let accounts = &self.accounts;
+        if file.elasticsearch.is_some() {
+            file.accounts = AccountList {
+                support: Some(accounts.support.clone()),
+                employee_without_role: Some(accounts.employee_without_role.clone()),
+                administrator: Some(accounts.administrator.clone()),
+                elastalert: Some(accounts.elastalert.clone()),
+                ..AccountList::default()
+            };
+        }
+        if let Some(Services { programs, carrier_key, partner_key }) = services {
+            let [shop, crm, mes] = programs.each_ref().map(|program| Some(program.address.clone()));
+            (file.shop_api, file.crm_api, file.mes_api) = (shop, crm, mes);
+            file.carrier_key = Some(carrier_key);
+            file.partner_key = Some(partner_key);
+            file.accounts.seller = Some(accounts.seller.clone());
+            file.accounts.operator = Some(accounts.operator.clone());
+            file.accounts.second_operator = Some(accounts.second_operator.clone());
+            for ServiceProgram { service, program, environment, .. } in programs {
+                file.environments.insert(service.name().to_owned(), environment);
+                file.binaries.insert(service.name().to_owned(), program);
+            }
+        }
+        Ok(file)
+    }
+
+    fn runs(&self, kind: Kind) -> bool {
+        self.kinds.contains(&kind)
+    }
+
+    /// Installs what is missing, once for all parts.
+    async fn packages(&self) -> Result<()> {
+        let needs = Need::of(self.kinds, self.folders);
+        self.packages.get_or_try_init(|| needs::ensure(&needs, self.progress)).await.copied()
+    }
+
+    async fn postgres(&self, port: Option<[Reserved; 1]>) -> Result<Option<Postgres>> {
+        let Some([port]) = port else { return Ok(None) };
+        self.packages().await?;
+        let line = self.progress.line("postgres");
+        line.now("creating the cluster");
+        let password = &self.accounts.postgres.password;
+        let postgres = Postgres::new(self.folders, port.number(), password, self.flags.throw_away)?;
+        postgres.set_up().await?;
+        line.now("starting");
+        let number = port.release();
+        self.supervisor.start(postgres.part()).await?;
+        line.now("creating the databases");
+        for (name, password) in [SHOP_OWNER, MES_OWNER] {
+            postgres.create_user(name, password).await?;
+            postgres.create_database(name, name).await?;
+        }
+        line.done(format!("on port {number}"));
+        Ok(Some(postgres))
+    }
+
+    /// Returns the broker's port.
+    async fn rabbitmq(&self, ports: Option<[Reserved; 3]>) -> Result<Option<u16>> {
+        let Some([amqp, distribution, port_mapper]) = ports else { return Ok(None) };
+        self.packages().await?;
+        let line = self.progress.line("rabbitmq");
+        line.now("starting");
+        let numbers = rabbitmq::Ports {
+            amqp: amqp.number(),
+            distribution: distribution.number(),
+            port_mapper: port_mapper.number(),
+        };
+        let [port_mapper_part, broker] = rabbitmq::set_up(self.folders, numbers)?;
+        port_mapper.release();
+        self.supervisor.start(port_mapper_part).await?;
+        distribution.release();
+        amqp.release();
+        self.supervisor.start(broker).await?;
+        line.done(format!("on port {}", numbers.amqp));
+        Ok(Some(numbers.amqp))
+    }
+
+    /// Returns the port of Elasticsearch's REST interface.
+    async fn elasticsearch(&self, ports: Option<[Reserved; 2]>) -> Result<Option<u16>> {
+        let Some(ports) = ports else { return Ok(None) };
+        self.packages().await?;
+        let line = self.progress.line("elasticsearch");
+        let java_home = java::home(&self.folders.user)?;
+        distribution::download(self.folders, &java_home, &line).await?;
+        line.now("starting");
+        let numbers = ports.each_ref().map(Reserved::number);
+        let part = elasticsearch::set_up(self.folders, java_home, numbers, &self.accounts).await?;
+        drop(ports);
+        self.supervisor.start(part).await?;
+        line.now("loading the templates");
+        let address = elasticsearch::address(numbers[0]);
+        elasticsearch::load_templates(&Elasticsearch::new(&address, &self.accounts.administrator)).await?;
+        line.done(format!("on port {}", numbers[0]));
+        Ok(Some(numbers[0]))
+    }
+
+    async fn shipper(&self, elasticsearch_port: u16) -> Result<()> {
+        if !self.runs(Kind::Shipper) {
+            return Ok(());
+        }
+        let line = self.progress.line("shipper");
+        line.now("starting");
+        let part = shipper::set_up(self.folders, elasticsearch_port, &self.accounts.shipper).await?;
+        self.supervisor.start(part).await?;
+        line.done("follows the services' logs");
+        Ok(())
+    }
+
+    async fn build(&self) -> Result<()> {
+        if !self.runs(Kind::Services) {
+            return Ok(());
+        }
+        let line = self.progress.line("build");
+        line.now("cargo build");
+        services::build(self.folders, &line).await?;
+        line.done("services built");
+        Ok(())
+    }
+
+    async fn services(&self, databases: &Databases, amqp_port: u16, ports: [Reserved; 3]) -> Result<Services> {
+        let [shop_port, crm_port, mes_port] = ports;
+        let program = |service, port: &Reserved, database: &str, amqp_user: Option<&str>| {
+            let mut settings = vec![("DATABASE_URL", database.to_owned())];
+            settings.extend(amqp_user.map(|user| ("AMQP_URL", rabbitmq::url(amqp_port, user))));
+            ServiceProgram::new(self.folders, service, port.number(), &settings, &self.flags.set)
+        };
+        let shop = program(Service::ShopApi, &shop_port, &databases.shop, None);
+        let crm = program(Service::CrmApi, &crm_port, &databases.shop, Some("crm"));
+        let mes = program(Service::MesApi, &mes_port, &databases.mes, Some("mes"));
+
+        let line = self.progress.line("accounts");
+        line.now("bringing the tables up to date");
+        tokio::try_join!(crm.migrate(), mes.migrate())?;
+        line.now("making accounts");
+        let mut accounts = self.accounts.clone();
+        crm.add_account("seller", &accounts.seller).await?;
+        mes.add_account("operator", &accounts.operator).await?;
+        mes.add_account("operator", &accounts.second_operator).await?;
+        let carrier_key = crm.add_key("carrier", &mut accounts).await?;
+        let partner_key = mes.add_key("partner", &mut accounts).await?;
+        line.done("a seller, two operators, a partner, the carrier");
+
+        tokio::try_join!(self.service(&shop, shop_port), self.service(&crm, crm_port), self.service(&mes, mes_port))?;
+        Ok(Services { programs: [shop, crm, mes], carrier_key, partner_key })
+    }
+
+    async fn service(&self, program: &ServiceProgram, port: Reserved) -> Result<()> {
+        let line = self.progress.line(program.service.name());
+        line.now("starting");
+        let number = port.release();
+        self.supervisor.start(program.part()).await?;
+        line.done(format!("on port {number}"));
+        Ok(())
+    }
+}
+
+/// The databases' addresses for their owners.
+fn databases(postgres: &Postgres) -> Databases {
+    Databases {
+        shop: postgres.url(SHOP_OWNER.0, SHOP_OWNER.1, "shop"),
+        mes: postgres.url(MES_OWNER.0, MES_OWNER.1, "mes"),
+    }
+}

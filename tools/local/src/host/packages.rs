@@ -1,0 +1,68 @@
+//! Installation of Debian's packages.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+use nix::unistd::Uid;
+
+use crate::host::{files, process};
+
+/// Whether this process may install packages on this machine.
+pub(crate) fn may_install() -> bool {
+    Uid::effective().is_root() && files::program("apt-get").is_some()
+}
+
+/// The shell command that installs these packages.
+pub(crate) fn command_for(packages: &[&str]) -> String {
+    format!("apt-get update && apt-get install --yes --no-install-recommends {}", packages.join(" "))
+}
+
+/// Installs these packages. Their system services don't start.
+pub(crate) async fn install(packages: &[&str]) -> Result<()> {
+    let _quiet = QuietInstallation::begin()?;
+    let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
+    for (arguments, minutes) in [(&["update"][..], 10), (&install, 30)] {
+        let mut apt = process::command("apt-get");
+        apt.args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+        process::run(&mut apt, Duration::from_secs(60 * minutes)).await?;
+    }
+    Ok(())
+}
+
+/// Keeps packages from starting system services and creating a database cluster, until the value is dropped.
+struct QuietInstallation {
+    files: Vec<PathBuf>,
+}
+
+impl QuietInstallation {
+    fn begin() -> Result<Self> {
+        const POLICY: (&str, &str) = ("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n");
+        const CLUSTER: (&str, &str) =
+            ("/etc/postgresql-common/createcluster.d/alexandrite.conf", "create_main_cluster = false\n");
+        let mut quiet = Self { files: Vec::new() };
+        for (path, content) in [POLICY, CLUSTER] {
+            let path = Path::new(path);
+            if let Some(folder) = path.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            // A file that exists is the administrator's decision.
+            if let Ok(mut file) = OpenOptions::new().write(true).create_new(true).mode(0o755).open(path) {
+                file.write_all(content.as_bytes())?;
+                quiet.files.push(path.to_owned());
+            }
+        }
+        Ok(quiet)
+    }
+}
+
+impl Drop for QuietInstallation {
+    fn drop(&mut self) {
+        for file in &self.files {
+            let _ = fs::remove_file(file);
+        }
+    }
+}
