@@ -5,7 +5,7 @@ use e2e::Client;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 
-use crate::{load, stage::Stage};
+use crate::{load, testbed::Stage};
 
 /// A customer who is logged in.
 pub(crate) struct Customer {

@@ -5,17 +5,17 @@
 //! is what both are measured with.
 
 mod customer;
-mod filled;
+mod dataset;
 mod growth;
+mod instance;
 mod load;
+mod order_template;
+mod otlp_receiver;
 mod pgbench;
 mod process;
 mod rows;
-mod service;
-mod sink;
-mod stage;
-mod submitted;
 mod table;
+mod testbed;
 
 use std::{path::PathBuf, process::ExitCode};
 

@@ -2,13 +2,13 @@
 //! acknowledged, lost, duplicated, stuck, recovered and unexpected.
 //!
 //! Three kinds of truth are compared: what clients were answered, what the two databases hold, and what the log says.
-//! [`clients`] makes the orders, [`mischief`] breaks things by a seed, [`verdict`] counts.
+//! [`workload`] makes the orders, [`nemesis`] breaks things by a seed, [`checker`] counts.
 
-mod clients;
-mod door;
-mod mischief;
+mod checker;
+mod nemesis;
 mod replica;
-mod verdict;
+mod retrying_client;
+mod workload;
 
 use std::{
     path::PathBuf,
@@ -22,10 +22,10 @@ use std::{
 use anyhow::{Context as _, Result};
 use local::{System, SystemFile};
 
-pub use verdict::Tally;
+pub use checker::Tally;
 
-use clients::Clients;
-use mischief::Mischief;
+use nemesis::Mischief;
+use workload::Clients;
 
 /// How long and how hard.
 #[derive(Clone, Debug, clap::Args)]
@@ -92,7 +92,7 @@ pub async fn run(options: &Options) -> Result<Tally> {
     let junk = breaking.await.context("the mischief")??;
     say(format!("{} orders, {} faults; counting", journeys.len(), run.faults.load(Ordering::Relaxed)));
 
-    let tally = verdict::count(&run, &journeys, junk, began.elapsed()).await?;
+    let tally = checker::count(&run, &journeys, junk, began.elapsed()).await?;
     tokio::task::spawn_blocking(move || system.stop()).await??;
     Ok(tally)
 }

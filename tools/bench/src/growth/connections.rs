@@ -9,7 +9,7 @@ use super::{
     ROUNDS,
     plot::{Across, Curve, Panel, Plot},
 };
-use crate::{customer::Customer, load, say, service::Service, stage::Stage};
+use crate::{customer::Customer, instance::Service, load, say, testbed::Stage};
 
 const ACROSS: Across = Across { what: "connections", places: &[1, 2, 4, 8, 16, 32, 64, 128, 256] };
 const TIME: Duration = Duration::from_secs(5);

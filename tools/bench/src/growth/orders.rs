@@ -12,9 +12,9 @@ use super::{
 };
 use crate::{
     customer,
-    filled::{CONNECTIONS, Filled, LISTS, Tables},
+    dataset::{CONNECTIONS, Filled, LISTS, Tables},
     load, say,
-    stage::Stage,
+    testbed::Stage,
 };
 
 const ACROSS: Across = Across { what: "orders in the database", places: &[1_000, 10_000, 100_000, 1_000_000] };

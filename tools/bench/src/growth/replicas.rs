@@ -11,7 +11,7 @@ use super::{
     ROUNDS,
     plot::{Across, Curve, Panel, Plot},
 };
-use crate::{say, service::Service, stage::Stage, submitted::Pattern};
+use crate::{instance::Service, order_template::Pattern, say, testbed::Stage};
 
 const ACROSS: Across = Across { what: "replicas of crm-api and mes-api each", places: &[1, 2, 3, 4] };
 const ORDERS: u64 = 5_000;

@@ -6,12 +6,12 @@ use anyhow::Result;
 use local::Kind;
 
 use crate::{
-    filled::{CONNECTIONS, Filled, LISTS, List},
+    dataset::{CONNECTIONS, Filled, LISTS, List},
+    instance::Service,
     load::{self, Outcome},
     say,
-    service::Service,
-    stage::Stage,
     table::{Row, Spread},
+    testbed::Stage,
 };
 
 const FEW: u64 = 1_000;

@@ -15,10 +15,10 @@ use sqlx::{Connection as _, PgConnection};
 use tokio::time::MissedTickBehavior;
 
 use crate::{
+    order_template::Pattern,
     say,
-    stage::Stage,
-    submitted::Pattern,
     table::{Row, Spread},
+    testbed::Stage,
 };
 
 /// So many messages a relay publishes together unless told otherwise.

@@ -7,14 +7,14 @@ use local::Kind;
 
 use crate::{
     customer::Customer,
+    instance::Service,
     load::{self, Outcome},
+    otlp_receiver::Sink,
     pgbench,
     process::{self, Memory},
     say,
-    service::Service,
-    sink::Sink,
-    stage::Stage,
     table::{Row, Spread},
+    testbed::Stage,
 };
 
 /// Twice as many as a service has connections to its database unless told otherwise.

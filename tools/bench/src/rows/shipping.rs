@@ -26,10 +26,10 @@ use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
 
 use crate::{
+    order_template::Pattern,
     say,
-    stage::Stage,
-    submitted::Pattern,
     table::{Row, Spread},
+    testbed::Stage,
 };
 
 const SERVICES: [&str; 3] = ["shop-api", "crm-api", "mes-api"];

@@ -12,8 +12,8 @@ use local::{Options, System};
 use super::build;
 use crate::{
     say,
-    stage::remove_data,
     table::{Row, Spread},
+    testbed::remove_data,
 };
 
 /// Seconds to be ready in.

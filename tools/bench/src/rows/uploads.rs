@@ -22,8 +22,8 @@ use self::nginx::Nginx;
 use crate::{
     process::{Memory, memory},
     say,
-    stage::Stage,
     table::{Row, Spread},
+    testbed::Stage,
 };
 
 /// Makes a sphere whose binary STL has 63.8 MiB; a model may have 64.

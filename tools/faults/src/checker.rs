@@ -13,7 +13,7 @@ use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions, type
 use reconcile::{Finding, Kind, Log, Scope, Sources};
 use sqlx::{Connection as _, PgConnection, Row as _};
 
-use crate::{Run, clients::Journey, patiently, say};
+use crate::{Run, patiently, say, workload::Journey};
 
 /// Everything gets so long to come to rest.
 const REST: Duration = Duration::from_secs(300);

@@ -26,7 +26,7 @@ use reqwest::{
 };
 use serde_json::{Value, json};
 
-use crate::{Run, door::Door, say};
+use crate::{Run, retrying_client::Door, say};
 
 /// What another system has to do takes no longer than this, unless the order is stuck.
 const PATIENCE: Duration = Duration::from_secs(600);

@@ -15,7 +15,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{Run, clients::Doors, door::Door, replica::Replica, say};
+use crate::{Run, replica::Replica, retrying_client::Door, say, workload::Doors};
 
 const SERVICES: [&str; 3] = ["shop-api", "crm-api", "mes-api"];
 /// The supervisor gives a part up that dies too often; in the real world somebody would have looked.

@@ -14,7 +14,7 @@ use e2e::Client;
 use local::Login;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use crate::{load, service::Service, stage::Stage};
+use crate::{instance::Service, load, testbed::Stage};
 
 /// Which tables a database has, and whose orders they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

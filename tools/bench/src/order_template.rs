@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 
-use crate::stage::Stage;
+use crate::testbed::Stage;
 
 /// The version of messages' bodies, as `common::messaging::schema` writes it.
 const SCHEMA_VERSION: u32 = 1;
