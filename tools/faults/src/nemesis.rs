@@ -1,4 +1,4 @@
-//! What is broken, and when: drawn from a seed, one fault after another.
+//! The fault injector: draws faults from a seed and injects them one after another.
 
 use std::{
     collections::BTreeMap,
@@ -7,52 +7,61 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
+use catalogue::Service;
 use fastrand::Rng;
-use lapin::{BasicProperties, Connection, ConnectionProperties, options::BasicPublishOptions};
+use lapin::{
+    BasicProperties, Connection, ConnectionProperties,
+    options::{BasicPublishOptions, ConfirmSelectOptions},
+};
 use local::System;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 
-use crate::{Run, replica::Replica, retrying_client::Door, say, workload::Doors};
+use crate::{
+    replica::Replica,
+    retrying_client::RetryingClient,
+    run::{Run, say},
+};
 
-const SERVICES: [&str; 3] = ["shop-api", "crm-api", "mes-api"];
-/// The supervisor gives a part up that dies too often; in the real world somebody would have looked.
+/// Least time between two deaths of a part: the supervisor gives up a part that dies too often.
 const BETWEEN_DEATHS: Duration = Duration::from_secs(20);
-/// Messages that are no messages, to fill a queue with.
+/// Unreadable messages that one fault puts into a queue.
 const JUNK: u64 = 200;
 
-/// Something that breaks.
+/// A fault. Replicas are given by their place in [`Service::ALL`]; of a replica's connections, 0 is the one to the
+/// database and 1 the one to the broker.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
-    /// A part dies and is started again.
+    /// A part is killed; the supervisor starts it again.
     Kill(&'static str),
-    /// A part is stopped in order and started again.
+    /// A part is shut down in order; the supervisor starts it again.
     Stop(&'static str),
-    /// A service stands still for a while, and goes on as if nothing had been.
-    Freeze(&'static str),
-    /// A replica's connection to the database (0) or the broker (1) is cut for a while.
+    /// A service is suspended for a while.
+    Freeze(Service),
+    /// A replica's connection is cut for a while.
     Cut(usize, usize),
-    /// The same is slow.
+    /// A replica's connection is slow for a while.
     SlowDown(usize, usize),
-    /// A replica starts, or dies if it runs.
+    /// A replica is killed, or started if it doesn't run.
     Replica(usize),
-    /// A queue gets many messages that can't be read.
-    Fill(&'static str),
+    /// A queue gets many unreadable messages.
+    Fill(Service),
 }
 
 impl Fault {
     fn draw(random: &mut Rng) -> Self {
-        let service = random.usize(..SERVICES.len());
-        let line = random.usize(..2);
+        let replica = random.usize(..Service::ALL.len());
+        let connection = random.usize(..2);
+        let service = Service::ALL[replica];
         match random.u32(..100) {
-            0..30 => Self::Kill(SERVICES[service]),
-            30..38 => Self::Freeze(SERVICES[service]),
-            38..54 => Self::Cut(service, line),
-            54..64 => Self::SlowDown(service, line),
-            64..76 => Self::Replica(service),
-            76..80 => Self::Fill(SERVICES[1 + service % 2]),
+            0..30 => Self::Kill(service.name()),
+            30..38 => Self::Freeze(service),
+            38..54 => Self::Cut(replica, connection),
+            54..64 => Self::SlowDown(replica, connection),
+            64..76 => Self::Replica(replica),
+            76..80 => Self::Fill(Service::ALL[1 + replica % 2]),
             80..86 => Self::Kill("shipper"),
             86..89 => Self::Kill("elasticsearch"),
             89..92 => Self::Kill("rabbitmq"),
@@ -63,22 +72,23 @@ impl Fault {
     }
 }
 
-pub(crate) struct Mischief {
+/// The fault injector of a run, with one replica of each service.
+pub(crate) struct Nemesis {
     run: Arc<Run>,
     system: Arc<System>,
     random: Rng,
+    /// In the order of [`Service::ALL`].
     replicas: Vec<Replica>,
     deaths: BTreeMap<&'static str, Instant>,
     junk: BTreeMap<&'static str, u64>,
 }
 
-impl Mischief {
+impl Nemesis {
+    /// Starts the replicas.
     pub(crate) async fn prepare(run: &Arc<Run>, system: Arc<System>) -> Result<Self> {
         let mut replicas = Vec::new();
-        for service in SERVICES {
-            let mut replica = Replica::prepare(&run.file, service).await?;
-            replica.start()?;
-            replicas.push(replica);
+        for service in Service::ALL {
+            replicas.push(Replica::start(&run.file, service).await?);
         }
         Ok(Self {
             run: Arc::clone(run),
@@ -90,83 +100,81 @@ impl Mischief {
         })
     }
 
-    /// Each service at two addresses.
-    pub(crate) fn doors(&self) -> Doors {
+    /// Clients of shop, CRM and MES. Each knows the system's own process of the service and the replica.
+    pub(crate) fn clients(&self) -> [RetryingClient; 3] {
         let file = &self.run.file;
-        let door = |address: &Option<String>, replica: &Replica| {
-            Door::new(address.iter().chain([&replica.address]).cloned().collect())
+        let client = |own: &Option<String>, replica: usize| {
+            RetryingClient::new(own.iter().chain([&self.replicas[replica].address]).cloned().collect())
         };
-        Doors {
-            shop: door(&file.shop_api, &self.replicas[0]),
-            crm: door(&file.crm_api, &self.replicas[1]),
-            mes: door(&file.mes_api, &self.replicas[2]),
-        }
+        [client(&file.shop_api, 0), client(&file.crm_api, 1), client(&file.mes_api, 2)]
     }
 
-    /// Breaks one thing after another until the clients are done; then everything is whole again. Gives how many unreadable
-    /// messages each service's queue got.
-    pub(crate) async fn make(mut self) -> Result<BTreeMap<&'static str, u64>> {
+    /// Injects faults until the workload is done, and then heals all connections. Returns how many unreadable messages
+    /// each service's queue got.
+    pub(crate) async fn run(mut self) -> Result<BTreeMap<&'static str, u64>> {
         let began = Instant::now();
         while !self.run.is_over.load(Ordering::Relaxed) {
             let gap = self.run.options.gap_ms;
-            tokio::time::sleep(Duration::from_millis(self.random.u64(gap / 2..=gap * 3 / 2))).await;
+            tokio::time::sleep(self.random_time(gap / 2, gap * 3 / 2 + 1)).await;
             let fault = Fault::draw(&mut self.random);
-            match self.make_one(fault).await {
+            let outcome = self.inject(fault).await;
+            let seconds = began.elapsed().as_secs_f64();
+            match outcome {
                 Ok(true) => {
                     self.run.faults.fetch_add(1, Ordering::Relaxed);
-                    say(format!("{:7.1} s  {fault:?}", began.elapsed().as_secs_f64()));
+                    say(format!("{seconds:7.1} s  {fault:?}"));
                 }
                 Ok(false) => {}
-                // It is down already, from the fault before.
-                Err(error) => say(format!("{:7.1} s  {fault:?} can't be: {error:#}", began.elapsed().as_secs_f64())),
+                // The part may still be down from the fault before.
+                Err(error) => say(format!("{seconds:7.1} s  {fault:?} failed: {error:#}")),
             }
         }
         for replica in &self.replicas {
-            replica.lines.iter().for_each(e2e::Relay::mend);
+            replica.proxies.iter().for_each(e2e::Relay::mend);
         }
         Ok(self.junk)
     }
 
-    /// Breaks it, for as long as it is to be broken. False if it was broken just now.
-    async fn make_one(&mut self, fault: Fault) -> Result<bool> {
+    /// Injects a fault and heals it if it lasts. Returns false if the fault doesn't apply at the moment.
+    async fn inject(&mut self, fault: Fault) -> Result<bool> {
         match fault {
-            Fault::Kill(part) => return self.end(part, Signal::SIGKILL),
-            // PostgreSQL takes SIGTERM as «when everybody has gone».
-            Fault::Stop("postgres") => return self.end("postgres", Signal::SIGINT),
-            Fault::Stop(part) => return self.end(part, Signal::SIGTERM),
+            Fault::Kill(part) => return self.signal(part, Signal::SIGKILL),
+            // On SIGTERM, PostgreSQL would wait until all clients have disconnected.
+            Fault::Stop("postgres") => return self.signal("postgres", Signal::SIGINT),
+            Fault::Stop(part) => return self.signal(part, Signal::SIGTERM),
             Fault::Freeze(service) => {
-                let pid = Pid::from_raw(self.system.pid(service)?);
+                let pid = Pid::from_raw(self.system.pid(service.name())?);
                 kill(pid, Signal::SIGSTOP)?;
-                tokio::time::sleep(Duration::from_millis(self.random.u64(500..12_000))).await;
+                tokio::time::sleep(self.random_time(500, 12_000)).await;
                 kill(pid, Signal::SIGCONT)?;
             }
-            Fault::Cut(replica, line) => {
-                let duration = Duration::from_millis(self.random.u64(50..6_000));
-                let Some(line) = self.replicas[replica].lines.get(line) else { return Ok(false) };
-                line.cut();
+            Fault::Cut(replica, connection) => {
+                let duration = self.random_time(50, 6_000);
+                let Some(proxy) = self.replicas[replica].proxies.get(connection) else { return Ok(false) };
+                proxy.cut();
                 tokio::time::sleep(duration).await;
-                line.mend();
+                proxy.mend();
             }
-            Fault::SlowDown(replica, line) => {
-                let delay = Duration::from_millis(self.random.u64(5..400));
-                let duration = Duration::from_millis(self.random.u64(500..6_000));
-                let Some(line) = self.replicas[replica].lines.get(line) else { return Ok(false) };
-                line.slow_down(delay);
+            Fault::SlowDown(replica, connection) => {
+                let (delay, duration) = (self.random_time(5, 400), self.random_time(500, 6_000));
+                let Some(proxy) = self.replicas[replica].proxies.get(connection) else { return Ok(false) };
+                proxy.slow_down(delay);
                 tokio::time::sleep(duration).await;
-                line.mend();
+                proxy.mend();
             }
-            Fault::Replica(replica) => {
-                let replica = &mut self.replicas[replica];
-                if replica.runs() { replica.kill() } else { replica.start()? }
-            }
-            Fault::Fill(service) => {
-                self.fill(service).await?;
-            }
+            Fault::Replica(replica) => self.replicas[replica].toggle()?,
+            Fault::Fill(service) => self.enqueue_junk(service.name()).await?,
         }
         Ok(true)
     }
 
-    fn end(&mut self, part: &'static str, signal: Signal) -> Result<bool> {
+    /// A random time of at least `from` and less than `to` milliseconds.
+    fn random_time(&mut self, from: u64, to: u64) -> Duration {
+        Duration::from_millis(self.random.u64(from..to))
+    }
+
+    /// Ends a part by a signal. Returns false if it was ended a moment ago.
+    fn signal(&mut self, part: &'static str, signal: Signal) -> Result<bool> {
         if self.deaths.get(part).is_some_and(|at| at.elapsed() < BETWEEN_DEATHS) {
             return Ok(false);
         }
@@ -175,30 +183,26 @@ impl Mischief {
         Ok(true)
     }
 
-    async fn fill(&mut self, service: &'static str) -> Result<()> {
-        let url = self.run.file.amqp.as_deref().context("RabbitMQ runs")?;
-        let fill = async {
+    async fn enqueue_junk(&mut self, service: &'static str) -> Result<()> {
+        let url = self.run.file.amqp.as_deref().context("RabbitMQ doesn't run")?;
+        let publish = async {
             let connection = Connection::connect(url, ConnectionProperties::default()).await?;
             let channel = connection.create_channel().await?;
-            channel.confirm_select(lapin::options::ConfirmSelectOptions::default()).await?;
-            let mut taken = 0;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            let mut confirmed = 0;
             for number in 0..JUNK {
                 let (queue, body) = (format!("{service}.orders"), format!("junk {number}"));
                 let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-                let confirm = channel.basic_publish(
-                    "".into(),
-                    queue.into(),
-                    options,
-                    body.as_bytes(),
-                    BasicProperties::default().with_delivery_mode(2),
-                );
-                taken += u64::from(confirm.await?.await?.is_ack());
+                let persistent = BasicProperties::default().with_delivery_mode(2);
+                let confirm = channel.basic_publish("".into(), queue.into(), options, body.as_bytes(), persistent);
+                confirmed += u64::from(confirm.await?.await?.is_ack());
             }
             connection.close(200, "done".into()).await?;
-            Ok::<u64, lapin::Error>(taken)
+            Ok::<u64, lapin::Error>(confirmed)
         };
-        let taken = tokio::time::timeout(Duration::from_secs(20), fill).await.context("the broker is away")??;
-        *self.junk.entry(service).or_default() += taken;
+        let confirmed =
+            tokio::time::timeout(Duration::from_secs(20), publish).await.context("RabbitMQ doesn't respond")??;
+        *self.junk.entry(service).or_default() += confirmed;
         Ok(())
     }
 }

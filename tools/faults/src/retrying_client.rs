@@ -1,59 +1,70 @@
-//! A service as its clients find it: at one of several addresses, and not always.
+//! An HTTP client that retries until a service responds.
 
 use std::time::{Duration, Instant};
 
+use anyhow::{Result, bail};
 use e2e::Answer;
 use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
 
-/// No answer after so long is none.
-const PATIENCE_WITH_ONE: Duration = Duration::from_secs(20);
-/// A client tries again for so long.
-const PATIENCE: Duration = Duration::from_secs(600);
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long a request is retried.
+const RETRIES_END_AFTER: Duration = Duration::from_secs(600);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
-/// A service's addresses.
+/// A client of one service, which has several replicas.
 #[derive(Clone, Debug)]
-pub(crate) struct Door {
+pub(crate) struct RetryingClient {
     http: reqwest::Client,
     addresses: Vec<String>,
 }
 
-/// An answer, and after how many tries in vain.
-pub(crate) struct Insisted {
-    pub(crate) answer: Answer,
-    pub(crate) tries_before: u32,
+/// The response to a request.
+pub(crate) struct Response {
+    /// Method and path of the request, for error texts.
+    pub(crate) request: String,
+    pub(crate) status: u16,
+    pub(crate) json: Value,
+    /// How many tries failed before this response.
+    pub(crate) retries: u32,
 }
 
-impl Door {
+impl RetryingClient {
     pub(crate) fn new(addresses: Vec<String>) -> Self {
         Self { http: reqwest::Client::new(), addresses }
     }
 
-    /// Asks one address after another until there is an answer that isn't «later»; nothing if there is none for long.
-    pub(crate) async fn insist(
+    /// Sends a request to random replicas until one returns a response that doesn't ask for a retry.
+    ///
+    /// # Errors
+    ///
+    /// No replica did so within ten minutes.
+    pub(crate) async fn send(
         &self,
         method: Method,
         path: &str,
         complete: impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> Option<Insisted> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut pause = Duration::from_millis(50);
-        let mut tries_before = 0;
+    ) -> Result<Response> {
+        let deadline = Instant::now() + RETRIES_END_AFTER;
+        let (mut pause, mut retries) = (FIRST_PAUSE, 0);
         while Instant::now() < deadline {
             let address = &self.addresses[fastrand::usize(..self.addresses.len())];
-            let request = self.http.request(method.clone(), format!("{address}{path}")).timeout(PATIENCE_WITH_ONE);
+            let request = self.http.request(method.clone(), format!("{address}{path}")).timeout(REQUEST_TIMEOUT);
             match Answer::try_to(complete(request)).await {
-                Ok(answer) if !is_later(&answer) => return Some(Insisted { answer, tries_before }),
-                _ => tries_before += 1,
+                Ok(Answer { status, json, .. }) if !asks_for_retry(status, &json) => {
+                    return Ok(Response { request: format!("{method} {path}"), status, json, retries });
+                }
+                _ => retries += 1,
             }
             tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        None
+        bail!("{method} {path} gets no response")
     }
 }
 
-/// Whether the client is to come back: a failure of ours, a limit, or the same request is still under way.
-fn is_later(answer: &Answer) -> bool {
-    answer.status >= 500 || answer.status == 429 || answer.json["code"] == "request_in_progress"
+/// Whether the service failed, limits the rate, or still works on the same request.
+fn asks_for_retry(status: u16, json: &Value) -> bool {
+    status >= 500 || status == 429 || json["code"] == "request_in_progress"
 }
