@@ -1,8 +1,8 @@
-//! A database of its own, filled with orders of a year, for a service that runs beside those of the stage.
+//! Databases with the orders of a year, and services that run on them.
 //!
-//! Whatever their number, the same shares of the orders are in each status and stand still there, and the newest and the
-//! longest-waiting of each lie equally close to each other. So the same page of a list takes the same work, but for what
-//! the others add to it.
+//! For any number of orders, the shares of the statuses and of the stuck orders are the same, and so are the distances
+//! between the newest and between the longest-waiting orders of a status. So the same page of a list takes the same
+//! work, except for the work that the number of orders causes.
 
 use std::{
     io::Write as _,
@@ -10,140 +10,123 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
+use catalogue::Service;
 use e2e::Client;
 use local::Login;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
-use crate::{instance::Service, load, testbed::Stage};
+use crate::{instance::Instance, load::Target, testbed::Testbed};
 
-/// Which tables a database has, and whose orders they are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Tables {
-    /// Those of shop and CRM.
-    Shop,
-    /// Those of the MES.
-    Mes,
-}
-
-/// A list that people reload all day.
+/// A list that users often reload.
+#[derive(Clone, Copy)]
 pub(crate) struct List {
     pub(crate) what: &'static str,
-    pub(crate) tables: Tables,
+    service: Service,
     pub(crate) path: &'static str,
 }
 
-/// An operator's orders to make, and those that a seller has to ask after.
+/// An operator's list of orders to make, and a seller's list of stuck orders.
 pub(crate) const LISTS: [List; 2] = [
-    List { what: "MES, a status", tables: Tables::Mes, path: "/orders?status=MANUFACTURING_APPROVED" },
-    List { what: "CRM, stuck", tables: Tables::Shop, path: "/orders?stuck=true" },
+    List { what: "MES, a status", service: Service::MesApi, path: "/orders?status=MANUFACTURING_APPROVED" },
+    List { what: "CRM, stuck", service: Service::CrmApi, path: "/orders?stuck=true" },
 ];
 
-/// Those who read a list at the same time. No more than there are cores: what counts is how long a page takes, not how long
-/// it waits for its turn.
+/// Connections that read a list at the same time. There are no more than cores, so that a request isn't queued.
 pub(crate) const CONNECTIONS: usize = 2;
 
-/// A database with orders.
-pub(crate) struct Filled {
-    tables: Tables,
+/// A list in a database of its own, served by an instance of its service.
+pub(crate) struct Dataset {
     url: String,
     name: String,
     administrator: String,
+    instance: Instance,
+    /// The list's first page.
+    pub(crate) target: Target,
 }
 
-impl Tables {
-    /// The service whose lists are read here.
-    pub(crate) const fn service(self) -> &'static str {
-        match self {
-            Self::Shop => "crm-api",
-            Self::Mes => "mes-api",
-        }
+impl Dataset {
+    /// Creates a database with this many orders, and starts the list's service on it.
+    pub(crate) async fn start(testbed: &Testbed, list: List, orders: u64) -> Result<Self> {
+        let administrator = testbed.file().postgres_admin.clone().context("PostgreSQL doesn't run")?;
+        let name = format!("{}_{orders}", list.service.name().replace('-', "_"));
+        let (server, _) = administrator.rsplit_once('/').context("an address without a path")?;
+        let url = format!("{server}/{name}");
+        administer(&administrator, "CREATE DATABASE", &name).await?;
+        let reader = add_reader(testbed, list.service, &url)?;
+        fill(&url, list.service, orders).await?;
+        let instance = start_on(testbed, list.service, &url).await?;
+        let target = first_page(&instance, list, reader).await?;
+        Ok(Self { url, name, administrator, instance, target })
     }
 
-    const fn orders(self) -> &'static str {
-        match self {
-            Self::Shop => SHOP_ORDERS,
-            Self::Mes => MES_ORDERS,
-        }
+    /// Starts a further service on the same database.
+    pub(crate) async fn start_further(&self, testbed: &Testbed, service: Service) -> Result<Instance> {
+        start_on(testbed, service, &self.url).await
     }
 
-    /// Who reads the lists, and in which role.
-    fn reader(self, stage: &Stage) -> Result<(&'static str, &Login)> {
-        let accounts = &stage.file().accounts;
-        let (role, login) = match self {
-            Self::Shop => ("seller", &accounts.seller),
-            Self::Mes => ("operator", &accounts.operator),
-        };
-        Ok((role, login.as_ref().context("the services run")?))
-    }
-}
-
-impl Filled {
-    /// Makes one with so many orders, and an account for who reads them.
-    pub(crate) async fn with(stage: &Stage, tables: Tables, orders: u64) -> Result<Self> {
-        let administrator = stage.file().postgres_admin.clone().context("PostgreSQL runs")?;
-        let name = format!("{}_{orders}", tables.service().replace('-', "_"));
-        let (server, _) = administrator.rsplit_once('/').context("an address with a path")?;
-        let filled = Self { tables, url: format!("{server}/{name}"), name, administrator };
-        filled.administer("CREATE DATABASE").await?;
-        filled.add_reader(stage)?;
-        let mut database = PgConnection::connect(&filled.url).await?;
-        // Nothing of it has to survive, and what references what is known.
-        let quickly = "SET synchronous_commit = off; SET session_replication_role = replica";
-        sqlx::raw_sql(quickly).execute(&mut database).await?;
-        let script = tables.orders().replace("{orders}", &orders.to_string()) + HISTORY;
-        sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut database).await.context("filling a database")?;
-        // As a table is that has been there for long: nothing of this is left to whoever reads first.
-        for settle in ["VACUUM ANALYZE", "CHECKPOINT"] {
-            sqlx::raw_sql(settle).execute(&mut database).await?;
-        }
-        database.close().await?;
-        Ok(filled)
-    }
-
-    /// Starts a service with this database.
-    pub(crate) async fn serve(&self, stage: &Stage, service: &str) -> Result<Service> {
-        // Nothing else happens meanwhile: who stands still was reported before.
-        let settings = [("DATABASE_URL", &*self.url), ("STUCK_CHECK_SECONDS", "86400")];
-        Service::start(stage.file(), service, &settings, &stage.folder("logs-apart")?).await
-    }
-
-    /// The request for a list's first page, which has to be full.
-    pub(crate) async fn first_page(&self, stage: &Stage, service: &Service, list: &List) -> Result<Vec<u8>> {
-        let (_, Login { login, password }) = self.tables.reader(stage)?;
-        let reader = Client::new(&format!("http://{}", service.address)).log_in(login, password).await;
-        let page = reader.get(list.path).await.expect(200);
-        ensure!(page["next"].is_string(), "{} has no second page", list.path);
-        Ok(load::request("GET", list.path, reader.token(), ""))
-    }
-
-    /// Removes it.
-    pub(crate) async fn drop(self) -> Result<()> {
-        self.administer("DROP DATABASE").await
-    }
-
-    async fn administer(&self, what: &str) -> Result<()> {
-        let mut server = PgConnection::connect(&self.administrator).await?;
-        let statement = AssertSqlSafe(format!("{what} {}", self.name));
-        sqlx::raw_sql(statement).execute(&mut server).await.with_context(|| format!("{what} {}", self.name))?;
-        Ok(())
-    }
-
-    /// Makes the tables, too.
-    fn add_reader(&self, stage: &Stage) -> Result<()> {
-        let (service, (role, Login { login, password })) = (self.tables.service(), self.tables.reader(stage)?);
-        let mut command = Command::new(stage.file().binaries.get(service).context("the services run")?);
-        command.env_clear().envs(stage.file().environments.get(service).context("the services run")?);
-        command.env("DATABASE_URL", &self.url).args(["account", "add", "--role", role, "--login", login]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-        child.stdin.take().context("standard input")?.write_all(password.as_bytes())?;
-        let status = child.wait()?;
-        ensure!(status.success(), "an account can't be made: {status}");
-        Ok(())
+    /// Stops the service and removes the database.
+    pub(crate) async fn remove(self) -> Result<()> {
+        self.instance.stop().await?;
+        administer(&self.administrator, "DROP DATABASE", &self.name).await
     }
 }
 
-/// Ten customers' orders each, as the shop has them. Of 16 orders that come one after the other, seven are closed, and one
-/// is in each other status. Every fourth open order has been standing there for most of the time, which was reported.
+async fn administer(administrator: &str, what: &str, name: &str) -> Result<()> {
+    let mut server = PgConnection::connect(administrator).await?;
+    let statement = AssertSqlSafe(format!("{what} {name}"));
+    sqlx::raw_sql(statement).execute(&mut server).await.with_context(|| format!("{what} {name}"))?;
+    Ok(())
+}
+
+/// Adds an account that reads the lists; the service's program creates the tables first.
+fn add_reader<'a>(testbed: &'a Testbed, service: Service, url: &str) -> Result<&'a Login> {
+    let accounts = &testbed.file().accounts;
+    let (role, account) = match service {
+        Service::MesApi => ("operator", &accounts.operator),
+        Service::ShopApi | Service::CrmApi => ("seller", &accounts.seller),
+    };
+    let account = account.as_ref().context("the services don't run")?;
+    let (program, environment) = testbed.program(service)?;
+    let mut command = Command::new(program);
+    command.env_clear().envs(environment).env("DATABASE_URL", url);
+    command.args(["account", "add", "--role", role, "--login", &account.login]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
+    child.stdin.take().context("no standard input")?.write_all(account.password.as_bytes())?;
+    let status = child.wait()?;
+    ensure!(status.success(), "adding an account failed: {status}");
+    Ok(account)
+}
+
+async fn fill(url: &str, service: Service, orders: u64) -> Result<()> {
+    let mut database = PgConnection::connect(url).await?;
+    // The data needs no durability and no checks of its references.
+    let quickly = "SET synchronous_commit = off; SET session_replication_role = replica";
+    sqlx::raw_sql(quickly).execute(&mut database).await?;
+    let script = if service == Service::MesApi { MES_ORDERS } else { SHOP_ORDERS };
+    let script = script.replace("{orders}", &orders.to_string()) + HISTORY;
+    sqlx::raw_sql(AssertSqlSafe(script)).execute(&mut database).await.context("filling a database")?;
+    // The first reader would do this work otherwise.
+    for statement in ["VACUUM ANALYZE", "CHECKPOINT"] {
+        sqlx::raw_sql(statement).execute(&mut database).await?;
+    }
+    Ok(database.close().await?)
+}
+
+async fn start_on(testbed: &Testbed, service: Service, url: &str) -> Result<Instance> {
+    // Stuck orders are marked as reported, so their check would only be other load.
+    Instance::start(testbed, service, &[("DATABASE_URL", url), ("STUCK_CHECK_SECONDS", "86400")]).await
+}
+
+/// The request for a list's first page, which must be full.
+async fn first_page(instance: &Instance, List { path, .. }: List, reader: &Login) -> Result<Target> {
+    let client = Client::new(&format!("http://{}", instance.address)).log_in(&reader.login, &reader.password).await;
+    let page = client.get(path).await.expect(200);
+    ensure!(page["next"].is_string(), "{path} has no second page");
+    Ok(Target::get(instance.address, path, client.token()))
+}
+
+/// The shop's orders, ten for each customer. Of 16 consecutive orders seven are closed, and one is in each other status.
+/// Every fourth open order is stuck and was reported.
 const SHOP_ORDERS: &str = "
     INSERT INTO accounts (id, login, password_hash, role)
     SELECT md5('customer ' || number)::uuid, 'customer-' || number, '', 'customer'
@@ -177,7 +160,7 @@ const SHOP_ORDERS: &str = "
         status NOT IN ('INITIATED', 'FILE_UPLOADED', 'SUBMITTED') AS has_price
     ) AS known;";
 
-/// The same in the MES, which knows no order before it is submitted: two more of 16 are closed.
+/// The MES's orders. The MES gets orders when they are submitted, so of 16 two more are closed.
 const MES_ORDERS: &str = "
     INSERT INTO orders (id, status, customer_id, material, quantity, comment, model_filename, model_format, model_bytes,
                         model_sha256, model_key, price_amount_minor, price_currency, price_status, created_at, updated_at)
@@ -195,7 +178,7 @@ const MES_ORDERS: &str = "
         now() - interval '1 year' * ({orders} - number + 1) / {orders} AS created_at
     ) AS made;";
 
-/// How each order got where it is.
+/// The history of each order up to its status.
 const HISTORY: &str = "
     WITH steps AS (
         SELECT * FROM unnest(ARRAY['INITIATED', 'FILE_UPLOADED', 'SUBMITTED', 'PRICE_CALCULATED',

@@ -1,11 +1,10 @@
 //! A further process of a service, whose connections to the database and the broker can be cut and slowed down.
 
 use std::{
-    collections::BTreeMap,
     fs::OpenOptions,
     net::TcpListener,
-    path::PathBuf,
-    process::{Child, Stdio},
+    path::Path,
+    process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context as _, Result};
@@ -18,9 +17,7 @@ pub(crate) struct Replica {
     pub(crate) address: String,
     /// Proxies before the database and, if the service uses it, the broker.
     pub(crate) proxies: Vec<Relay>,
-    program: PathBuf,
-    environment: BTreeMap<String, String>,
-    log: PathBuf,
+    command: Command,
     child: Option<Child>,
 }
 
@@ -39,33 +36,22 @@ impl Replica {
             }
         }
         environment.insert("LISTEN_ADDR".to_owned(), address.to_string());
-        let mut replica = Self {
-            address: format!("http://{address}"),
-            proxies,
-            program: file.binaries.get(service.name()).with_context(missing)?.clone(),
-            environment,
-            log: file.logs.join(format!("{service}-replica.log")),
-            child: None,
-        };
-        replica.spawn()?;
-        Ok(replica)
+        let log = file.logs.join(format!("{service}-replica.log"));
+        let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
+        let mut command = local::beside(file.binaries.get(service.name()).with_context(missing)?)?;
+        command.env_clear().envs(environment).stdin(Stdio::null());
+        command.stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);
+        let child = Some(command.spawn().with_context(|| format!("starting {service}"))?);
+        Ok(Self { address: format!("http://{address}"), proxies, command, child })
     }
 
     /// Kills the process if it runs, or else starts a new one.
     pub(crate) fn toggle(&mut self) -> Result<()> {
         if self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) {
             self.kill();
-            return Ok(());
+        } else {
+            self.child = Some(self.command.spawn().context("starting a replica")?);
         }
-        self.spawn()
-    }
-
-    fn spawn(&mut self) -> Result<()> {
-        let open = |path: PathBuf| OpenOptions::new().create(true).append(true).open(path);
-        let mut command = local::beside(&self.program)?;
-        command.env_clear().envs(&self.environment).stdin(Stdio::null());
-        command.stdout(open(self.log.clone())?).stderr(open(self.log.with_extension("stderr.txt"))?);
-        self.child = Some(command.spawn().with_context(|| format!("starting {}", self.program.display()))?);
         Ok(())
     }
 
