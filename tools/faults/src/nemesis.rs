@@ -129,8 +129,8 @@ impl Nemesis {
                 Err(error) => say(format!("{seconds:7.1} s  {fault:?} failed: {error:#}")),
             }
         }
-        for replica in &self.replicas {
-            replica.proxies.iter().for_each(e2e::Relay::mend);
+        for proxy in self.replicas.iter().flat_map(|replica| &replica.proxies) {
+            proxy.mend();
         }
         Ok(self.junk)
     }

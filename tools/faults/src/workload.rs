@@ -3,10 +3,8 @@
 //! Each request is retried until there is a response, and each acknowledged change is noted for the checker.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    future::ready,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,7 +13,7 @@ use common::domain::OrderStatus::{
     self, Closed, FileUploaded, ManufacturingApproved, ManufacturingCompleted, ManufacturingStarted, Packaging,
     PriceCalculated, Shipped, Submitted,
 };
-use futures::StreamExt as _;
+use futures::{StreamExt as _, stream};
 use local::Login;
 use mesh::solids;
 use reqwest::{
@@ -60,14 +58,12 @@ pub(crate) enum Failure {
 }
 
 /// A client with a user's token.
-#[derive(Clone)]
 struct User {
     client: RetryingClient,
     token: String,
 }
 
 /// All users of a run.
-#[derive(Clone)]
 pub(crate) struct Workload {
     run: Arc<Run>,
     customer: User,
@@ -100,28 +96,24 @@ impl Workload {
 
     /// Takes orders from creation to their end, until there are enough orders and enough faults.
     pub(crate) async fn run(self) -> Vec<Journey> {
-        let (begun, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
-        let clients = self.run.options.clients;
-        let client = |_| {
-            let (workload, begun, done) = (self.clone(), Arc::clone(&begun), Arc::clone(&done));
-            tokio::spawn(async move {
-                let (run, mut journeys) = (&workload.run, Vec::new());
-                loop {
-                    let number = begun.fetch_add(1, Ordering::Relaxed);
-                    if number >= run.options.orders && run.fault_count() >= run.options.faults {
-                        return journeys;
-                    }
-                    journeys.push(workload.journey(number).await);
-                    let done = done.fetch_add(1, Ordering::Relaxed) + 1;
-                    if done.is_multiple_of(500) {
-                        say(format!("{done} orders are through, {} faults", run.fault_count()));
-                    }
+        let (run, workload) = (Arc::clone(&self.run), Arc::new(self));
+        let goes_on = |number: &u64| *number < run.options.orders || run.fault_count() < run.options.faults;
+        let start = |number| {
+            let workload = Arc::clone(&workload);
+            tokio::spawn(async move { workload.journey(number).await })
+        };
+        let mut done = 0;
+        stream::iter((0..).take_while(goes_on).map(start))
+            .buffer_unordered(run.options.clients.max(1))
+            .filter_map(|journey| ready(journey.ok()))
+            .inspect(|_| {
+                done += 1;
+                if done % 500 == 0 {
+                    say(format!("{done} orders are through, {} faults", run.fault_count()));
                 }
             })
-        };
-        let tasks: Vec<_> = (0..clients).map(client).collect();
-        let journeys = futures::stream::iter(tasks).buffered(clients.max(1));
-        journeys.map(|journeys| journeys.unwrap_or_default()).concat().await
+            .collect()
+            .await
     }
 
     async fn journey(&self, number: u64) -> Journey {

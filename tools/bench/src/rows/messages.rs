@@ -39,7 +39,10 @@ const TIMEOUT: Duration = Duration::from_secs(300);
 pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
     // Prices are off: they cost what the models cost.
     let testbed = Testbed::start(&[Kind::Services], &[("PRICE_WORKERS", "0")])?;
-    let broker = Broker::connect(testbed.file().amqp.as_deref().context("RabbitMQ doesn't run")?).await?;
+    let amqp = testbed.file().amqp.as_deref().context("RabbitMQ doesn't run")?;
+    let broker = Connection::connect(amqp, ConnectionProperties::default()).await?;
+    let channel = broker.create_channel().await?;
+    channel.confirm_select(ConfirmSelectOptions::default()).await?;
     let databases = testbed.databases()?;
     let mut pipeline = Pipeline {
         template: OrderTemplate::create(&testbed).await?,
@@ -47,7 +50,7 @@ pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
         mes: PgConnection::connect(&databases.mes).await?,
     };
     let rates = repeat(rounds, async || {
-        let confirmed = broker.confirm().await?;
+        let confirmed = broker_rate(&channel).await?;
         let consumed = pipeline.drain().await?;
         say(format!("  the broker alone {confirmed:.0}/s; orders {consumed:.0}/s"));
         Ok((consumed, confirmed))
@@ -140,45 +143,27 @@ impl Pipeline {
     }
 }
 
-/// The broker with a queue of the services' kind, but without consumers.
-struct Broker {
-    _connection: Connection,
-    channel: Channel,
-}
-
-impl Broker {
+/// Publishes messages in batches to a queue of the services' kind; returns how many a second the broker confirms.
+async fn broker_rate(channel: &Channel) -> Result<f64> {
     const QUEUE: &str = "bench";
-
-    async fn connect(url: &str) -> Result<Self> {
-        let connection = Connection::connect(url, ConnectionProperties::default()).await?;
-        let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        Ok(Self { _connection: connection, channel })
-    }
-
-    /// Publishes messages in batches; returns how many a second the broker confirms.
-    async fn confirm(&self) -> Result<f64> {
-        let mut quorum = FieldTable::default();
-        quorum.insert("x-queue-type".into(), AMQPValue::LongString(LongString::from("quorum")));
-        let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
-        self.channel.queue_declare(Self::QUEUE.into(), durable, quorum).await?;
-        let body = vec![b'x'; MESSAGE_BYTES];
-        let begun = Instant::now();
-        for _ in 0..ORDERS / BATCH {
-            let mut confirms = Vec::new();
-            for _ in 0..BATCH {
-                let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
-                let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
-                let sent = self.channel.basic_publish("".into(), Self::QUEUE.into(), options, &body, properties);
-                confirms.push(sent.await?);
-            }
-            for confirm in confirms {
-                let confirmation = confirm.await?;
-                ensure!(matches!(confirmation, Confirmation::Ack(_)), "the broker refused a message");
-            }
+    let mut quorum = FieldTable::default();
+    quorum.insert("x-queue-type".into(), AMQPValue::LongString(LongString::from("quorum")));
+    let durable = QueueDeclareOptions { durable: true, ..QueueDeclareOptions::default() };
+    channel.queue_declare(QUEUE.into(), durable, quorum).await?;
+    let body = vec![b'x'; MESSAGE_BYTES];
+    let begun = Instant::now();
+    for _ in 0..ORDERS / BATCH {
+        let mut confirms = Vec::new();
+        for _ in 0..BATCH {
+            let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
+            let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
+            confirms.push(channel.basic_publish("".into(), QUEUE.into(), options, &body, properties).await?);
         }
-        let rate = ORDERS as f64 / begun.elapsed().as_secs_f64();
-        self.channel.queue_delete(Self::QUEUE.into(), QueueDeleteOptions::default()).await?;
-        Ok(rate)
+        for confirm in confirms {
+            ensure!(matches!(confirm.await?, Confirmation::Ack(_)), "the broker refused a message");
+        }
     }
+    let rate = ORDERS as f64 / begun.elapsed().as_secs_f64();
+    channel.queue_delete(QUEUE.into(), QueueDeleteOptions::default()).await?;
+    Ok(rate)
 }

@@ -44,17 +44,7 @@ const TIMEOUT: Duration = Duration::from_secs(180);
 /// A search finds what the last refresh included, so delays vary by up to this much without a backlog.
 const REFRESH: Duration = Duration::from_secs(1);
 
-/// Lines that a service wrote, to be copied with other values.
-struct Templates {
-    /// A change of an order's status, with an `event.id`.
-    change: Template,
-    /// A request, without one.
-    request: Template,
-    /// An upload. The probes are uploads; the file's size is the probe's number.
-    upload: Template,
-}
-
-/// A record, and its line with the line break.
+/// A record that a service wrote, and its line with the line break; copied with other values.
 struct Template {
     record: Map<String, Value>,
     line: String,
@@ -79,7 +69,11 @@ pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
     let testbed = Testbed::start(&[Kind::Shipper, Kind::Services], &[])?;
     OrderTemplate::create(&testbed).await?;
     let file = testbed.file();
-    let templates = Templates::read(&file.logs.join("shop-api.log"))?;
+    let log = fs::read_to_string(file.logs.join("shop-api.log"))?;
+    // The probes are uploads; the file's size is the probe's number.
+    let [change, request, upload] = [Action::OrderStatusChanged, Action::HttpRequest, Action::OrderModelUploaded]
+        .map(|action| Template::read(&log, action));
+    let templates = [change?, request?, upload?];
     let address = file.elasticsearch.as_deref().context("Elasticsearch doesn't run")?;
     let search = Search::new(address, file.accounts.support.as_ref().context("there is no support account")?);
     let rounds = repeat(rounds, async || {
@@ -110,25 +104,15 @@ pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
     ])
 }
 
-impl Templates {
-    /// Takes the last line of each kind from a log.
-    fn read(log: &Path) -> Result<Self> {
-        let written = fs::read_to_string(log)?;
-        let template = |action: Action| -> Result<Template> {
-            let mut lines = written.lines().rev().filter_map(|line| Some((log::parse(line).ok()?, line)));
-            let found = lines.find(|(record, _)| log::has(record, &[(field::EVENT_ACTION, action.name())]));
-            let (record, line) = found.with_context(|| format!("no record of {action}"))?;
-            Ok(Template { record, line: format!("{line}\n") })
-        };
-        Ok(Self {
-            change: template(Action::OrderStatusChanged)?,
-            request: template(Action::HttpRequest)?,
-            upload: template(Action::OrderModelUploaded)?,
-        })
-    }
-}
-
 impl Template {
+    /// Takes the last record of an action from a log.
+    fn read(log: &str, action: Action) -> Result<Self> {
+        let mut lines = log.lines().rev().filter_map(|line| Some((log::parse(line).ok()?, line)));
+        let found = lines.find(|(record, _)| log::has(record, &[(field::EVENT_ACTION, action.name())]));
+        let (record, line) = found.with_context(|| format!("no record of {action}"))?;
+        Ok(Self { record, line: format!("{line}\n") })
+    }
+
     /// The line with other values in those of these fields that it has.
     fn with(&self, values: &[(&str, String)]) -> String {
         values.iter().fold(self.line.clone(), |line, (name, value)| match self.record.get(*name) {
@@ -157,7 +141,7 @@ impl Outcome {
 }
 
 impl Load {
-    async fn run(self, logs: &Path, templates: &Templates, search: &Search) -> Result<Outcome> {
+    async fn run(self, logs: &Path, templates: &[Template; 3], search: &Search) -> Result<Outcome> {
         let (trace, customer) = (Uuid::now_v7().simple().to_string(), Uuid::now_v7().to_string());
         let (written, done) = (RefCell::new(Vec::new()), Cell::new(false));
         let write = async {
@@ -195,7 +179,7 @@ impl Load {
     async fn write(
         self,
         logs: &Path,
-        templates: &Templates,
+        [change, request, upload]: &[Template; 3],
         trace: &str,
         customer: &str,
         written: &RefCell<Vec<Instant>>,
@@ -213,9 +197,9 @@ impl Load {
             for _ in 0..at_once {
                 let probe = (number % every == 0).then_some(number / every);
                 let template = match probe {
-                    Some(_) => &templates.upload,
-                    None if number % 2 == 0 => &templates.change,
-                    None => &templates.request,
+                    Some(_) => upload,
+                    None if number % 2 == 0 => change,
+                    None => request,
                 };
                 let service = number % Service::ALL.len();
                 let random = || Uuid::now_v7().to_string();
