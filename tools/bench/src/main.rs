@@ -1,53 +1,55 @@
-//! The program `bench`: measures the real system beside what it could be at best, and prints one table of ratios.
+//! The program `bench`: measures the real system against baselines, and prints one table of ratios.
 //!
-//! [`rows`] has one module for each line of the table; each measures its pairs in turns, several rounds, so that whatever
-//! else the machine does falls on both alike. [`growth`] measures how the costs grow, and draws it. Everything else here
-//! is what both are measured with.
+//! [`rows`] has one module for each topic of the table. A system and its baseline are measured in turns, in several
+//! rounds, so that other load on the machine affects both alike. [`growth`] measures how rates and durations grow, and
+//! plots them. All other modules are shared by the two.
 
-mod customer;
-mod filled;
+mod dataset;
 mod growth;
+mod instance;
 mod load;
+mod order_template;
+mod otlp_receiver;
 mod pgbench;
 mod process;
+mod progress;
+mod rounds;
 mod rows;
-mod service;
-mod sink;
-mod stage;
-mod submitted;
 mod table;
+mod testbed;
 
 use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _};
 
+use progress::say;
 use rows::Topic;
 
-/// Measures the real system beside what it could be at best.
+/// Measures the real system against baselines.
 ///
-/// Build it with `--release`: it measures the services that it was built with.
+/// Build it with `--release`: it measures services of its own build profile.
 #[derive(Parser)]
 #[command(version)]
 struct Flags {
     #[command(subcommand)]
-    growth: Option<Growth>,
-    /// Only these lines of the table [default: all]
+    command: Option<Command>,
+    /// Only these topics of the table [default: all]
     topics: Vec<Topic>,
-    /// How often each pair is measured
+    /// Rounds that each pair is measured in
     #[arg(long, default_value_t = 5)]
     rounds: usize,
 }
 
 #[derive(Subcommand)]
-enum Growth {
-    /// Draws how rate and duration grow with connections, orders and replicas
+enum Command {
+    /// Plots how rate and duration grow with connections, orders and replicas
     Growth {
-        /// The folder for the drawings
+        /// The folder for the plots
         #[arg(long, default_value = "docs/performance")]
         to: PathBuf,
     },
-    /// Reads and measures one model; a process of its own shows what memory that takes
+    /// Reads and measures one model; a separate process shows how much memory that takes
     #[command(hide = true)]
     Measure { file: PathBuf },
 }
@@ -64,22 +66,22 @@ async fn main() -> ExitCode {
 }
 
 async fn run(flags: Flags) -> Result<()> {
-    match flags.growth {
-        Some(Growth::Growth { to }) => return growth::draw(&to).await,
-        Some(Growth::Measure { file }) => {
-            println!("{}", rows::models::measure_once(&file).await?);
+    match flags.command {
+        Some(Command::Growth { to }) => return growth::plot_all(&to).await,
+        Some(Command::Measure { file }) => {
+            println!("{}", rows::models::measure_file(&file).await?);
             return Ok(());
         }
         None => {}
     }
-    let topics = if flags.topics.is_empty() { Topic::ALL.to_vec() } else { flags.topics };
+    let topics = if flags.topics.is_empty() { Topic::value_variants().to_vec() } else { flags.topics };
     let (mut rows, mut outcome) = (Vec::new(), Ok(()));
     for topic in topics {
         say(format!("{topic}:"));
         match topic.measure(flags.rounds).await {
             Ok(measured) => rows.extend(measured),
             Err(error) => {
-                // What the others have measured is not to be lost.
+                // The rows of the other topics are still printed.
                 say(format!("  failed: {error:#}"));
                 outcome = outcome.and(Err(error.context(format!("measuring {topic}"))));
             }
@@ -87,9 +89,4 @@ async fn run(flags: Flags) -> Result<()> {
     }
     println!("{}", table::of(&rows));
     outcome
-}
-
-/// Says how far it is; the table alone goes to standard output.
-fn say(text: impl std::fmt::Display) {
-    eprintln!("{text}");
 }

@@ -1,39 +1,26 @@
-//! What a process costs, from Linux's accounting.
+//! Processor time and memory of a process, from `/proc`.
 
 use std::{fs, time::Duration};
 
 use anyhow::{Context as _, Result};
 use nix::unistd::{SysconfVar, sysconf};
 
-/// The processor time that a process has used so far, its children not included.
+/// The processor time that a process has used so far, without its children's.
 pub(crate) fn cpu(pid: i32) -> Result<Duration> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process runs")?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).context("the process doesn't run")?;
     // The name, in brackets, may have spaces; user and system time are the 12th and 13th field after it (proc(5)).
-    let (_, fields) = stat.rsplit_once(')').context("a name in brackets")?;
+    let (_, fields) = stat.rsplit_once(')').context("no name in brackets")?;
     let ticks = |place: usize| -> Result<u64> {
-        fields.split_whitespace().nth(place).and_then(|ticks| ticks.parse().ok()).context("a number of ticks")
+        fields.split_whitespace().nth(place).and_then(|ticks| ticks.parse().ok()).context("no number of ticks")
     };
-    let per_second = sysconf(SysconfVar::CLK_TCK)?.context("a clock")?;
+    let per_second = sysconf(SysconfVar::CLK_TCK)?.context("no clock tick rate")?;
     Ok(Duration::from_secs_f64((ticks(11)? + ticks(12)?) as f64 / per_second as f64))
 }
 
-/// A process's memory, in MiB.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Memory {
-    /// Resident now.
-    Now,
-    /// Resident at most, ever.
-    Most,
-}
-
-/// So much memory a process has, in MiB.
-pub(crate) fn memory(pid: i32, memory: Memory) -> Result<f64> {
-    let field = match memory {
-        Memory::Now => "VmRSS:",
-        Memory::Most => "VmHWM:",
-    };
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the process runs")?;
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).context("a process with memory")?;
-    let kibibytes: f64 = line.trim().trim_end_matches(" kB").parse()?;
+/// A size in `/proc/PID/status`, in MiB: `VmRSS` is the resident memory, and `VmHWM` its peak (proc(5)).
+pub(crate) fn memory(pid: i32, field: &str) -> Result<f64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the process doesn't run")?;
+    let size = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')?.strip_suffix("kB"));
+    let kibibytes: f64 = size.with_context(|| format!("no {field} of the process"))?.trim().parse()?;
     Ok(kibibytes / 1024.0)
 }

@@ -4,35 +4,50 @@ use std::fmt;
 
 use comfy_table::{ContentArrangement, Table, presets::ASCII_MARKDOWN};
 
-/// One line of the table.
+/// A row of the table.
 pub(crate) struct Row {
     /// What was measured.
     pub(crate) what: String,
-    /// What came out, with its unit.
+    /// The result, with its unit.
     pub(crate) measured: String,
-    /// What it is held against, and what came out there.
+    /// The baseline and its result.
     pub(crate) against: String,
-    /// The figure that counts.
+    /// The figure that has a goal.
     pub(crate) figure: String,
-    /// What it is to reach.
-    pub(crate) goal: &'static str,
-    /// Whether it does.
-    pub(crate) reached: bool,
+    pub(crate) goal: Goal,
 }
 
-/// The table in Markdown, to be read in a terminal as well.
+/// What a figure should be.
+pub(crate) struct Goal {
+    pub(crate) text: String,
+    pub(crate) is_reached: bool,
+}
+
+impl Goal {
+    /// At least `bound`, which is printed with the unit.
+    pub(crate) fn at_least(bound: f64, unit: &str, figure: f64) -> Self {
+        Self { text: format!("≥ {bound}{unit}"), is_reached: figure >= bound }
+    }
+
+    /// At most `bound`, which is printed with the unit.
+    pub(crate) fn at_most(bound: f64, unit: &str, figure: f64) -> Self {
+        Self { text: format!("≤ {bound}{unit}"), is_reached: figure <= bound }
+    }
+}
+
+/// The table in Markdown.
 pub(crate) fn of(rows: &[Row]) -> Table {
     let mut table = Table::new();
     table.load_style(ASCII_MARKDOWN).set_content_arrangement(ContentArrangement::Disabled);
     table.set_header(["what", "measured", "against", "figure (least to most)", "to reach", ""]);
-    for Row { what, measured, against, figure, goal, reached } in rows {
-        let reached = if *reached { "reached" } else { "missed" };
-        table.add_row([what, measured, against, figure, *goal, reached]);
+    for Row { what, measured, against, figure, goal } in rows {
+        let reached = if goal.is_reached { "reached" } else { "missed" };
+        table.add_row([what, measured, against, figure, goal.text.as_str(), reached]);
     }
     table
 }
 
-/// What came out in several rounds.
+/// The results of several rounds.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Spread {
     pub(crate) median: f64,
@@ -41,26 +56,21 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// Of at least one round.
-    pub(crate) fn of(rounds: impl IntoIterator<Item = f64>) -> Self {
-        let mut rounds: Vec<f64> = rounds.into_iter().collect();
-        rounds.sort_by(f64::total_cmp);
-        let half = rounds.len() / 2;
-        let median = match rounds.len() % 2 {
-            0 if half > 0 => f64::midpoint(rounds[half - 1], rounds[half]),
-            _ => rounds.get(half).copied().unwrap_or(f64::NAN),
+    /// The spread of a figure over rounds; NaN without rounds.
+    pub(crate) fn of<T>(rounds: &[T], figure: impl Fn(&T) -> f64) -> Self {
+        let mut figures: Vec<f64> = rounds.iter().map(figure).collect();
+        figures.sort_by(f64::total_cmp);
+        let half = figures.len() / 2;
+        let at = |place: usize| figures.get(place).copied().unwrap_or(f64::NAN);
+        let median = match figures.len() % 2 {
+            0 if half > 0 => f64::midpoint(at(half - 1), at(half)),
+            _ => at(half),
         };
-        let end = |end: Option<&f64>| end.copied().unwrap_or(f64::NAN);
-        Self { median, least: end(rounds.first()), most: end(rounds.last()) }
-    }
-
-    /// Of the ratios of rounds that were measured in turns.
-    pub(crate) fn of_ratios(measured: &[f64], against: &[f64]) -> Self {
-        Self::of(measured.iter().zip(against).map(|(measured, against)| measured / against))
+        Self { median, least: at(0), most: at(figures.len().saturating_sub(1)) }
     }
 }
 
-/// The median and, in brackets, the least and the most, with the precision that was asked for.
+/// Prints the median and, in brackets, the least and the most, with the precision of the format.
 impl fmt::Display for Spread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = f.precision().unwrap_or(2);

@@ -1,10 +1,10 @@
-//! The program `faults`: see the library.
+//! The program `faults`: the command line of the fault run.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Breaks the real system while orders go through it, and counts what is lost.
+/// Injects faults into the real system while orders go through it, and counts what is lost.
 #[derive(Parser)]
 #[command(version)]
 struct Flags {

@@ -1,70 +1,61 @@
-//! A further process of a service, whose lines to the database and the broker can be cut and slowed down.
+//! A further process of a service, whose connections to the database and the broker can be cut and slowed down.
 
 use std::{
-    collections::BTreeMap,
     fs::OpenOptions,
     net::TcpListener,
-    path::PathBuf,
-    process::{Child, Stdio},
+    path::Path,
+    process::{Child, Command, Stdio},
 };
 
 use anyhow::{Context as _, Result};
+use catalogue::Service;
 use e2e::{Relay, host_in};
 use local::SystemFile;
 
-/// One place for a further process, which runs there or doesn't.
+/// A replica at a fixed address; it may be running or not.
 pub(crate) struct Replica {
-    pub(crate) service: &'static str,
     pub(crate) address: String,
-    pub(crate) lines: Vec<Relay>,
-    program: PathBuf,
-    environment: BTreeMap<String, String>,
-    log: PathBuf,
+    /// Proxies before the database and, if the service uses it, the broker.
+    pub(crate) proxies: Vec<Relay>,
+    command: Command,
     child: Option<Child>,
 }
 
 impl Replica {
-    pub(crate) async fn prepare(file: &SystemFile, service: &'static str) -> Result<Self> {
-        let mut environment = file.environments.get(service).context("the services run")?.clone();
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-        let mut lines = Vec::new();
+    /// Starts a replica of a service.
+    pub(crate) async fn start(file: &SystemFile, service: Service) -> Result<Self> {
+        let missing = || format!("{service} doesn't run");
+        let mut environment = file.environments.get(service.name()).with_context(missing)?.clone();
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut proxies = Vec::new();
         for variable in ["DATABASE_URL", "AMQP_URL"] {
             if let Some(url) = environment.get_mut(variable) {
-                let line = Relay::to(host_in(url)).await;
-                *url = line.instead_in(url);
-                lines.push(line);
+                let proxy = Relay::to(host_in(url)).await;
+                *url = proxy.instead_in(url);
+                proxies.push(proxy);
             }
         }
-        environment.insert("LISTEN_ADDR".to_owned(), format!("127.0.0.1:{port}"));
-        Ok(Self {
-            service,
-            address: format!("http://127.0.0.1:{port}"),
-            lines,
-            program: file.binaries.get(service).context("the services run")?.clone(),
-            environment,
-            log: file.logs.join(format!("{service}-replica.log")),
-            child: None,
-        })
+        environment.insert("LISTEN_ADDR".to_owned(), address.to_string());
+        let log = file.logs.join(format!("{service}-replica.log"));
+        let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
+        let mut command = local::beside(file.binaries.get(service.name()).with_context(missing)?)?;
+        command.env_clear().envs(environment).stdin(Stdio::null());
+        command.stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);
+        let child = Some(command.spawn().with_context(|| format!("starting {service}"))?);
+        Ok(Self { address: format!("http://{address}"), proxies, command, child })
     }
 
-    pub(crate) fn runs(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
-    }
-
-    pub(crate) fn start(&mut self) -> Result<()> {
-        let open = |path: PathBuf| OpenOptions::new().create(true).append(true).open(path);
-        let mut command = local::replica_command(&self.program)?;
-        command.env_clear().envs(&self.environment);
-        command
-            .stdin(Stdio::null())
-            .stdout(open(self.log.clone())?)
-            .stderr(open(self.log.with_extension("stderr.txt"))?);
-        self.child = Some(command.spawn().with_context(|| format!("starting another {}", self.service))?);
+    /// Kills the process if it runs, or else starts a new one.
+    pub(crate) fn toggle(&mut self) -> Result<()> {
+        if self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) {
+            self.kill();
+        } else {
+            self.child = Some(self.command.spawn().context("starting a replica")?);
+        }
         Ok(())
     }
 
-    /// As hard as can be.
-    pub(crate) fn kill(&mut self) {
+    fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();

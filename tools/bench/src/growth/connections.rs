@@ -1,46 +1,50 @@
-//! `POST /orders` over more and more connections at the same time.
+//! `POST /orders` over more and more connections.
 
 use std::time::Duration;
 
 use anyhow::Result;
+use catalogue::Service;
 use local::Kind;
 
-use super::{
-    ROUNDS,
-    plot::{Across, Curve, Panel, Plot},
+use super::plot::{Axis, Curve, Panel, Plot, ROUNDS};
+use crate::{
+    instance::Instance,
+    load::{Outcome, Target},
+    progress::say,
+    rounds::repeat,
+    testbed::Testbed,
 };
-use crate::{customer::Customer, load, say, service::Service, stage::Stage};
 
-const ACROSS: Across = Across { what: "connections", places: &[1, 2, 4, 8, 16, 32, 64, 128, 256] };
+const AXIS: Axis = Axis { name: "connections", values: &[1, 2, 4, 8, 16, 32, 64, 128, 256] };
 const TIME: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure() -> Result<Plot> {
-    let stage = Stage::start(&[Kind::Services]).await?;
-    let customer = Customer::register(&stage).await?;
-    let shop = Service::start(stage.file(), "shop-api", &[], &stage.folder("logs-apart")?).await?;
-    let [mut rate, mut half, mut slow] = ["orders", "half of them", "p99"].map(|name| Curve::new(name, ACROSS));
-    // The first round warms everything up.
-    for round in 0..=ROUNDS {
-        for (place, connections) in ACROSS.places.iter().enumerate() {
-            let connections = usize::try_from(*connections)?;
-            let outcome = load::run(shop.address, &customer.new_order(), 201, connections, TIME).await?;
-            let (p50, p99) = (outcome.percentile(50.0), outcome.percentile(99.0));
-            say(format_args!("  {connections} connections: {:.0}/s, p50 {p50:.1} ms, p99 {p99:.1} ms", outcome.rate));
-            if round > 0 {
-                rate.add(place, outcome.rate);
-                half.add(place, p50);
-                slow.add(place, p99);
-            }
+    let testbed = Testbed::start(&[Kind::Services], &[])?;
+    let customer = testbed.shop()?.register("bench", "a ring to find them").await;
+    let shop = Instance::start(&testbed, Service::ShopApi, &[]).await?;
+    let target = Target::new_order(shop.address, customer.token());
+    let rounds = repeat(ROUNDS, async || {
+        let mut outcomes = Vec::new();
+        for connections in AXIS.values {
+            let outcome = target.load(usize::try_from(*connections)?, TIME).await?;
+            say(format_args!("  {connections} connections: {outcome}"));
+            outcomes.push(outcome);
         }
-    }
+        Ok(outcomes)
+    })
+    .await?;
     shop.stop().await?;
-    stage.stop().await?;
+    testbed.stop()?;
+    let curve = |name, figure: fn(&Outcome) -> f64| Curve::of(name, &rounds, figure);
+    let rate = curve("orders", |outcome| outcome.rate);
+    let p50 = curve("half of them", |outcome| outcome.percentile(50.0));
+    let p99 = curve("p99", |outcome| outcome.percentile(99.0));
     Ok(Plot {
         title: "POST /orders by connections".to_owned(),
-        across: ACROSS,
+        axis: AXIS,
         panels: vec![
             Panel { what: "orders a second", logarithmic: false, curves: vec![rate] },
-            Panel { what: "duration, ms", logarithmic: true, curves: vec![half, slow] },
+            Panel { what: "duration, ms", logarithmic: true, curves: vec![p50, p99] },
         ],
     })
 }

@@ -1,4 +1,4 @@
-//! How rate and duration grow with connections, orders and replicas.
+//! How rates and durations grow with connections, orders and replicas.
 
 mod connections;
 mod orders;
@@ -9,13 +9,10 @@ use std::{fs, path::Path};
 
 use anyhow::{Context as _, Result};
 
-use crate::say;
+use crate::progress::say;
 
-/// How often each place of a curve is measured, in turns with the others; the median is drawn.
-const ROUNDS: usize = 3;
-
-/// Measures all of it, and draws a picture with a file of its figures for each into this folder.
-pub(crate) async fn draw(to: &Path) -> Result<()> {
+/// Measures all curves, and writes a plot and a file of its figures for each topic into this folder.
+pub(crate) async fn plot_all(to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("creating {}", to.display()))?;
     say("connections:");
     connections::measure().await?.write(to, "connections")?;

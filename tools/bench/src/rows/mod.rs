@@ -1,6 +1,6 @@
-//! The lines of the table, by topic.
+//! The rows of the table, by topic.
 
-mod build;
+mod command;
 mod lists;
 mod messages;
 pub(crate) mod models;
@@ -17,16 +17,16 @@ use clap::ValueEnum;
 
 use crate::table::Row;
 
-/// What is measured together.
+/// A topic: rows that are measured together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Topic {
-    /// Orders over HTTP: against the database alone, against no telemetry, and what they cost
+    /// Orders over HTTP: against the database alone, against telemetry off, and their cost
     Orders,
     /// From a submitted order to the MES, against the broker alone
     Messages,
     /// Reading and measuring models, against trimesh
     Models,
-    /// The lists that people reload all day, with many orders against few
+    /// Lists, with many orders against few
     Lists,
     /// Uploading a model, against a plain file server
     Uploads,
@@ -39,18 +39,7 @@ pub(crate) enum Topic {
 }
 
 impl Topic {
-    pub(crate) const ALL: [Self; 8] = [
-        Self::Orders,
-        Self::Messages,
-        Self::Models,
-        Self::Lists,
-        Self::Uploads,
-        Self::Shipping,
-        Self::Starts,
-        Self::Sizes,
-    ];
-
-    /// Measures it in so many rounds.
+    /// Measures the topic in this many rounds.
     pub(crate) async fn measure(self, rounds: usize) -> Result<Vec<Row>> {
         match self {
             Self::Orders => orders::measure(rounds).await,
@@ -59,8 +48,8 @@ impl Topic {
             Self::Lists => lists::measure(rounds).await,
             Self::Uploads => uploads::measure(rounds).await,
             Self::Shipping => shipping::measure(rounds).await,
-            Self::Starts => starts::measure(rounds).await,
-            Self::Sizes => sizes::measure().await,
+            Self::Starts => tokio::task::block_in_place(|| starts::measure(rounds)),
+            Self::Sizes => tokio::task::block_in_place(sizes::measure),
         }
     }
 }

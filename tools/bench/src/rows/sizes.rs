@@ -1,4 +1,4 @@
-//! How large the services are: each program, and each container image.
+//! The sizes of the services' programs and container images.
 
 use std::{
     env, fs,
@@ -6,64 +6,57 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
+use catalogue::Service;
 
-use super::build;
-use crate::{say, table::Row};
+use super::command::{build, run};
+use crate::{
+    progress::say,
+    table::{Goal, Row},
+};
 
-const SERVICES: [&str; 3] = ["shop-api", "crm-api", "mes-api"];
-
-/// Megabytes that something may have.
-struct Goal {
-    megabytes: f64,
-    text: &'static str,
-}
-
-pub(super) async fn measure() -> Result<Vec<Row>> {
-    let programs = tokio::task::block_in_place(programs)?;
-    let mut rows = vec![row("the largest service's program", &programs, &Goal { megabytes: 25.0, text: "≤ 25 MB" })];
-    match tokio::task::block_in_place(images)? {
-        Some(images) => {
-            rows.push(row("the largest service's image", &images, &Goal { megabytes: 60.0, text: "≤ 60 MB" }));
-        }
-        None => say("  no images were measured: no container engine has them"),
+pub(super) fn measure() -> Result<Vec<Row>> {
+    let programs = programs()?;
+    let mut rows = vec![row("the largest service's program", &programs, 25.0)];
+    match images()? {
+        Some(images) => rows.push(row("the largest service's image", &images, 60.0)),
+        None => say("  images are not measured: no container engine has them"),
     }
     Ok(rows)
 }
 
-fn row(what: &str, sizes: &[f64], goal: &Goal) -> Row {
+fn row(what: &str, sizes: &[f64], goal: f64) -> Row {
     let largest = sizes.iter().copied().fold(0.0, f64::max);
-    let each: Vec<_> = SERVICES.iter().zip(sizes).map(|(service, size)| format!("{service} {size:.1} MB")).collect();
+    let each: Vec<_> =
+        Service::ALL.iter().zip(sizes).map(|(service, size)| format!("{service} {size:.1} MB")).collect();
     Row {
         what: what.to_owned(),
         measured: each.join(", "),
         against: String::new(),
         figure: format!("{largest:.1} MB"),
-        goal: goal.text,
-        reached: largest <= goal.megabytes,
+        goal: Goal::at_most(goal, " MB", largest),
     }
 }
 
-/// The programs' sizes as the images have them: of the release profile, without symbols.
+/// The programs' sizes in MB, in the release profile and without symbols, as the images have them.
 fn programs() -> Result<Vec<f64>> {
     let here = env::current_exe()?;
-    let target = here.parent().and_then(Path::parent).context("this program is in a target folder")?;
-    build::all("release")?;
-    let size = |service: &&str| {
+    let target = here.parent().and_then(Path::parent).context("this program is not in a target folder")?;
+    build("release")?;
+    let size = |service: Service| {
         let stripped = here.with_file_name(format!("bench-{service}"));
         let mut strip = Command::new("strip");
-        strip.arg("--strip-all").arg("-o").arg(&stripped).arg(target.join("release").join(service));
-        ensure!(strip.status().context("starting strip, of binutils")?.success(), "stripping {service} failed");
+        run(strip.arg("--strip-all").arg("-o").arg(&stripped).arg(target.join("release").join(service.name())))?;
         let bytes = fs::metadata(&stripped)?.len();
         fs::remove_file(&stripped)?;
         Ok(bytes as f64 / 1e6)
     };
-    SERVICES.iter().map(size).collect()
+    Service::ALL.into_iter().map(size).collect()
 }
 
-/// The images' sizes, where a container engine runs that has all of them.
+/// The images' sizes in MB, if a container engine has all of them.
 fn images() -> Result<Option<Vec<f64>>> {
-    let size = |service: &&str| {
+    let size = |service: Service| {
         let mut docker = Command::new("docker");
         let image = format!("alexandrite/{service}:{}", env!("CARGO_PKG_VERSION"));
         docker.args(["image", "inspect", "--format", "{{.Size}}", &image]);
@@ -74,5 +67,5 @@ fn images() -> Result<Option<Vec<f64>>> {
         let bytes: f64 = String::from_utf8(output.stdout)?.trim().parse()?;
         Ok(Some(bytes / 1e6))
     };
-    SERVICES.iter().map(size).collect()
+    Service::ALL.into_iter().map(size).collect()
 }

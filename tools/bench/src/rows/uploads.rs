@@ -1,7 +1,7 @@
-//! Uploading the largest model that the shop takes, against the same file in a plain file server.
+//! Uploads of the largest model that the shop accepts, against the same file in a plain file server.
 //!
-//! Ours is hashed, and on the disk when the answer comes; nginx leaves that to the kernel. So its rate is taken twice: until
-//! it answers, and until its file is on the disk as well.
+//! The shop hashes the file and syncs it to the disk before it responds; nginx does neither. So nginx is measured twice:
+//! until its response, and until its file is on the disk.
 
 mod nginx;
 
@@ -12,38 +12,36 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
+use catalogue::Service;
 use e2e::Client;
 use local::Kind;
 use mesh::solids;
 use serde_json::json;
 
 use self::nginx::Nginx;
+use super::command;
 use crate::{
-    process::{Memory, memory},
-    say,
-    stage::Stage,
-    table::{Row, Spread},
+    process::memory,
+    progress::say,
+    table::{Goal, Row, Spread},
+    testbed::Testbed,
 };
 
-/// Makes a sphere whose binary STL has 63.8 MiB; a model may have 64.
+/// Makes a sphere whose binary STL has 63.8 MiB; the limit of a model is 64.
 const SEGMENTS: u32 = 1158;
-/// The share of the file server's rate that ours is to reach, in percent.
-const SHARE: f64 = 70.0;
-/// What the shop may need beyond what it had, in MiB; far less than the file.
-const FLAT: f64 = 32.0;
 
-/// What each round took.
-#[derive(Default)]
-struct Seconds {
-    ours: Vec<f64>,
-    nginx: Vec<f64>,
-    nginx_synced: Vec<f64>,
+/// The seconds of a round's uploads.
+struct Round {
+    shop: f64,
+    nginx: f64,
+    /// The same upload, until the file is on the disk.
+    nginx_synced: f64,
 }
 
 pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
-    let stage = Stage::start(&[Kind::Services]).await?;
-    let folder = stage.folder("uploads")?;
+    let testbed = Testbed::start(&[Kind::Services], &[])?;
+    let folder = testbed.folder("uploads")?;
     let model = folder.join("ring.stl");
     let bytes = solids::sphere(10.0, SEGMENTS).to_binary_stl();
     fs::write(&model, &bytes)?;
@@ -51,76 +49,70 @@ pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
     let mebibytes = bytes.len() as f64 / f64::from(1 << 20);
     drop(bytes);
     let nginx = Nginx::start(&folder).await?;
-    let shop = Client::new(stage.file().shop_api.as_deref().context("the services run")?);
-    let customer = shop.register("uploads", "rings by the dozen").await;
-    let shop_pid = stage.pid("shop-api")?;
+    let customer = testbed.shop()?.register("uploads", "rings by the dozen").await;
+    let shop_pid = testbed.pid(Service::ShopApi.name())?;
 
-    // One each that doesn't count. What the shop had at most until then, for a password's hash, doesn't either.
-    upload(&customer, &model).await?;
-    upload_to_nginx(&nginx, &model, "first")?;
-    fs::write(format!("/proc/{shop_pid}/clear_refs"), "5").context("forgetting what a process had at most")?;
-    let before = memory(shop_pid, Memory::Most)?;
-    let mut seconds = Seconds::default();
-    for round in 1..=rounds {
-        let ours = upload(&customer, &model).await?;
-        let (answered, synced) = upload_to_nginx(&nginx, &model, &round.to_string())?;
-        say(format_args!("  {ours:.3} s; nginx {answered:.3} s, and on the disk {synced:.3} s"));
-        seconds.ours.push(ours);
-        seconds.nginx.push(answered);
-        seconds.nginx_synced.push(synced);
+    let round = async |name: &str| {
+        let shop = upload(&customer, &model).await?;
+        let (nginx, nginx_synced) = upload_to_nginx(&nginx, &model, name)?;
+        say(format_args!("  {shop:.3} s; nginx {nginx:.3} s, and on the disk {nginx_synced:.3} s"));
+        anyhow::Ok(Round { shop, nginx, nginx_synced })
+    };
+    // The first round doesn't count, nor does the shop's peak of memory before, which a password's hash caused.
+    round("first").await?;
+    fs::write(format!("/proc/{shop_pid}/clear_refs"), "5").context("resetting the peak of a process's memory")?;
+    let before = memory(shop_pid, "VmHWM")?;
+    let mut measured = Vec::new();
+    for number in 1..=rounds {
+        measured.push(round(&number.to_string()).await?);
     }
-    let grown = memory(shop_pid, Memory::Most)? - before;
+    let grown = memory(shop_pid, "VmHWM")? - before;
     drop(nginx);
-    stage.stop().await?;
+    testbed.stop()?;
     Ok(vec![
-        rate("nginx, which doesn't wait for the disk", mebibytes, &seconds.ours, &seconds.nginx),
-        rate("nginx, until the disk has it", mebibytes, &seconds.ours, &seconds.nginx_synced),
+        rate("nginx, which doesn't wait for the disk", mebibytes, &measured, |round| round.nginx),
+        rate("nginx, until the disk has it", mebibytes, &measured, |round| round.nginx_synced),
         Row {
             what: "memory of the shop for it".to_owned(),
             measured: format!("{grown:.0} MiB beyond {before:.0} MiB"),
             against: format!("the file: {mebibytes:.0} MiB"),
             figure: format!("{grown:.0} MiB"),
-            goal: "≤ 32 MiB",
-            reached: grown <= FLAT,
+            goal: Goal::at_most(32.0, " MiB", grown),
         },
     ])
 }
 
-fn rate(against: &str, mebibytes: f64, ours: &[f64], theirs: &[f64]) -> Row {
-    let rate = |seconds: &[f64]| Spread::of(seconds.iter().map(|seconds| mebibytes / seconds)).median;
-    let share = Spread::of(theirs.iter().zip(ours).map(|(theirs, ours)| 100.0 * theirs / ours));
+fn rate(against: &str, mebibytes: f64, rounds: &[Round], theirs: fn(&Round) -> f64) -> Row {
+    let share = Spread::of(rounds, |round| 100.0 * theirs(round) / round.shop);
     Row {
         what: format!("upload of a model of {mebibytes:.0} MiB, hashed and on the disk"),
-        measured: format!("{:.0} MiB/s", rate(ours)),
-        against: format!("{against}: {:.0} MiB/s", rate(theirs)),
+        measured: format!("{:.0} MiB/s", Spread::of(rounds, |round| mebibytes / round.shop).median),
+        against: format!("{against}: {:.0} MiB/s", Spread::of(rounds, |round| mebibytes / theirs(round)).median),
         figure: format!("{share:.0} % of its rate"),
-        goal: "≥ 70 %",
-        reached: share.median >= SHARE,
+        goal: Goal::at_least(70.0, " %", share.median),
     }
 }
 
-/// Uploads the model of a new order; gives the seconds.
+/// Uploads the model of a new order; returns the seconds.
 async fn upload(customer: &Client, model: &Path) -> Result<f64> {
     let order = customer.post_json("/orders", json!({"material": "gold_585", "quantity": 1})).await.expect(201);
-    let order = order["id"].as_str().context("an order's number")?;
+    let order = order["id"].as_str().context("an order without an id")?;
     let url = format!("{}/orders/{order}/model?filename=ring.stl", customer.base());
     curl(&url, model, &["--header", &format!("Authorization: Bearer {}", customer.token())])
 }
 
-/// Gives the seconds until the answer came, and until the file was on the disk.
+/// Uploads the model to nginx; returns the seconds until the response, and until the file is on the disk.
 fn upload_to_nginx(nginx: &Nginx, model: &Path, name: &str) -> Result<(f64, f64)> {
-    let answered = curl(&nginx.url(name), model, &[])?;
-    // Waited for in any case: else it would be written while ours is measured.
+    let responded = curl(&nginx.url(name), model, &[])?;
     let began = Instant::now();
+    // Otherwise the kernel would write the file during the shop's next upload.
     File::open(nginx.file(name))?.sync_all()?;
-    Ok((answered, answered + began.elapsed().as_secs_f64()))
+    Ok((responded, responded + began.elapsed().as_secs_f64()))
 }
 
-/// Uploads a file; gives the seconds from the connection's begin to the answer's end.
+/// Uploads a file; returns the seconds from connecting to the end of the response.
 fn curl(url: &str, file: &Path, further: &[&str]) -> Result<f64> {
     let mut curl = Command::new("curl");
     curl.args(["--silent", "--show-error", "--fail", "--output", "/dev/null", "--write-out", "%{time_total}"]);
-    let output = curl.args(further).arg("--upload-file").arg(file).arg(url).output().context("starting curl")?;
-    ensure!(output.status.success(), "curl: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?.parse()?)
+    Ok(command::run(curl.args(further).arg("--upload-file").arg(file).arg(url))?.parse()?)
 }

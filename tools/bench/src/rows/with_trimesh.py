@@ -3,7 +3,7 @@
 import sys
 import time
 
-# All that trimesh would import later, while it is timed.
+# trimesh would import these later, within the measured time.
 import lxml.etree
 import networkx
 import numpy
@@ -11,7 +11,7 @@ import trimesh
 
 
 def memory(field):
-    """What this process has (VmRSS) or had at most (VmHWM), in MiB."""
+    """The memory of this process, now (VmRSS) or at its peak (VmHWM), in MiB."""
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) for line in status if line.startswith(field)) / 1024
 
@@ -20,7 +20,7 @@ path = sys.argv[1]
 before, began = memory("VmRSS"), time.perf_counter()
 mesh = trimesh.load_mesh(path)
 volume, closed = mesh.volume, mesh.is_watertight
-seconds, most = time.perf_counter() - began, memory("VmHWM")
+seconds, peak = time.perf_counter() - began, memory("VmHWM")
 if not closed:
     sys.exit("trimesh finds the surface open")
-print(seconds, most - before, volume)
+print(seconds, peak - before, volume)

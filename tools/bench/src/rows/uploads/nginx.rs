@@ -1,61 +1,56 @@
-//! A plain file server: Debian's nginx, which keeps the files that it is sent.
+//! A plain file server: Debian's nginx, which stores the files that are uploaded.
 
 use std::{
     fs::{self, File},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use e2e::eventually;
+use tokio::process::Child;
 
-/// A running nginx; killed when this is dropped.
+use crate::rows::command::run;
+
+/// A running nginx; dropping it kills the process.
 pub(super) struct Nginx {
     address: SocketAddr,
     folder: PathBuf,
-    child: Child,
+    _child: Child,
 }
 
 impl Nginx {
-    /// Starts one whose files, and all else, are in this folder.
+    /// Starts nginx with all its files in this folder.
     pub(super) async fn start(folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder.join("files"))?;
         let program = unpacked(folder)?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         fs::write(folder.join("nginx.conf"), configuration(address))?;
-        // Should this program be killed, so is nginx.
-        let mut command = Command::new("/usr/bin/setpriv");
+        // setpriv: the end of this program also ends nginx.
+        let mut command = tokio::process::Command::new("/usr/bin/setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).arg("-p").arg(folder).args(["-c", "nginx.conf"]);
         let output = File::create(folder.join("output.txt"))?;
         command.args(["-e", "stderr"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(output);
-        let child = command.spawn().context("starting nginx")?;
-        let nginx = Self { address, folder: folder.to_owned(), child };
-        eventually("nginx to answer", async || reqwest::get(nginx.url("")).await.map(drop)).await;
+        let child = command.kill_on_drop(true).spawn().context("starting nginx")?;
+        let nginx = Self { address, folder: folder.to_owned(), _child: child };
+        eventually("nginx to respond", async || reqwest::get(nginx.url("")).await.map(drop)).await;
         Ok(nginx)
     }
 
-    /// The address of a file.
+    /// The URL of a file.
     pub(super) fn url(&self, name: &str) -> String {
         format!("http://{}/{name}", self.address)
     }
 
-    /// A file that it keeps.
+    /// The path of an uploaded file.
     pub(super) fn file(&self, name: &str) -> PathBuf {
         self.folder.join("files").join(name)
     }
 }
 
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn configuration(address: SocketAddr) -> String {
-    // One process, so that its end is the end of all; folders are those beside the configuration.
+    // A single process, so that killing it ends nginx. Paths are relative to the folder.
     let temporary =
         ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map(|what| format!("{what}_temp_path temporary;"));
     let temporary = temporary.join(" ");
@@ -68,23 +63,18 @@ fn configuration(address: SocketAddr) -> String {
     )
 }
 
-/// nginx as Debian packages it. Unpacked rather than installed: no service starts, and nothing of it stays.
+/// Unpacks Debian's nginx. It isn't installed, so no service starts and nothing stays on the machine.
 fn unpacked(folder: &Path) -> Result<PathBuf> {
-    let run = |command: &mut Command| -> Result<()> {
-        let output = command.current_dir(folder).output().with_context(|| format!("starting {command:?}"))?;
-        ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-        Ok(())
-    };
     let mut download = Command::new("apt-get");
-    download.args(["-q", "download", "nginx"]);
+    download.args(["-q", "download", "nginx"]).current_dir(folder);
     if run(&mut download).is_err() {
-        // The lists of packages may be old, or not there at all.
+        // The lists of packages may be outdated or missing.
         run(Command::new("apt-get").args(["-q", "-o", "DPkg::Lock::Timeout=300", "update"]))?;
         run(&mut download)?;
     }
     let packages = fs::read_dir(folder)?.flatten().map(|item| item.path());
     let mut packages = packages.filter(|path| path.extension().is_some_and(|extension| extension == "deb"));
     let package = packages.next().context("apt-get downloaded nothing")?;
-    run(Command::new("dpkg-deb").arg("--extract").arg(package).arg("package"))?;
+    run(Command::new("dpkg-deb").arg("--extract").arg(package).arg(folder.join("package")))?;
     Ok(folder.join("package/usr/sbin/nginx"))
 }

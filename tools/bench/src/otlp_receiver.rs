@@ -1,4 +1,4 @@
-//! An OTLP receiver that counts the spans and forgets them.
+//! An OTLP receiver that counts spans and discards them.
 
 use std::sync::{
     Arc,
@@ -10,40 +10,30 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
     trace_service_server::{TraceService, TraceServiceServer},
 };
-use tokio::{net::TcpListener, task::AbortHandle};
+use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
 
-/// Receives spans until this is dropped.
-pub(crate) struct Sink {
-    /// What `OTEL_EXPORTER_OTLP_ENDPOINT` is set to.
+/// A receiver, which runs until the program ends.
+pub(crate) struct OtlpReceiver {
+    /// The value for `OTEL_EXPORTER_OTLP_ENDPOINT`.
     pub(crate) address: String,
     count: Arc<AtomicU64>,
-    task: AbortHandle,
 }
 
-impl Sink {
+impl OtlpReceiver {
     pub(crate) async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("http://{}", listener.local_addr()?);
         let count = Arc::<AtomicU64>::default();
         let service = TraceServiceServer::new(Counter(Arc::clone(&count)));
         let server = tonic::transport::Server::builder().add_service(service);
-        let task = tokio::spawn(async move {
-            // Ends with the task.
-            let _ = server.serve_with_incoming(TcpIncoming::from(listener)).await;
-        });
-        Ok(Self { address, count, task: task.abort_handle() })
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        Ok(Self { address, count })
     }
 
-    /// The spans that have come so far.
+    /// The number of spans received so far.
     pub(crate) fn spans(&self) -> u64 {
         self.count.load(Ordering::Relaxed)
-    }
-}
-
-impl Drop for Sink {
-    fn drop(&mut self) {
-        self.task.abort();
     }
 }
 

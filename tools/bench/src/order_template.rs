@@ -1,47 +1,42 @@
-//! Submitted orders in bulk: rows as `POST /orders/{id}/status` leaves them, each with its message in the outbox.
+//! Submitted orders in bulk, with the rows and outbox messages that `POST /orders/{id}/status` makes.
 
 use anyhow::{Context as _, Result};
 use common::{
     domain::{Order, OrderFacts, OrderStatus},
     messaging::MessageType,
 };
-use e2e::{
-    Client,
-    people::{WithOrders as _, ring},
-};
+use e2e::people::{WithOrders as _, ring};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 
-use crate::stage::Stage;
+use crate::testbed::Testbed;
 
-/// The version of messages' bodies, as `common::messaging::schema` writes it.
+/// The version of message bodies, as `common::messaging::schema` writes it.
 const SCHEMA_VERSION: u32 = 1;
 
-/// A real order with a model in the store, which all the others are copies of. It stays in `FILE_UPLOADED`.
-pub(crate) struct Pattern(OrderFacts);
+/// A real order in `FILE_UPLOADED`, with a model in the store, that is copied.
+pub(crate) struct OrderTemplate(OrderFacts);
 
-impl Pattern {
-    /// Orders it in the shop, as a new customer with a small model.
-    pub(crate) async fn order(stage: &Stage) -> Result<Self> {
-        let shop = Client::new(stage.file().shop_api.as_deref().context("the services run")?);
-        let login = format!("pattern-{}", uuid::Uuid::now_v7().simple());
-        let customer = shop.register(&login, "a ring to bring them all").await;
+impl OrderTemplate {
+    /// Creates the order in the shop, as a new customer's with a small model.
+    pub(crate) async fn create(testbed: &Testbed) -> Result<Self> {
+        let login = format!("template-{}", uuid::Uuid::now_v7().simple());
+        let customer = testbed.shop()?.register(&login, "a ring to bring them all").await;
         let id = customer.create().await;
         customer.upload(&id, "ring.stl", ring()).await;
         let mut details = customer.get(&format!("/orders/{id}")).await.expect(200);
         let history = serde_json::from_value(details["history"].take())?;
         let order: Order = serde_json::from_value(details)?;
-        let mut database = PgConnection::connect(stage.shop_database()?).await?;
+        let mut database = PgConnection::connect(&testbed.databases()?.shop).await?;
         let key = sqlx::query_scalar("SELECT model_key FROM orders WHERE id = $1").bind(id);
         let model_key = key.fetch_one(&mut database).await?;
         Ok(Self(OrderFacts { order, model_key, history, price_failure: None }))
     }
 
-    /// Inserts so many submitted copies into the shop's database, in one transaction: when this returns, any relay may
-    /// publish their messages.
+    /// Inserts submitted copies into the shop's database, in one transaction; then any relay may publish their messages.
     pub(crate) async fn insert(&self, database: &mut PgConnection, count: u64) -> Result<()> {
-        // Numbers of version 7 from a sequence's: they come one after the other in an index, as real ones do.
+        // The UUIDs are of version 7, made from a sequence: they are ascending in an index, as real ones are.
         const INSERT: &str = "
             WITH numbers AS MATERIALIZED (
                 SELECT nextval('order_number') AS number,
@@ -79,10 +74,10 @@ impl Pattern {
         Ok(())
     }
 
-    /// What a message tells of the order when it is submitted now.
+    /// The body of the message if the order is submitted now.
     fn message(&self, now: OffsetDateTime) -> Result<Value> {
         let mut facts = self.0.clone();
-        let mut submitted = facts.history.last().context("an order with a history")?.clone();
+        let mut submitted = facts.history.last().context("the order has no history")?.clone();
         (submitted.status, submitted.at) = (OrderStatus::Submitted, now);
         facts.history.push(submitted);
         (facts.order.status, facts.order.updated_at) = (OrderStatus::Submitted, now);
