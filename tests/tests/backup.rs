@@ -8,7 +8,7 @@ use std::{
 };
 
 use common::domain::OrderStatus;
-use e2e::{Client, eventually, solids};
+use testkit::{Client, eventually, solids};
 use local::{Kind, Options, System};
 use reconcile::{Log, Scope, Sources};
 use serde_json::json;

@@ -2,7 +2,7 @@
 //! that the partner can understand.
 
 use common::domain::OrderId;
-use e2e::solids::{archive, cube, model_3mf, package_3mf};
+use testkit::solids::{archive, cube, model_3mf, package_3mf};
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
 

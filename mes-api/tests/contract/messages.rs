@@ -4,7 +4,7 @@ use common::{
     domain::{ModelFormat, OrderFacts, OrderStatus, Price},
     failure::ErrorType,
 };
-use e2e::{contract::RunningService, eventually};
+use testkit::{service::RunningService, eventually};
 use serde_json::{Value, json};
 
 use crate::support::{NO_PRICES, PRICES, apply, count, cube, one_on, priced, start, statuses, submitted, tell, told};

@@ -1,6 +1,6 @@
 //! Lists of orders, page by page.
 
-use e2e::Client;
+use testkit::Client;
 use serde_json::{Value, json};
 
 use crate::{create_order, create_order_with_model, number, ring, set_status, shop};

@@ -8,9 +8,9 @@ use std::{
 };
 
 use common::domain::OrderStatus;
-use e2e::{
+use testkit::{
     eventually_within,
-    people::{Site, WithOrders as _, ring},
+    site::{Site, OrderActions as _, ring},
     secrets, solids,
 };
 use local::{

@@ -7,14 +7,14 @@ use std::{
 };
 
 use common::domain::OrderStatus::{PriceCalculated, Submitted};
-use e2e::eventually;
+use testkit::eventually;
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use serde_json::{Value, json};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::support::{
     log,
-    people::{WithOrders as _, ring},
+    site::{OrderActions as _, ring},
     process::Process,
     secrets,
     world::World,

@@ -6,7 +6,7 @@
 mod support {
     //! What these tests are written with.
 
-    pub(crate) use e2e::{log, people, secrets};
+    pub(crate) use testkit::{log, secrets, site};
 
     pub(crate) mod broker;
     pub(crate) mod failure;
@@ -34,7 +34,7 @@ mod dashboards;
 mod dead_letters;
 mod hostile;
 mod kills;
-mod life;
+mod order_lifecycle;
 mod machines;
 mod messages;
 mod runner;

@@ -8,7 +8,7 @@ mod idempotency;
 mod logins;
 mod uploads;
 
-use e2e::Client;
+use testkit::Client;
 use reqwest::Method;
 use tokio::net::{TcpSocket, TcpStream};
 

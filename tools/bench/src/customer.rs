@@ -1,7 +1,7 @@
 //! A customer of the shop who orders again and again.
 
 use anyhow::{Context as _, Result};
-use e2e::Client;
+use testkit::Client;
 use sqlx::{Connection as _, PgConnection};
 use uuid::Uuid;
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::Client;
+use testkit::Client;
 use local::Login;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::eventually;
+use testkit::eventually;
 use local::SystemFile;
 use nix::{
     sys::signal::{Signal, kill},

@@ -5,9 +5,9 @@ use common::{
     domain::{Order, OrderFacts, OrderStatus},
     messaging::MessageType,
 };
-use e2e::{
+use testkit::{
     Client,
-    people::{WithOrders as _, ring},
+    site::{OrderActions as _, ring},
 };
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};

@@ -16,7 +16,7 @@ use common::domain::OrderStatus::{
     self, Closed, FileUploaded, ManufacturingApproved, ManufacturingCompleted, ManufacturingStarted, Packaging,
     PriceCalculated, Shipped, Submitted,
 };
-use e2e::solids;
+use testkit::solids;
 use futures::StreamExt as _;
 use local::Login;
 use reqwest::{

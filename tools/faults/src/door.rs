@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use e2e::Answer;
+use testkit::Response as Answer;
 use reqwest::{Method, RequestBuilder};
 
 /// No answer after so long is none.

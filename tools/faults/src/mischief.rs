@@ -122,7 +122,7 @@ impl Mischief {
             }
         }
         for replica in &self.replicas {
-            replica.lines.iter().for_each(e2e::Relay::mend);
+            replica.lines.iter().for_each(testkit::TcpProxy::mend);
         }
         Ok(self.junk)
     }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use e2e::{Relay, host_in};
+use testkit::{TcpProxy as Relay, host_in};
 use local::SystemFile;
 
 /// One place for a further process, which runs there or doesn't.

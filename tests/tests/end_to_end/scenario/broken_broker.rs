@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use catalogue::{Action, ErrorType, Service, field, record::violations};
 use common::domain::OrderStatus::{FileUploaded, PriceCalculated};
-use e2e::eventually;
+use testkit::eventually;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
 use crate::support::{
     broker::Message,
     log::{self, level, text},
-    people::WithOrders as _,
+    site::OrderActions as _,
     process::Process,
     world::World,
 };

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use anyhow::Result;
-use e2e::Client;
+use testkit::Client;
 use local::Kind;
 
 use super::{

@@ -72,7 +72,7 @@ async fn further(stage: &Stage, replicas: u64) -> Result<Vec<Service>> {
 /// When so many orders are there.
 async fn until(database: &str, count: &'static str, orders: u64) -> Result<Instant> {
     let mut database = PgConnection::connect(database).await?;
-    let there = e2e::eventually_within(PATIENCE, "all orders to be there", async || {
+    let there = testkit::eventually_within(PATIENCE, "all orders to be there", async || {
         let found: i64 = sqlx::query_scalar(count).fetch_one(&mut database).await.map_err(|error| error.to_string())?;
         if u64::try_from(found) == Ok(orders) { Ok(Instant::now()) } else { Err(format!("{found} of {orders}")) }
     });

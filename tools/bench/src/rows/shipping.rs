@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use catalogue::{Action, field};
-use e2e::{log, search::Search};
+use testkit::{log, search::Search};
 use local::Kind;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
@@ -186,7 +186,7 @@ impl Rate {
         let (count, found) = tokio::try_join!(write, find(search, &trace, &written, &done))?;
         // The probes tell when; that the others come as well is to be seen.
         let all = json!({"query": {"term": {field::CUSTOMER_ID: customer}}});
-        e2e::eventually_within(PATIENCE, "all records to be found", async || {
+        testkit::eventually_within(PATIENCE, "all records to be found", async || {
             let (_, answer) = search.call(Method::POST, "alexandrite-*/_count", Some(&all)).await;
             if answer["count"].as_u64() == Some(count) { Ok(()) } else { Err(format!("{answer} of {count}")) }
         })

@@ -13,7 +13,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::Client;
+use testkit::Client;
 use local::Kind;
 use mesh::solids;
 use serde_json::json;

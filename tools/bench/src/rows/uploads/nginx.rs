@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::eventually;
+use testkit::eventually;
 
 /// A running nginx; killed when this is dropped.
 pub(super) struct Nginx {
