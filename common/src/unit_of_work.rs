@@ -90,7 +90,8 @@ pub struct Units {
 
 impl Units {
     /// `relay` is notified after each commit that enqueued a message.
-    pub(crate) const fn new(database: Database, journal: Journal, relay: Arc<Notify>) -> Self {
+    #[must_use]
+    pub const fn new(database: Database, journal: Journal, relay: Arc<Notify>) -> Self {
         Self { database, journal, relay }
     }
 

@@ -13,10 +13,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use e2e::Client;
 use futures::future::join_all;
 use local::{Kind, Options, System};
 use serde_json::json;
+use testkit::Client;
 
 const PASSWORD: &str = "a ring to find them";
 const LOGINS: usize = 40;
@@ -58,9 +58,9 @@ async fn logins(system: &System, shop: &Client) -> String {
         ];
         for (times, (login, password, status)) in times.iter_mut().zip(attempts) {
             let started = Instant::now();
-            let answer = shop.post_json("/sessions", json!({"login": login, "password": password})).await;
+            let response = shop.post_json("/sessions", json!({"login": login, "password": password})).await;
             times.push(started.elapsed());
-            answer.expect(status);
+            response.expect(status);
         }
     }
     let [unknown, disabled, wrong, right] = times.each_mut().map(|times| milliseconds(at(times, 50)));
@@ -143,8 +143,8 @@ async fn uploads(system: &System, shop: &Client) -> String {
         samples
     };
     let uploads = async {
-        for answer in join_all(paths.iter().map(|path| customer.put_bytes(path, model.clone()))).await {
-            answer.expect(200);
+        for response in join_all(paths.iter().map(|path| customer.put_bytes(path, model.clone()))).await {
+            response.expect(200);
         }
         arrived.store(true, Ordering::Relaxed);
     };

@@ -8,10 +8,10 @@ use std::{
 };
 
 use common::domain::OrderStatus;
-use e2e::{Client, eventually, solids};
 use local::{Kind, Options, System};
 use reconcile::{Log, Scope, Sources};
 use serde_json::json;
+use testkit::{Client, eventually, solids};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

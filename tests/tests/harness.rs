@@ -9,13 +9,13 @@ use common::{
     database::{self, Patience},
     service::{Background, Definition},
 };
-use e2e::{
-    contract::{self, records_of},
-    eventually,
-};
 use sqlx::{
     Connection as _, PgConnection, SqlStr,
     migrate::{Migration, MigrationType, Migrator},
+};
+use testkit::{
+    eventually,
+    service::{self, records_of},
 };
 use utoipa_axum::router::OpenApiRouter;
 
@@ -43,9 +43,9 @@ impl Definition for Smallest {
 
 #[tokio::test]
 async fn a_service_answers_people_and_machines_and_its_records_can_be_read() {
-    let service = contract::start::<Smallest>(&[]).await;
+    let service = service::start::<Smallest>(&[]).await;
     let seller = service.seller().await;
-    assert_eq!(service.anybody().get("/health/ready").await.expect(200)["status"], "ok");
+    assert_eq!(service.anonymous().get("/health/ready").await.expect(200)["status"], "ok");
     seller.delete("/sessions/current").await.expect(204);
     seller.delete("/sessions/current").await.expect_problem(401, "unauthenticated");
 
@@ -58,10 +58,10 @@ async fn a_service_answers_people_and_machines_and_its_records_can_be_read() {
 
 #[tokio::test]
 async fn every_service_has_its_own_database_and_it_goes_with_the_service() {
-    let (one, other) = (contract::start::<Smallest>(&[]).await, contract::start::<Smallest>(&[]).await);
+    let (one, other) = (service::start::<Smallest>(&[]).await, service::start::<Smallest>(&[]).await);
     let (_, login) = one.account(Role::Seller).await;
-    let credentials = serde_json::json!({"login": login, "password": contract::PASSWORD});
-    other.anybody().post_json("/sessions", credentials).await.expect_problem(401, "wrong_credentials");
+    let credentials = serde_json::json!({"login": login, "password": service::PASSWORD});
+    other.anonymous().post_json("/sessions", credentials).await.expect_problem(401, "wrong_credentials");
 
     let url = one.database_url().to_owned();
     drop(one);
@@ -75,7 +75,7 @@ async fn every_service_has_its_own_database_and_it_goes_with_the_service() {
 
 #[tokio::test]
 async fn a_migration_may_take_longer_than_a_request_and_an_older_version_runs_beside_the_newer_tables() {
-    let service = contract::start::<Smallest>(&[]).await;
+    let service = service::start::<Smallest>(&[]).await;
     let moment = Duration::from_millis(100);
     let patience = Patience { connection: Duration::from_secs(30), statement: moment, lock: moment };
     let pool = database::pool(&service.database_url().into(), 1, patience, "test").expect("a database's URL");

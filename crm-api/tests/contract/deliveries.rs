@@ -1,9 +1,9 @@
 //! The carrier says that the customer has the jewel.
 
-use e2e::Answer;
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use testkit::Response;
 
 use crate::{create_order, crm, get_order, put_into_status};
 
@@ -16,8 +16,8 @@ async fn a_delivery_closes_a_shipped_order_whichever_way_the_key_comes() {
         put_into_status(&crm, &id, "SHIPPED", "0 minutes").await;
         let key =
             if header == "X-API-Key" { carrier.token().to_owned() } else { format!("Bearer {}", carrier.token()) };
-        let request = crm.anybody().request(Method::POST, "/deliveries").header(header, key);
-        let order = Answer::to(request.json(&json!({"order_id": id}))).await.expect(200);
+        let request = crm.anonymous().request(Method::POST, "/deliveries").header(header, key);
+        let order = Response::to(request.json(&json!({"order_id": id}))).await.expect(200);
         assert_eq!((&order["id"], &order["status"]), (&json!(id), &json!("CLOSED")));
         let closed = get_order(&seller, &id).await["history"].as_array().and_then(|all| all.last().cloned());
         let closed = closed.expect("a change");
@@ -46,9 +46,10 @@ async fn a_delivery_counts_once() {
     let id = create_order(&seller, crm.customer_account().await).await;
     put_into_status(&crm, &id, "SHIPPED", "0 minutes").await;
     let deliver = || carrier.post_json("/deliveries", json!({"order_id": id}));
-    let mut answers: Vec<u16> = join_all((0..4).map(|_| deliver())).await.iter().map(|answer| answer.status).collect();
-    answers.sort_unstable();
-    assert_eq!(answers, [200, 409, 409, 409]);
+    let mut responses: Vec<u16> =
+        join_all((0..4).map(|_| deliver())).await.iter().map(|response| response.status).collect();
+    responses.sort_unstable();
+    assert_eq!(responses, [200, 409, 409, 409]);
     deliver().await.expect_problem(409, "status_repeated");
 }
 

@@ -28,7 +28,7 @@ fn keys(value: &Value) -> impl Iterator<Item = &str> {
 #[tokio::test]
 async fn the_document_lists_every_operation_with_its_statuses() {
     let crm = crm().await;
-    let document = crm.anybody().get("/openapi.json").await.expect(200);
+    let document = crm.anonymous().get("/openapi.json").await.expect(200);
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1.")), "{}", document["openapi"]);
     assert_eq!(document["info"]["title"], "crm-api");
     let paths = &document["paths"];
@@ -45,7 +45,7 @@ async fn the_document_lists_every_operation_with_its_statuses() {
 #[tokio::test]
 async fn the_page_for_people_is_there() {
     let crm = crm().await;
-    let answer = crm.anybody().get("/docs").await;
-    assert!(answer.header("content-type").is_some_and(|media_type| media_type.starts_with("text/html")));
-    answer.expect(200);
+    let response = crm.anonymous().get("/docs").await;
+    assert!(response.header("content-type").is_some_and(|media_type| media_type.starts_with("text/html")));
+    response.expect(200);
 }

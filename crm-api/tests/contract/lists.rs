@@ -1,7 +1,7 @@
 //! Lists of all orders, by status and by customer.
 
-use e2e::Client;
 use serde_json::{Value, json};
+use testkit::Client;
 
 use crate::{create_order, create_order_with_model, crm, number};
 

@@ -15,17 +15,17 @@ mod statuses;
 mod stuck;
 
 use crm_api::CrmApi;
-use e2e::{
-    Answer, Client,
-    contract::{self, RunningService, records_of},
-    solids,
-};
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
+use testkit::{
+    Client, Response,
+    service::{self, RunningService, records_of},
+    solids,
+};
 use uuid::Uuid;
 
 async fn crm() -> RunningService {
-    contract::start::<CrmApi>(&[]).await
+    service::start::<CrmApi>(&[]).await
 }
 
 /// What a seller mostly orders for a customer.
@@ -37,30 +37,30 @@ fn cube() -> Vec<u8> {
     solids::cube(10.0).to_binary_stl()
 }
 
-/// Creates an order for a customer; gives its number.
+/// Creates an order for a customer; returns its number.
 async fn create_order(seller: &Client, customer: Uuid) -> String {
     number(&seller.post_json("/orders", ring_for(customer)).await.expect(201))
 }
 
-/// Creates an order with a model; gives its number.
+/// Creates an order with a model; returns its number.
 async fn create_order_with_model(seller: &Client, customer: Uuid) -> String {
     let id = create_order(seller, customer).await;
     upload(seller, &id).await.expect(200);
     id
 }
 
-/// Creates an order and places it; gives its number.
+/// Creates an order and places it; returns its number.
 async fn submit_order(seller: &Client, customer: Uuid) -> String {
     let id = create_order_with_model(seller, customer).await;
     set_status(seller, &id, "SUBMITTED").await.expect(200);
     id
 }
 
-async fn upload(seller: &Client, id: &str) -> Answer {
+async fn upload(seller: &Client, id: &str) -> Response {
     seller.put_bytes(&format!("/orders/{id}/model?filename=ring.stl"), cube()).await
 }
 
-async fn set_status(seller: &Client, id: &str, status: &str) -> Answer {
+async fn set_status(seller: &Client, id: &str, status: &str) -> Response {
     seller.post_json(&format!("/orders/{id}/status"), json!({"status": status})).await
 }
 
@@ -88,9 +88,9 @@ fn statuses(order: &Value) -> Vec<&str> {
     history.iter().map(|change| change["status"].as_str().expect("a status")).collect()
 }
 
-/// The records of the request that got this answer; every one keeps what the catalogue promises.
-fn whole_records_of(answer: &Answer) -> Vec<Map<String, Value>> {
-    let records = records_of(answer);
+/// The records of the request that got this response; every one keeps what the catalogue promises.
+fn whole_records_of(response: &Response) -> Vec<Map<String, Value>> {
+    let records = records_of(response);
     for record in &records {
         assert_eq!(catalogue::record::violations(record), [""; 0], "{record:?}");
     }

@@ -8,14 +8,14 @@ use common::{
     messaging::{Handler as _, InboundMessage},
 };
 use crm_api::Inbound;
-use e2e::{Client, contract::RunningService};
 use serde_json::{Value, json};
+use testkit::{Client, service::RunningService};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{create_order, crm, get_order, set_status, statuses, submit_order};
 
-/// Applies a message as the consumer does: in one transaction. Gives how many changes it brought.
+/// Applies a message as the consumer does: in one transaction. Returns how many changes it brought.
 pub(crate) async fn apply(crm: &RunningService, message: &OrderFacts) -> Result<usize, Failure> {
     let mut transaction = crm.tables().begin().await.expect("a transaction");
     let told = InboundMessage { facts: message.clone(), span: tracing::Span::none() };
@@ -51,7 +51,7 @@ fn without_price(before: &OrderFacts) -> OrderFacts {
     OrderFacts { price_failure: Some("The model has holes.".to_owned()), ..before.clone() }
 }
 
-/// Submits an order and lets the MES calculate its price; gives its number.
+/// Submits an order and lets the MES calculate its price; returns its number.
 pub(crate) async fn priced_order(crm: &RunningService, seller: &Client) -> String {
     let id = submit_order(seller, crm.customer_account().await).await;
     let priced = gone_on_to(OrderStatus::PriceCalculated, &told_to_the_mes(crm, &id).await);

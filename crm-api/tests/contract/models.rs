@@ -1,13 +1,13 @@
 //! Models, up and down.
 
 use crm_api::CrmApi;
-use e2e::{
-    Answer,
-    contract::{self, RunningService},
-    solids,
-};
 use reqwest::{Method, Url};
 use serde_json::json;
+use testkit::{
+    Response,
+    service::{self, RunningService},
+    solids,
+};
 
 use crate::{create_order, create_order_with_model, crm, cube, get_order, set_status, submit_order, upload};
 
@@ -16,7 +16,7 @@ fn path(id: &str, filename: &str) -> String {
     format!("/orders/{id}/model?{}", url.query().expect("a query"))
 }
 
-async fn order_without_model(crm: &RunningService) -> (e2e::Client, String) {
+async fn order_without_model(crm: &RunningService) -> (testkit::Client, String) {
     let seller = crm.seller().await;
     let id = create_order(&seller, crm.customer_account().await).await;
     (seller, id)
@@ -35,12 +35,12 @@ async fn a_model_comes_back_as_it_was_uploaded() {
         let id = create_order(&seller, customer).await;
         let order = seller.put_bytes(&path(&id, filename), file.clone()).await.expect(200);
         assert_eq!((&order["status"], &order["model"]["bytes"]), (&json!("FILE_UPLOADED"), &json!(file.len())));
-        let answer = seller.get(&format!("/orders/{id}/model")).await;
-        assert_eq!(answer.status, 200);
-        assert_eq!(answer.header("content-type"), Some(media_type));
-        assert_eq!(answer.header("content-length"), Some(file.len().to_string().as_str()));
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        assert!(answer.bytes == file, "{filename} came back otherwise");
+        let response = seller.get(&format!("/orders/{id}/model")).await;
+        assert_eq!(response.status, 200);
+        assert_eq!(response.header("content-type"), Some(media_type));
+        assert_eq!(response.header("content-length"), Some(file.len().to_string().as_str()));
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+        assert!(response.bytes == file, "{filename} came back otherwise");
     }
 }
 
@@ -53,9 +53,9 @@ async fn a_file_name_can_not_break_out_of_its_header() {
         ("../кольцо.stl", "%2E%2E%2F%D0%BA%D0%BE%D0%BB%D1%8C%D1%86%D0%BE%2Estl"),
     ] {
         seller.put_bytes(&path(&id, filename), cube()).await.expect(200);
-        let answer = seller.get(&format!("/orders/{id}/model")).await;
+        let response = seller.get(&format!("/orders/{id}/model")).await;
         let expected = format!("attachment; filename*=UTF-8''{encoded}");
-        assert_eq!(answer.header("content-disposition"), Some(expected.as_str()));
+        assert_eq!(response.header("content-disposition"), Some(expected.as_str()));
     }
 }
 
@@ -92,13 +92,13 @@ async fn a_submitted_orders_model_can_not_be_replaced() {
 #[tokio::test]
 async fn what_is_no_model_is_refused_and_nothing_of_it_stays() {
     let limit = cube().len().to_string();
-    let crm = contract::start::<CrmApi>(&["--upload-limit-bytes", &limit]).await;
+    let crm = service::start::<CrmApi>(&["--upload-limit-bytes", &limit]).await;
     let (seller, id) = order_without_model(&crm).await;
     let larger = [cube(), vec![0]].concat();
     seller.put_bytes(&path(&id, "ring.stl"), larger.clone()).await.expect_problem(413, "model_too_large");
     let chunks = futures::stream::iter([Ok::<_, std::io::Error>(larger)]);
     let request = seller.request(Method::PUT, &path(&id, "ring.stl")).body(reqwest::Body::wrap_stream(chunks));
-    Answer::to(request).await.expect_problem(413, "model_too_large");
+    Response::to(request).await.expect_problem(413, "model_too_large");
     seller.put_bytes(&path(&id, "ring.exe"), cube()).await.expect_problem(415, "unsupported_model");
     seller.put_bytes(&path(&id, "ring.3mf"), cube()).await.expect_problem(415, "unsupported_model");
     seller.put_bytes(&path(&id, "ring.stl"), "").await.expect_problem(422, "invalid_request");

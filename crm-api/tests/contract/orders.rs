@@ -1,15 +1,15 @@
 //! A seller's orders for customers.
 
 use common::auth::{Role, accounts};
-use e2e::{Answer, Client};
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::{Client, Response};
 use uuid::Uuid;
 
 use crate::{create_order, crm, get_order, number, ring_for, set_status, statuses, upload};
 
-async fn create(seller: &Client, key: &str, order: &Value) -> Answer {
-    Answer::to(seller.request(Method::POST, "/orders").header("Idempotency-Key", key).json(order)).await
+async fn create(seller: &Client, key: &str, order: &Value) -> Response {
+    Response::to(seller.request(Method::POST, "/orders").header("Idempotency-Key", key).json(order)).await
 }
 
 #[tokio::test]
@@ -18,9 +18,9 @@ async fn a_seller_orders_for_a_customer() {
     let (seller, customer) = (crm.seller().await, crm.customer_account().await);
     let mut asked = ring_for(customer);
     asked["comment"] = json!("by phone");
-    let answer = seller.post_json("/orders", asked).await;
-    let location = answer.header("location").expect("Location").to_owned();
-    let order = answer.expect(201);
+    let response = seller.post_json("/orders", asked).await;
+    let location = response.header("location").expect("Location").to_owned();
+    let order = response.expect(201);
     assert_eq!(location, format!("/orders/{}", number(&order)));
     assert_eq!(
         order,
@@ -102,7 +102,7 @@ async fn what_is_no_order_is_not_found_whatever_is_asked_of_it() {
 }
 
 #[tokio::test]
-async fn a_repeated_request_gets_the_first_answer_and_another_one_is_refused() {
+async fn a_repeated_request_gets_the_first_response_and_another_one_is_refused() {
     let crm = crm().await;
     let (seller, customer) = (crm.seller().await, crm.customer_account().await);
     let first = create(&seller, "key", &ring_for(customer)).await.expect(201);

@@ -1,12 +1,11 @@
 //! What happens when something of ours is away: the client is told that, the log why.
 
-use e2e::{
-    Answer,
-    contract::{RunningService, records_with},
-    eventually,
-};
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
+use testkit::{
+    Response, eventually,
+    service::{RunningService, records_with},
+};
 
 use crate::{
     create_order, create_order_with_model, crm, get_order, messages::priced_order, put_into_status, ring_for,
@@ -25,8 +24,8 @@ async fn lose_the_connection_at(crm: &RunningService, table: &str) {
 }
 
 /// The request's one ERROR record.
-fn only_error(answer: &Answer) -> Map<String, Value> {
-    let mut errors = whole_records_of(answer);
+fn only_error(response: &Response) -> Map<String, Value> {
+    let mut errors = whole_records_of(response);
     errors.retain(|record| record["level"] == 50);
     let [error] = <[_; 1]>::try_from(errors).expect("one failure is one ERROR record");
     assert_eq!(error["event.outcome"], "failure");
@@ -43,19 +42,19 @@ async fn what_can_not_be_stored_is_one_error_and_changes_nothing() {
     put_into_status(&crm, &shipped, "SHIPPED", "0 minutes").await;
     lose_the_connection_at(&crm, "order_history").await;
 
-    let answer = seller.post_json("/orders", ring_for(customer)).await;
-    let error = only_error(&answer);
-    answer.expect_problem(503, "unavailable");
+    let response = seller.post_json("/orders", ring_for(customer)).await;
+    let error = only_error(&response);
+    response.expect_problem(503, "unavailable");
     assert_eq!(error["event.action"], "order.created");
     assert_eq!(error["customer.id"], customer.to_string());
     assert_eq!(error["error.type"], "database_unavailable");
 
-    for (answer, id) in [
+    for (response, id) in [
         (set_status(&seller, &uploaded, "SUBMITTED").await, &uploaded),
         (carrier.post_json("/deliveries", json!({"order_id": shipped})).await, &shipped),
     ] {
-        let error = only_error(&answer);
-        answer.expect_problem(503, "unavailable");
+        let error = only_error(&response);
+        response.expect_problem(503, "unavailable");
         assert_eq!((&error["event.action"], &error["order.id"]), (&json!("order.status_changed"), &json!(id)));
         assert_eq!(error["error.type"], "database_unavailable");
         // The order was read before the connection broke, so whose it is was known.
@@ -73,9 +72,9 @@ async fn a_model_that_got_lost_is_one_error_that_names_the_order() {
     for file in crm.stored_models() {
         std::fs::remove_file(file).expect("the file goes");
     }
-    let answer = seller.get(&format!("/orders/{id}/model")).await;
-    let error = only_error(&answer);
-    let problem = answer.expect_problem(500, "internal_error").to_string();
+    let response = seller.get(&format!("/orders/{id}/model")).await;
+    let error = only_error(&response);
+    let problem = response.expect_problem(500, "internal_error").to_string();
     assert!(!problem.contains(".stl"), "{problem}");
     assert_eq!((&error["event.action"], &error["order.id"]), (&json!("http.request"), &json!(id)));
     assert_eq!(error["error.type"], "model_missing");

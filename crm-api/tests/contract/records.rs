@@ -1,7 +1,7 @@
 //! What stands in the log.
 
-use e2e::contract::take_stay;
 use serde_json::{Map, Value, json};
+use testkit::service::take_stay;
 
 use crate::{
     actions, create_order, crm, cube, messages::priced_order, put_into_status, ring_for, set_status, upload,
@@ -27,10 +27,10 @@ fn assert_fields(record: &Map<String, Value>, expected: &Value) {
 async fn what_a_seller_does_is_recorded_with_the_customer_whose_order_it_is() {
     let crm = crm().await;
     let (seller, customer) = (crm.seller().await, crm.customer_account().await);
-    let answer = seller.post_json("/orders", ring_for(customer)).await;
-    let records = whole_records_of(&answer);
+    let response = seller.post_json("/orders", ring_for(customer)).await;
+    let records = whole_records_of(&response);
     assert_eq!(actions(&records), ["order.created", "http.request"]);
-    let id = crate::number(&answer.expect(201));
+    let id = crate::number(&response.expect(201));
     assert_fields(
         &records[0],
         &json!({"event.action": "order.created", "event.outcome": "success", "order.id": id,
@@ -96,17 +96,17 @@ async fn a_clients_mistake_is_no_error() {
     let crm = crm().await;
     let (seller, customer) = (crm.seller().await, crm.customer_account().await);
     let id = create_order(&seller, customer).await;
-    for answer in [
+    for response in [
         seller.post_json("/orders", ring_for(seller.account())).await,
         seller.get("/orders/A-999999").await,
         seller.get(&format!("/orders/{id}/model")).await,
         set_status(&seller, &id, "CLOSED").await,
         seller.post_json("/deliveries", json!({"order_id": id})).await,
         crm.carrier().await.post_json("/deliveries", json!({"order_id": id})).await,
-        crm.anybody().get("/orders").await,
+        crm.anonymous().get("/orders").await,
     ] {
-        assert!((400..500).contains(&answer.status));
-        let records = whole_records_of(&answer);
+        assert!((400..500).contains(&response.status));
+        let records = whole_records_of(&response);
         assert_eq!(actions(&records), ["http.request"]);
         assert_eq!((&records[0]["level"], records[0].get("error.type")), (&json!(30), None));
     }

@@ -1,10 +1,10 @@
 //! What sellers set: `SUBMITTED`, `MANUFACTURING_APPROVED`, `CLOSED`, and nothing else.
 
 use common::domain::OrderStatus;
-use e2e::{Answer, contract::RunningService};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::{Response, service::RunningService};
 
 use crate::{
     create_order, create_order_with_model, crm, get_order, messages::priced_order, put_into_status, set_status,
@@ -43,7 +43,7 @@ async fn an_order_is_approved_once_its_price_is_known() {
         .request(Method::POST, &format!("/orders/{id}/status"))
         .header("traceparent", format!("00-{trace}-53995c3f42cd8ad8-01"))
         .json(&json!({"status": "MANUFACTURING_APPROVED"}));
-    let order = Answer::to(request).await.expect(200);
+    let order = Response::to(request).await.expect(200);
     assert_eq!(order["status"], "MANUFACTURING_APPROVED");
     assert_eq!(order["price"], json!({"amount_minor": 48950, "currency": "EUR"}));
 
@@ -87,11 +87,11 @@ async fn of_several_approvals_at_once_exactly_one_counts() {
     let crm = crm().await;
     let seller = crm.seller().await;
     let id = priced_order(&crm, &seller).await;
-    let answers = join_all((0..6).map(|_| set_status(&seller, &id, "MANUFACTURING_APPROVED"))).await;
-    let (approved, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+    let responses = join_all((0..6).map(|_| set_status(&seller, &id, "MANUFACTURING_APPROVED"))).await;
+    let (approved, refused): (Vec<_>, Vec<_>) = responses.into_iter().partition(|response| response.status == 200);
     assert_eq!(approved.len(), 1);
-    for answer in refused {
-        answer.expect_problem(409, "status_repeated");
+    for response in refused {
+        response.expect_problem(409, "status_repeated");
     }
     assert_eq!(outbox(&crm, "order.approved").await.len(), 1);
 }

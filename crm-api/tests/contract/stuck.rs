@@ -4,13 +4,12 @@ use std::{fs, path::Path};
 
 use common::service::{Application, Settings};
 use crm_api::CrmApi;
-use e2e::{
-    Client,
-    contract::{self, RunningService, records_with},
-    eventually,
-};
 use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
+use testkit::{
+    Client, eventually,
+    service::{self, RunningService, records_with},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -27,7 +26,7 @@ async fn crm_with(deadlines: &str) -> RunningService {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("deadlines-{}.toml", Uuid::now_v7()));
     fs::write(&path, deadlines).expect("a file");
     let file = path.to_str().expect("a path");
-    let crm = contract::start::<CrmApi>(&["--deadlines-file", file, "--stuck-check-seconds", "1"]).await;
+    let crm = service::start::<CrmApi>(&["--deadlines-file", file, "--stuck-check-seconds", "1"]).await;
     // It was read at the start.
     fs::remove_file(&path).expect("the file goes");
     crm

@@ -5,7 +5,7 @@ use crate::support::{NO_PRICES, start};
 #[tokio::test]
 async fn every_call_is_in_the_document_with_its_problems() {
     let mes = start(&NO_PRICES).await;
-    let document = mes.anybody().get("/openapi.json").await.expect(200);
+    let document = mes.anonymous().get("/openapi.json").await.expect(200);
     for (path, method, statuses) in [
         ("/orders", "get", &["200", "400", "401", "403", "422", "503"][..]),
         ("/orders/{id}", "get", &["200", "401", "403", "404", "503"]),

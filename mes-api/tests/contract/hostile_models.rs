@@ -2,9 +2,9 @@
 //! that the partner can understand.
 
 use common::domain::OrderId;
-use e2e::solids::{archive, cube, model_3mf, package_3mf};
 use reqwest::multipart::{Form, Part};
 use serde_json::Value;
+use testkit::solids::{archive, cube, model_3mf, package_3mf};
 
 use crate::support::{PRICES, count, priced, start};
 

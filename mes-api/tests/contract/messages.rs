@@ -4,8 +4,8 @@ use common::{
     domain::{ModelFormat, OrderFacts, OrderStatus, Price},
     failure::ErrorType,
 };
-use e2e::{contract::RunningService, eventually};
 use serde_json::{Value, json};
+use testkit::{eventually, service::RunningService};
 
 use crate::support::{NO_PRICES, PRICES, apply, count, cube, one_on, priced, start, statuses, submitted, tell, told};
 

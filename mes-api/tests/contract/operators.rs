@@ -1,20 +1,20 @@
 //! What operators see and do.
 
 use common::domain::{ModelFormat, OrderId};
-use e2e::{
-    Answer, Client,
-    contract::{RunningService, records_of},
-};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
+use testkit::{
+    Client, Response,
+    service::{RunningService, records_of},
+};
 
 use crate::support::{NO_PRICES, approved, count, cube, start, statuses, submitted, tell, told, told_in_log};
 
-async fn take(operator: &Client, id: &OrderId) -> Answer {
+async fn take(operator: &Client, id: &OrderId) -> Response {
     operator.put(&format!("/orders/{id}/operator")).await
 }
 
-async fn move_to(operator: &Client, id: &OrderId, status: &str) -> Answer {
+async fn move_to(operator: &Client, id: &OrderId, status: &str) -> Response {
     operator.post_json(&format!("/orders/{id}/status"), json!({"status": status})).await
 }
 
@@ -123,10 +123,10 @@ async fn a_request_that_makes_no_sense_is_told_so() {
     operator.post_json(&path, json!({})).await.expect_problem(422, "invalid_request");
     operator.post_json(&path, json!({"status": "SHIPPED", "hurry": true})).await.expect_problem(422, "invalid_request");
     let json = |body: String| operator.request(Method::POST, &path).header(CONTENT_TYPE, "application/json").body(body);
-    Answer::to(json("{".to_owned())).await.expect_problem(400, "malformed_request");
+    Response::to(json("{".to_owned())).await.expect_problem(400, "malformed_request");
     let long = format!("{{\"status\": \"{}\"}}", "x".repeat(100_000));
-    Answer::to(json(long)).await.expect_problem(413, "body_too_large");
-    Answer::to(operator.request(Method::POST, &path).body("status=SHIPPED"))
+    Response::to(json(long)).await.expect_problem(413, "body_too_large");
+    Response::to(operator.request(Method::POST, &path).body("status=SHIPPED"))
         .await
         .expect_problem(415, "unsupported_media_type");
 

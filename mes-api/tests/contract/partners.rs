@@ -1,16 +1,15 @@
 //! Orders of partner companies.
 
 use common::domain::OrderId;
-use e2e::{
-    Answer, Client,
-    contract::{records_of, records_with},
-    eventually,
-};
 use reqwest::{
     Method,
     multipart::{Form, Part},
 };
 use serde_json::{Value, json};
+use testkit::{
+    Client, Response, eventually,
+    service::{records_of, records_with},
+};
 
 use crate::support::{NO_PRICES, PRICES, count, cube, priced, start, statuses, told, told_in_log};
 
@@ -26,9 +25,9 @@ fn order() -> Form {
     fields().text("comment", "Für Grace – \u{1F48D}").part("model", file("Würfel 1.stl", cube()))
 }
 
-async fn place_with_key(partner: &Client, key: &str, form: Form) -> Answer {
+async fn place_with_key(partner: &Client, key: &str, form: Form) -> Response {
     let request = partner.request(Method::POST, "/partner/orders").header("Idempotency-Key", key).multipart(form);
-    Answer::to(request).await
+    Response::to(request).await
 }
 
 #[tokio::test]
@@ -122,7 +121,7 @@ async fn partners_see_their_own_orders_alone() {
     other.get(&location).await.expect_problem(404, "order_not_found");
     partner.get(&format!("/partner/orders/{customers}")).await.expect_problem(404, "order_not_found");
     partner.get("/partner/orders/P-999999").await.expect_problem(404, "order_not_found");
-    let (nobody, operator) = (mes.anybody(), mes.operator().await);
+    let (nobody, operator) = (mes.anonymous(), mes.operator().await);
     nobody.get(&location).await.expect_problem(401, "unauthenticated");
     operator.get(&location).await.expect_problem(403, "forbidden");
     nobody.post_form("/partner/orders", order()).await.expect_problem(401, "unauthenticated");
@@ -189,11 +188,11 @@ async fn a_refused_form_leaves_no_model_behind() {
     let body = |kind: &str, body: &'static str| {
         partner.request(Method::POST, "/partner/orders").header("content-type", kind).body(body)
     };
-    Answer::to(body("application/json", "{}")).await.expect_problem(415, "unsupported_media_type");
-    Answer::to(body("multipart/form-data", "")).await.expect_problem(400, "malformed_request");
-    Answer::to(body("multipart/form-data; boundary=x", "--x\r\n")).await.expect_problem(400, "malformed_request");
+    Response::to(body("application/json", "{}")).await.expect_problem(415, "unsupported_media_type");
+    Response::to(body("multipart/form-data", "")).await.expect_problem(400, "malformed_request");
+    Response::to(body("multipart/form-data; boundary=x", "--x\r\n")).await.expect_problem(400, "malformed_request");
     let cut = "--x\r\nContent-Disposition: form-data; name=\"model\"; filename=\"a.obj\"\r\n\r\nv 0 0 0";
-    Answer::to(body("multipart/form-data; boundary=x", cut)).await.expect_problem(400, "malformed_request");
+    Response::to(body("multipart/form-data; boundary=x", cut)).await.expect_problem(400, "malformed_request");
     assert!(mes.stored_models().is_empty());
     assert_eq!(count(&mes, "SELECT count(*) FROM orders").await, 0);
 }

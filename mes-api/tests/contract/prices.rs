@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use common::domain::{ModelFormat, OrderFacts};
-use e2e::{
-    Client,
-    contract::{RunningService, records_with},
-    eventually, solids,
-};
 use mesh::Format;
 use serde_json::{Map, Value, json};
+use testkit::{
+    Client, eventually,
+    service::{RunningService, records_with},
+    solids,
+};
 
 use crate::support::{
     NO_PRICES, PRICES, apply, count, cube, open_cube, priced, start, statuses, store, submitted, tell, told,
@@ -109,7 +109,7 @@ async fn a_model_that_is_not_closed_fails_with_a_reason_until_it_is_mended() {
     store(&mes, &facts.model_key, &cube());
     let path = format!("/orders/{}/price", facts.order.id);
     let asked = operator.post(&path).await;
-    let in_log = told_in_log(&e2e::contract::records_of(&asked));
+    let in_log = told_in_log(&testkit::service::records_of(&asked));
     assert_eq!(in_log, ["order.price_status_changed FAILED QUEUED", "http.request"]);
     let asked = asked.expect(202);
     assert_eq!(asked["price_status"], "QUEUED");

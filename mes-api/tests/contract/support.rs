@@ -12,10 +12,10 @@ use common::{
     journal::Entry,
     messaging::InboundMessage,
 };
-use e2e::{Client, contract::RunningService, eventually, solids};
 use mes_api::MesApi;
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
+use testkit::{Client, eventually, service::RunningService, solids};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -25,7 +25,7 @@ pub(crate) const NO_PRICES: [&str; 2] = ["--price-workers", "0"];
 pub(crate) const PRICES: [&str; 4] = ["--price-workers", "2", "--price-poll-ms", "20"];
 
 pub(crate) async fn start(flags: &[&str]) -> RunningService {
-    e2e::contract::start::<MesApi>(flags).await
+    testkit::service::start::<MesApi>(flags).await
 }
 
 /// A cube of 1 cm: three in silver cost 136.80 € (docs/pricing.md).
@@ -121,7 +121,7 @@ pub(crate) async fn approved(mes: &RunningService) -> OrderId {
     facts.order.id
 }
 
-/// Waits until the calculation of the order's price has ended; gives the order.
+/// Waits until the calculation of the order's price has ended; returns the order.
 pub(crate) async fn priced(operator: &Client, id: &OrderId) -> Value {
     eventually("a price, or none", async || {
         let order = operator.get(&format!("/orders/{id}")).await.expect(200);
@@ -162,7 +162,7 @@ pub(crate) fn told_in_log(records: &[Map<String, Value>]) -> Vec<String> {
     records.iter().map(line).collect()
 }
 
-/// The statuses of an answer's history.
+/// The statuses of a response's history.
 pub(crate) fn statuses(order: &Value) -> Vec<&str> {
     let history = order["history"].as_array().expect("a history");
     history.iter().filter_map(|change| change["status"].as_str()).collect()

@@ -2,10 +2,10 @@
 
 use std::{collections::BTreeSet, io::Read as _};
 
-use e2e::Answer;
 use flate2::read::GzDecoder;
 use reqwest::Url;
 use serde_json::Value;
+use testkit::Response;
 
 use crate::shop;
 
@@ -36,7 +36,7 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 #[tokio::test]
 async fn the_document_lists_every_operation_with_its_statuses() {
     let shop = shop().await;
-    let document = shop.anybody().get("/openapi.json").await.expect(200);
+    let document = shop.anonymous().get("/openapi.json").await.expect(200);
     assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1.")), "{}", document["openapi"]);
     assert_eq!(document["info"]["title"], "shop-api");
     let paths = &document["paths"];
@@ -57,7 +57,7 @@ async fn the_document_lists_every_operation_with_its_statuses() {
 #[tokio::test]
 async fn everything_that_the_document_refers_to_is_in_it() {
     let shop = shop().await;
-    let document = shop.anybody().get("/openapi.json").await.expect(200);
+    let document = shop.anonymous().get("/openapi.json").await.expect(200);
     let mut references = Vec::new();
     collect_references(&document, &mut references);
     assert!(!references.is_empty());
@@ -81,11 +81,11 @@ fn collect_references(value: &Value, references: &mut Vec<String>) {
 #[tokio::test]
 async fn the_page_for_people_loads_nothing_from_elsewhere() {
     let shop = shop().await;
-    let answer = shop.anybody().get("/docs/").await;
-    assert!(answer.header("content-type").is_some_and(|media_type| media_type.starts_with("text/html")));
-    let html = text(&answer);
-    answer.expect(200);
-    shop.anybody().get("/docs").await.expect(200);
+    let response = shop.anonymous().get("/docs/").await;
+    assert!(response.header("content-type").is_some_and(|media_type| media_type.starts_with("text/html")));
+    let html = text(&response);
+    response.expect(200);
+    shop.anonymous().get("/docs").await.expect(200);
 
     let page = Url::parse("http://shop/docs/").expect("a URL");
     let mut loaded = String::new();
@@ -94,10 +94,10 @@ async fn the_page_for_people_loads_nothing_from_elsewhere() {
     for reference in references {
         let url = page.join(&reference).expect("a URL");
         assert_eq!(url.host_str(), Some("shop"), "{reference} is elsewhere");
-        let answer = shop.anybody().get(url.path()).await;
-        assert_eq!(answer.status, 200, "{reference}");
+        let response = shop.anonymous().get(url.path()).await;
+        assert_eq!(response.status, 200, "{reference}");
         if reference.ends_with(".css") || reference.contains("initializer") || reference.contains("index") {
-            loaded.push_str(&text(&answer));
+            loaded.push_str(&text(&response));
         }
     }
     assert!(loaded.contains("/openapi.json"), "the page doesn't know the document");
@@ -107,12 +107,12 @@ async fn the_page_for_people_loads_nothing_from_elsewhere() {
 }
 
 /// The page's files are stored compressed, and sent as they are; what is made for the service isn't.
-fn text(answer: &Answer) -> String {
-    if answer.header("content-encoding") != Some("gzip") {
-        return String::from_utf8(answer.bytes.clone()).expect("text");
+fn text(response: &Response) -> String {
+    if response.header("content-encoding") != Some("gzip") {
+        return String::from_utf8(response.bytes.clone()).expect("text");
     }
     let mut text = String::new();
-    GzDecoder::new(&answer.bytes[..]).read_to_string(&mut text).expect("compressed text");
+    GzDecoder::new(&response.bytes[..]).read_to_string(&mut text).expect("compressed text");
     text
 }
 

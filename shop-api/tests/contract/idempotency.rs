@@ -1,13 +1,13 @@
 //! `Idempotency-Key`: whoever isn't sure whether an order was created asks again.
 
-use e2e::{Answer, Client};
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::{Client, Response};
 
 use crate::{number, ring, shop, upload};
 
-async fn create(customer: &Client, key: &str, order: &Value) -> Answer {
-    Answer::to(customer.request(Method::POST, "/orders").header("Idempotency-Key", key).json(order)).await
+async fn create(customer: &Client, key: &str, order: &Value) -> Response {
+    Response::to(customer.request(Method::POST, "/orders").header("Idempotency-Key", key).json(order)).await
 }
 
 async fn orders_of(customer: &Client) -> usize {
@@ -15,11 +15,11 @@ async fn orders_of(customer: &Client) -> usize {
 }
 
 #[tokio::test]
-async fn a_repeated_request_gets_the_first_answer() {
+async fn a_repeated_request_gets_the_first_response() {
     let shop = shop().await;
     let ada = shop.customer().await;
     let first = create(&ada, "one ring", &ring()).await;
-    // The order goes on meanwhile; the answer stays.
+    // The order goes on meanwhile; the response stays.
     let location = first.header("location").expect("Location").to_owned();
     let order = first.expect(201);
     upload(&ada, &number(&order)).await.expect(200);

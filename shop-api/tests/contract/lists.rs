@@ -1,7 +1,7 @@
 //! Lists of orders, page by page.
 
-use e2e::Client;
 use serde_json::{Value, json};
+use testkit::Client;
 
 use crate::{create_order, create_order_with_model, number, ring, set_status, shop};
 

@@ -14,16 +14,16 @@ mod sessions;
 mod settings;
 mod statuses;
 
-use e2e::{
-    Answer, Client,
-    contract::{self, RunningService, records_of},
-    solids,
-};
 use serde_json::{Map, Value, json};
 use shop_api::ShopApi;
+use testkit::{
+    Client, Response,
+    service::{self, RunningService, records_of},
+    solids,
+};
 
 async fn shop() -> RunningService {
-    contract::start::<ShopApi>(&[]).await
+    service::start::<ShopApi>(&[]).await
 }
 
 /// What customers mostly ask for.
@@ -35,23 +35,23 @@ fn cube() -> Vec<u8> {
     solids::cube(10.0).to_binary_stl()
 }
 
-/// Creates an order; gives its number.
+/// Creates an order; returns its number.
 async fn create_order(customer: &Client) -> String {
     number(&customer.post_json("/orders", ring()).await.expect(201))
 }
 
-/// Creates an order with a model; gives its number.
+/// Creates an order with a model; returns its number.
 async fn create_order_with_model(customer: &Client) -> String {
     let id = create_order(customer).await;
     upload(customer, &id).await.expect(200);
     id
 }
 
-async fn upload(customer: &Client, id: &str) -> Answer {
+async fn upload(customer: &Client, id: &str) -> Response {
     customer.put_bytes(&format!("/orders/{id}/model?filename=ring.stl"), cube()).await
 }
 
-async fn set_status(customer: &Client, id: &str, status: &str) -> Answer {
+async fn set_status(customer: &Client, id: &str, status: &str) -> Response {
     customer.post_json(&format!("/orders/{id}/status"), json!({"status": status})).await
 }
 
@@ -69,9 +69,9 @@ fn statuses(order: &Value) -> Vec<&str> {
     history.iter().map(|change| change["status"].as_str().expect("a status")).collect()
 }
 
-/// The records of the request that got this answer; every one keeps what the catalogue promises.
-fn whole_records_of(answer: &Answer) -> Vec<Map<String, Value>> {
-    let records = records_of(answer);
+/// The records of the request that got this response; every one keeps what the catalogue promises.
+fn whole_records_of(response: &Response) -> Vec<Map<String, Value>> {
+    let records = records_of(response);
     for record in &records {
         assert_eq!(catalogue::record::violations(record), [""; 0], "{record:?}");
     }

@@ -1,15 +1,15 @@
 //! Uploading 3D models.
 
-use e2e::{
-    Answer, Client,
-    contract::{self, PASSWORD, records_with},
-    eventually, solids,
-};
 use futures::{future::join_all, stream};
 use reqwest::{Body, Method, Url};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use shop_api::ShopApi;
+use testkit::{
+    Client, Response, eventually,
+    service::{self, PASSWORD, records_with},
+    solids,
+};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 use uuid::Uuid;
 
@@ -88,8 +88,8 @@ async fn of_several_uploads_at_once_one_model_stays_and_it_is_the_orders() {
     let id = create_order(&ada).await;
     let files: Vec<_> = (1..=8).map(|edge| solids::cube(f64::from(edge)).to_binary_stl()).collect();
     let path = path(&id, "ring.stl");
-    for answer in join_all(files.iter().map(|file| ada.put_bytes(&path, file.clone()))).await {
-        answer.expect(200);
+    for response in join_all(files.iter().map(|file| ada.put_bytes(&path, file.clone()))).await {
+        response.expect(200);
     }
     let order = get_order(&ada, &id).await;
     assert_eq!(statuses(&order), ["INITIATED", "FILE_UPLOADED"]);
@@ -114,7 +114,7 @@ async fn a_submitted_orders_model_can_not_be_replaced() {
 async fn a_model_may_be_as_large_as_the_limit_and_no_larger() {
     let file = cube();
     let limit = file.len().to_string();
-    let shop = contract::start::<ShopApi>(&["--upload-limit-bytes", &limit]).await;
+    let shop = service::start::<ShopApi>(&["--upload-limit-bytes", &limit]).await;
     let ada = shop.customer().await;
     let id = create_order(&ada).await;
     let mut larger = file.clone();
@@ -269,12 +269,12 @@ async fn an_upload_that_breaks_off_leaves_neither_a_file_nor_a_status() {
 #[tokio::test]
 async fn the_content_type_of_a_model_does_not_matter() {
     let shop = shop().await;
-    let ada = shop.anybody().register("ada", PASSWORD).await;
+    let ada = shop.anonymous().register("ada", PASSWORD).await;
     let id = create_order(&ada).await;
     for content_type in ["model/stl", "application/json", "text/plain"] {
         let request =
             ada.request(Method::PUT, &path(&id, "ring.stl")).header("Content-Type", content_type).body(cube());
-        Answer::to(request).await.expect(200);
+        Response::to(request).await.expect(200);
     }
-    Answer::to(ada.request(Method::PUT, &path(&id, "ring.stl")).body(cube())).await.expect(200);
+    Response::to(ada.request(Method::PUT, &path(&id, "ring.stl")).body(cube())).await.expect(200);
 }

@@ -1,7 +1,7 @@
 //! Creating orders and looking at them.
 
-use e2e::contract::RunningService;
 use serde_json::{Value, json};
+use testkit::service::RunningService;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{create_order, create_order_with_model, cube, get_order, ring, set_status, shop, statuses, upload};
@@ -20,14 +20,14 @@ fn assert_utc(time: &Value) {
 }
 
 #[tokio::test]
-async fn a_new_order_is_initiated_and_found_where_the_answer_says() {
+async fn a_new_order_is_initiated_and_found_where_the_response_says() {
     let shop = shop().await;
     let ada = shop.customer().await;
-    let answer = ada
+    let response = ada
         .post_json("/orders", json!({"material": "silver_925", "quantity": 3, "comment": "as a gift, “please”\n💍"}))
         .await;
-    let location = answer.header("location").expect("Location").to_owned();
-    let order = answer.expect(201);
+    let location = response.header("location").expect("Location").to_owned();
+    let order = response.expect(201);
     let id = order["id"].as_str().expect("a number");
     assert!(id.starts_with("A-") && id.len() == 8 && id[2..].parse::<u32>().is_ok(), "{id}");
     assert_eq!(location, format!("/orders/{id}"));

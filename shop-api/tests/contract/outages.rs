@@ -1,11 +1,11 @@
 //! What happens when something of ours is away: the client is told that, the log why.
 
-use e2e::{
-    Answer,
-    contract::{RunningService, records_of},
-};
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use testkit::{
+    Response,
+    service::{RunningService, records_of},
+};
 
 use crate::{create_order, create_order_with_model, cube, get_order, ring, set_status, shop, whole_records_of};
 
@@ -54,18 +54,18 @@ async fn repair(shop: &RunningService) {
 }
 
 /// Asserts a `503` that says when to come back and nothing about our insides.
-fn expect_unavailable(answer: &Answer) {
-    assert!(answer.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()));
-    let problem = answer.clone().expect_problem(503, "unavailable").to_string().to_lowercase();
+fn expect_unavailable(response: &Response) {
+    assert!(response.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()));
+    let problem = response.clone().expect_problem(503, "unavailable").to_string().to_lowercase();
     for inside in ["postgres", "sql", "database", "connection", "orders", "select", "insert", "store"] {
         assert!(!problem.contains(inside), "{inside} in {problem}");
     }
 }
 
 /// The request's one ERROR record. Its line for the request itself is none.
-fn only_error(answer: &Answer) -> Map<String, Value> {
+fn only_error(response: &Response) -> Map<String, Value> {
     let (errors, others): (Vec<_>, Vec<_>) =
-        whole_records_of(answer).into_iter().partition(|record| record["level"] == 50);
+        whole_records_of(response).into_iter().partition(|record| record["level"] == 50);
     let [error] = &errors[..] else { panic!("one failure is one ERROR record: {errors:?}") };
     assert_eq!(error["event.outcome"], "failure");
     let chain = error["error.message"].as_str().expect("a chain");
@@ -73,7 +73,7 @@ fn only_error(answer: &Answer) -> Map<String, Value> {
     if error["event.action"] != "http.request" {
         let [request] = &others[..] else { panic!("one line for the request: {others:?}") };
         assert_eq!((&request["event.action"], &request["level"]), (&json!("http.request"), &json!(30)));
-        assert_eq!(request["http.response.status_code"], answer.status);
+        assert_eq!(request["http.response.status_code"], response.status);
     }
     error.clone()
 }
@@ -83,9 +83,9 @@ async fn an_order_that_can_not_be_created_is_one_error() {
     let shop = shop().await;
     let ada = shop.customer().await;
     lose_the_connection_at(&shop, "orders").await;
-    let answer = ada.post_json("/orders", ring()).await;
-    expect_unavailable(&answer);
-    let error = only_error(&answer);
+    let response = ada.post_json("/orders", ring()).await;
+    expect_unavailable(&response);
+    let error = only_error(&response);
     assert_eq!(error["event.action"], "order.created");
     assert_eq!(error["error.type"], "database_unavailable");
     assert_eq!(error["customer.id"], ada.account().to_string());
@@ -99,9 +99,9 @@ async fn a_model_that_can_not_be_attached_is_one_error_and_changes_nothing() {
     let ada = shop.customer().await;
     let id = create_order(&ada).await;
     lose_the_connection_at(&shop, "orders").await;
-    let answer = ada.put_bytes(&format!("/orders/{id}/model?filename=ring.stl"), cube()).await;
-    expect_unavailable(&answer);
-    let error = only_error(&answer);
+    let response = ada.put_bytes(&format!("/orders/{id}/model?filename=ring.stl"), cube()).await;
+    expect_unavailable(&response);
+    let error = only_error(&response);
     assert_eq!(error["event.action"], "order.model_uploaded");
     assert_eq!(error["error.type"], "database_unavailable");
     assert_eq!((&error["order.id"], &error["customer.id"]), (&json!(id), &json!(ada.account())));
@@ -116,9 +116,9 @@ async fn a_status_that_can_not_be_changed_is_one_error_and_changes_nothing() {
     let id = create_order_with_model(&ada).await;
     // The last step of submitting: order and history are changed by then.
     lose_the_connection_at(&shop, "outbox").await;
-    let answer = set_status(&ada, &id, "SUBMITTED").await;
-    expect_unavailable(&answer);
-    let error = only_error(&answer);
+    let response = set_status(&ada, &id, "SUBMITTED").await;
+    expect_unavailable(&response);
+    let error = only_error(&response);
     assert_eq!(error["event.action"], "order.status_changed");
     assert_eq!(error["error.type"], "database_unavailable");
     assert_eq!((&error["order.id"], &error["customer.id"]), (&json!(id), &json!(ada.account())));
@@ -131,9 +131,9 @@ async fn a_status_that_can_not_be_changed_is_one_error_and_changes_nothing() {
 async fn a_login_that_can_not_be_checked_is_one_error() {
     let shop = shop().await;
     let outage = Outage::begin(&shop).await;
-    let answer = shop.anybody().post_json("/sessions", json!({"login": "ada", "password": "a password"})).await;
-    expect_unavailable(&answer);
-    assert_eq!(only_error(&answer)["event.action"], "auth.login_failed");
+    let response = shop.anonymous().post_json("/sessions", json!({"login": "ada", "password": "a password"})).await;
+    expect_unavailable(&response);
+    assert_eq!(only_error(&response)["event.action"], "auth.login_failed");
     outage.end().await;
 }
 
@@ -143,7 +143,7 @@ async fn without_the_database_every_request_is_one_error_under_what_it_was_for()
     let ada = shop.customer().await;
     let id = create_order_with_model(&ada).await;
     let outage = Outage::begin(&shop).await;
-    for (answer, action, order) in [
+    for (response, action, order) in [
         (ada.post_json("/orders", ring()).await, "order.created", None),
         (
             ada.put_bytes(&format!("/orders/{id}/model?filename=ring.stl"), cube()).await,
@@ -155,8 +155,8 @@ async fn without_the_database_every_request_is_one_error_under_what_it_was_for()
         (ada.get("/orders").await, "http.request", None),
         (ada.delete("/sessions/current").await, "http.request", None),
     ] {
-        expect_unavailable(&answer);
-        let error = only_error(&answer);
+        expect_unavailable(&response);
+        let error = only_error(&response);
         assert_eq!(error["event.action"], action);
         assert_eq!(error["error.type"], "database_unavailable", "{error:?}");
         assert_eq!(error.get("order.id").and_then(Value::as_str), order.map(String::as_str));
@@ -170,10 +170,10 @@ async fn a_bug_of_ours_is_an_internal_error_without_its_words() {
     let shop = shop().await;
     let ada = shop.customer().await;
     sqlx::raw_sql("ALTER TABLE orders RENAME COLUMN comment TO remark").execute(shop.tables()).await.expect("a change");
-    let answer = ada.post_json("/orders", ring()).await;
-    let problem = answer.clone().expect_problem(500, "internal_error").to_string();
+    let response = ada.post_json("/orders", ring()).await;
+    let problem = response.clone().expect_problem(500, "internal_error").to_string();
     assert!(!problem.contains("column") && !problem.contains("comment"), "{problem}");
-    let error = only_error(&answer);
+    let error = only_error(&response);
     assert_eq!((&error["event.action"], &error["error.type"]), (&json!("order.created"), &json!("database_error")));
     assert!(error["error.message"].as_str().is_some_and(|chain| chain.contains("comment")), "{error:?}");
 }
@@ -186,13 +186,13 @@ async fn without_the_model_store_uploads_fail_as_one_error_and_orders_go_on() {
     // A file where the folder should be: nothing can be put there.
     std::fs::remove_dir_all(shop.models()).expect("the folder goes");
     std::fs::write(shop.models(), "in the way").expect("a file");
-    let answer = ada.put_bytes(&format!("/orders/{id}/model?filename=ring.stl"), cube()).await;
-    let health = shop.anybody().get("/health/ready").await;
+    let response = ada.put_bytes(&format!("/orders/{id}/model?filename=ring.stl"), cube()).await;
+    let health = shop.anonymous().get("/health/ready").await;
     create_order(&ada).await;
     std::fs::remove_file(shop.models()).expect("the file goes");
 
-    expect_unavailable(&answer);
-    let error = only_error(&answer);
+    expect_unavailable(&response);
+    let error = only_error(&response);
     assert_eq!(error["event.action"], "order.model_uploaded");
     assert_eq!(error["error.type"], "model_store_unavailable");
     assert_eq!((&error["order.id"], &error["customer.id"]), (&json!(id), &json!(ada.account())));
@@ -208,7 +208,7 @@ async fn a_clients_mistake_is_no_error() {
     let shop = shop().await;
     let ada = shop.customer().await;
     let id = create_order(&ada).await;
-    for answer in [
+    for response in [
         ada.post_json("/orders", json!({"material": "wood", "quantity": 1})).await,
         ada.post_json("/orders", json!({"material": "gold_585", "quantity": 0})).await,
         ada.get("/orders/A-999999").await,
@@ -219,15 +219,15 @@ async fn a_clients_mistake_is_no_error() {
         ada.put_bytes(&format!("/orders/{id}/model?filename=ring.stl"), "").await,
         set_status(&ada, &id, "SUBMITTED").await,
         set_status(&ada, &id, "LOST").await,
-        shop.anybody().get("/orders").await,
+        shop.anonymous().get("/orders").await,
         shop.seller().await.get("/orders").await,
     ] {
-        let records = records_of(&answer);
-        assert!((400..500).contains(&answer.status));
+        let records = records_of(&response);
+        assert!((400..500).contains(&response.status));
         let [record] = &records[..] else { panic!("the request's record and no other: {records:?}") };
         assert_eq!(catalogue::record::violations(record), [""; 0]);
         assert_eq!((&record["event.action"], &record["level"]), (&json!("http.request"), &json!(30)));
-        assert_eq!(record["http.response.status_code"], answer.status);
+        assert_eq!(record["http.response.status_code"], response.status);
         assert!(!record.contains_key("error.type"));
     }
 }

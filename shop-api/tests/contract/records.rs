@@ -1,13 +1,12 @@
 //! What stands in the log.
 
 use common::auth::Role;
-use e2e::{
-    Answer,
-    contract::{PASSWORD, RunningService, records_with, take_stay},
-    eventually,
-};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use testkit::{
+    Response, eventually,
+    service::{PASSWORD, RunningService, records_with, take_stay},
+};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::{
@@ -33,10 +32,10 @@ fn assert_fields(record: &Map<String, Value>, expected: &Value) {
 async fn creating_an_order_is_recorded_once() {
     let shop = shop().await;
     let ada = shop.customer().await;
-    let answer = ada.post_json("/orders", ring()).await;
-    let records = whole_records_of(&answer);
+    let response = ada.post_json("/orders", ring()).await;
+    let records = whole_records_of(&response);
     assert_eq!(actions(&records), ["order.created", "http.request"]);
-    let order = answer.expect(201);
+    let order = response.expect(201);
     assert_fields(
         &records[0],
         &json!({"event.action": "order.created", "event.outcome": "success",
@@ -56,7 +55,7 @@ async fn creating_an_order_is_recorded_once() {
 async fn a_repeated_request_is_recorded_but_not_as_another_order() {
     let shop = shop().await;
     let ada = shop.customer().await;
-    let create = || Answer::to(ada.request(Method::POST, "/orders").header("Idempotency-Key", "key").json(&ring()));
+    let create = || Response::to(ada.request(Method::POST, "/orders").header("Idempotency-Key", "key").json(&ring()));
     assert_eq!(actions(&whole_records_of(&create().await)), ["order.created", "http.request"]);
     assert_eq!(actions(&whole_records_of(&create().await)), ["http.request"]);
 }
@@ -109,16 +108,16 @@ async fn a_requests_records_are_in_its_callers_trace() {
     let ada = shop.customer().await;
     let trace = "0af7651916cd43dd8448eb211c80319c";
     let request = ada.request(Method::POST, "/orders").header("traceparent", format!("00-{trace}-b7ad6b7169203331-01"));
-    let records = whole_records_of(&Answer::to(request.json(&ring())).await);
+    let records = whole_records_of(&Response::to(request.json(&ring())).await);
     assert_eq!(actions(&records), ["order.created", "http.request"]);
     assert!(records.iter().all(|record| record["trace.id"] == trace), "{records:?}");
 }
 
-/// Tries to log in and gives the record of what became of it, beside the request's own.
+/// Tries to log in and returns the record of what became of it, beside the request's own.
 async fn login_record(shop: &RunningService, login: &str, password: &str) -> Map<String, Value> {
-    let answer = shop.anybody().post_json("/sessions", json!({"login": login, "password": password})).await;
-    let records = whole_records_of(&answer);
-    answer.expect_problem(401, "wrong_credentials");
+    let response = shop.anonymous().post_json("/sessions", json!({"login": login, "password": password})).await;
+    let records = whole_records_of(&response);
+    response.expect_problem(401, "wrong_credentials");
     let [login, request] = <[_; 2]>::try_from(records).expect("two records");
     assert_eq!(request["event.action"], "http.request");
     assert!(!request.contains_key("user.id"), "nobody has proved who they are: {request:?}");
@@ -147,7 +146,7 @@ async fn the_third_failed_login_in_a_row_is_a_warning() {
                     "source.ip": "127.0.0.0", "auth.failures": failures}),
         );
     }
-    shop.anybody().log_in(&login, PASSWORD).await;
+    shop.anonymous().log_in(&login, PASSWORD).await;
     assert_eq!(login_record(&shop, &login, "not the password").await["event.action"], "auth.login_failed");
 }
 
@@ -183,7 +182,7 @@ async fn a_login_that_nobody_has_is_recorded_as_a_hash() {
 #[tokio::test]
 async fn nothing_that_people_type_gets_into_the_log() {
     let shop = shop().await;
-    let ada = shop.anybody().register("ada.lovelace@example.org", "Countess of Lovelace 1815").await;
+    let ada = shop.anonymous().register("ada.lovelace@example.org", "Countess of Lovelace 1815").await;
     let forged = "engraving\",\"level\":50,\"msg\":\"forged\"}\n{\"forged\":true";
     let order = json!({"material": "gold_585", "quantity": 1, "comment": forged});
     let id = number(&ada.post_json("/orders", order).await.expect(201));
@@ -193,8 +192,10 @@ async fn nothing_that_people_type_gets_into_the_log() {
     ada.get("/for%20Byron").await.expect_problem(404, "unknown_path");
     let request =
         ada.request(Method::GET, "/orders").header("User-Agent", "for Byron").header("X-Request-Id", "for Byron");
-    Answer::to(request).await.expect(200);
-    shop.anybody().post_json("/sessions", json!({"login": "ada.lovelace@example.org", "password": "for Byron"})).await;
+    Response::to(request).await.expect(200);
+    shop.anonymous()
+        .post_json("/sessions", json!({"login": "ada.lovelace@example.org", "password": "for Byron"}))
+        .await;
     ada.delete("/sessions/current").await.expect(204);
 
     let log = json!(records_with("name", "shop-api")).to_string();
@@ -207,7 +208,7 @@ async fn nothing_that_people_type_gets_into_the_log() {
 #[tokio::test]
 async fn a_request_whose_client_leaves_at_once_is_recorded_as_well() {
     let shop = shop().await;
-    let address = shop.anybody().base().trim_start_matches("http://").to_owned();
+    let address = shop.anonymous().base().trim_start_matches("http://").to_owned();
     for attempt in 0..5 {
         let id = format!("gone-at-once-{}-{attempt}", std::process::id());
         let mut client = tokio::net::TcpStream::connect(&address).await.expect("a connection");

@@ -1,19 +1,19 @@
 //! Logging in and out, and how sessions end.
 
 use common::auth::{Role, accounts};
-use e2e::{
-    Answer,
-    contract::{self, PASSWORD, RunningService},
-};
 use serde_json::{Value, json};
 use shop_api::ShopApi;
 use sqlx::AssertSqlSafe;
+use testkit::{
+    Response,
+    service::{self, PASSWORD, RunningService},
+};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::shop;
 
-async fn log_in(shop: &RunningService, login: &str, password: &str) -> Answer {
-    shop.anybody().post_json("/sessions", json!({"login": login, "password": password})).await
+async fn log_in(shop: &RunningService, login: &str, password: &str) -> Response {
+    shop.anonymous().post_json("/sessions", json!({"login": login, "password": password})).await
 }
 
 /// Changes all sessions or accounts behind the service's back.
@@ -23,7 +23,7 @@ async fn set(shop: &RunningService, change: &str) {
 
 #[tokio::test]
 async fn logging_in_gives_a_token_for_the_account() {
-    let shop = contract::start::<ShopApi>(&["--session-hours", "3"]).await;
+    let shop = service::start::<ShopApi>(&["--session-hours", "3"]).await;
     let (account, login) = shop.account(Role::Customer).await;
     let session = log_in(&shop, &login, PASSWORD).await.expect(201);
     assert_eq!(session["account_id"], account.to_string());
@@ -44,10 +44,10 @@ async fn wrong_unknown_and_disabled_look_the_same() {
     accounts::disable(shop.tables(), &disabled).await.expect("it is disabled");
     shop.with_key(Role::Partner).await;
 
-    let refusal = |answer: Answer| {
-        let headers: Vec<_> = answer.headers.keys().map(ToString::to_string).collect();
-        assert_eq!(answer.header("www-authenticate"), Some("Bearer"));
-        let mut problem = answer.expect_problem(401, "wrong_credentials");
+    let refusal = |response: Response| {
+        let headers: Vec<_> = response.headers.keys().map(ToString::to_string).collect();
+        assert_eq!(response.header("www-authenticate"), Some("Bearer"));
+        let mut problem = response.expect_problem(401, "wrong_credentials");
         for own in ["request_id", "trace_id"] {
             problem[own] = Value::Null;
         }
@@ -68,23 +68,23 @@ async fn after_many_failures_an_account_has_to_wait_but_not_for_ever() {
     let throttled = loop {
         attempts += 1;
         assert!(attempts < 20, "never throttled");
-        let answer = log_in(&shop, &login, "not the password").await;
-        if answer.status == 429 {
-            break answer;
+        let response = log_in(&shop, &login, "not the password").await;
+        if response.status == 429 {
+            break response;
         }
-        answer.expect_problem(401, "wrong_credentials");
+        response.expect_problem(401, "wrong_credentials");
     };
     assert!(attempts > 5, "throttled after {attempts} attempts");
     let wait: u64 = throttled.header("retry-after").expect("Retry-After").parse().expect("seconds");
     assert!((1..=30).contains(&wait), "{wait} s");
     throttled.expect_problem(429, "too_many_attempts");
 
-    // The right password has to wait as well: the answer would tell that it is right.
+    // The right password has to wait as well: the response would tell that it is right.
     set(&shop, "accounts SET failures = 20, failed_at = now()").await;
-    let answer = log_in(&shop, &login, PASSWORD).await;
-    let wait: u64 = answer.header("retry-after").expect("Retry-After").parse().expect("seconds");
+    let response = log_in(&shop, &login, PASSWORD).await;
+    let wait: u64 = response.header("retry-after").expect("Retry-After").parse().expect("seconds");
     assert!((25..=30).contains(&wait), "{wait} s");
-    answer.expect_problem(429, "too_many_attempts");
+    response.expect_problem(429, "too_many_attempts");
 
     set(&shop, "accounts SET failed_at = now() - interval '31 seconds'").await;
     log_in(&shop, &login, PASSWORD).await.expect(201);
@@ -117,9 +117,9 @@ async fn logging_out_ends_this_session_at_once_and_no_other() {
     let shop = shop().await;
     let (_, login) = shop.account(Role::Customer).await;
     let (phone, laptop) =
-        (shop.anybody().log_in(&login, PASSWORD).await, shop.anybody().log_in(&login, PASSWORD).await);
-    let answer = phone.delete("/sessions/current").await;
-    assert_eq!((answer.status, answer.bytes.len()), (204, 0));
+        (shop.anonymous().log_in(&login, PASSWORD).await, shop.anonymous().log_in(&login, PASSWORD).await);
+    let response = phone.delete("/sessions/current").await;
+    assert_eq!((response.status, response.bytes.len()), (204, 0));
     phone.get("/orders").await.expect_problem(401, "unauthenticated");
     phone.delete("/sessions/current").await.expect_problem(401, "unauthenticated");
     laptop.get("/orders").await.expect(200);
@@ -128,15 +128,15 @@ async fn logging_out_ends_this_session_at_once_and_no_other() {
 #[tokio::test]
 async fn there_is_nothing_to_log_out_of_without_a_session() {
     let shop = shop().await;
-    let (carrier, stranger) = (shop.carrier().await, shop.anybody().holding("guessed", None));
-    for client in [shop.anybody(), &carrier, &stranger] {
+    let (carrier, stranger) = (shop.carrier().await, shop.anonymous().holding("guessed", None));
+    for client in [shop.anonymous(), &carrier, &stranger] {
         client.delete("/sessions/current").await.expect_problem(401, "unauthenticated");
     }
 }
 
 #[tokio::test]
 async fn a_session_that_is_not_used_ends() {
-    let shop = contract::start::<ShopApi>(&["--session-idle-minutes", "10"]).await;
+    let shop = service::start::<ShopApi>(&["--session-idle-minutes", "10"]).await;
     let ada = shop.customer().await;
     for _ in 0..3 {
         set(&shop, "sessions SET used_at = now() - interval '9 minutes'").await;
@@ -164,7 +164,7 @@ async fn a_session_ends_at_its_time_however_busy() {
 async fn disabling_an_account_ends_its_sessions_at_once_and_for_good() {
     let shop = shop().await;
     let (_, login) = shop.account(Role::Customer).await;
-    let (ada, other) = (shop.anybody().log_in(&login, PASSWORD).await, shop.customer().await);
+    let (ada, other) = (shop.anonymous().log_in(&login, PASSWORD).await, shop.customer().await);
     accounts::disable(shop.tables(), &login).await.expect("it is disabled");
     ada.get("/orders").await.expect_problem(401, "unauthenticated");
     other.get("/orders").await.expect(200);

@@ -1,8 +1,8 @@
 //! Settings: all are documented, and a wrong one is named.
 
 use common::service::{Application, Settings};
-use e2e::contract;
 use shop_api::ShopApi;
+use testkit::contract;
 
 const DOCUMENTATION: &str = include_str!("../../../docs/settings.md");
 
@@ -45,9 +45,9 @@ async fn complaint(flags: &[&str]) -> String {
 
 #[tokio::test]
 async fn a_value_that_can_not_be_used_is_named() {
-    let shop = contract::start::<ShopApi>(&[]).await;
+    let shop = service::start::<ShopApi>(&[]).await;
     let models = format!("file://{}", shop.models().display());
-    let address = shop.anybody().request(reqwest::Method::GET, "/").build().expect("a request").url().clone();
+    let address = shop.anonymous().request(reqwest::Method::GET, "/").build().expect("a request").url().clone();
     let taken = format!("127.0.0.1:{}", address.port().expect("a port"));
     let database = shop.database_url();
     for (address, database, models, variable) in [

@@ -1,11 +1,11 @@
 //! Submitting, and every status that customers can't set.
 
 use common::domain::OrderStatus;
-use e2e::{Answer, contract::RunningService};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
 use sqlx::AssertSqlSafe;
+use testkit::{Response, service::RunningService};
 
 use crate::{create_order, create_order_with_model, get_order, set_status, shop, statuses};
 
@@ -27,7 +27,7 @@ async fn submitting_places_the_order_and_leaves_a_message_for_the_mes() {
         .request(Method::POST, &format!("/orders/{id}/status"))
         .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))
         .json(&json!({"status": "SUBMITTED"}));
-    let order = Answer::to(request).await.expect(200);
+    let order = Response::to(request).await.expect(200);
     assert_eq!(order["status"], "SUBMITTED");
     let found = get_order(&ada, &id).await;
     assert_eq!(statuses(&found), ["INITIATED", "FILE_UPLOADED", "SUBMITTED"]);
@@ -71,11 +71,11 @@ async fn of_several_submits_at_once_exactly_one_counts() {
     let ada = shop.customer().await;
     for at_once in [2, 8] {
         let id = create_order_with_model(&ada).await;
-        let answers = join_all((0..at_once).map(|_| set_status(&ada, &id, "SUBMITTED"))).await;
-        let (placed, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+        let responses = join_all((0..at_once).map(|_| set_status(&ada, &id, "SUBMITTED"))).await;
+        let (placed, refused): (Vec<_>, Vec<_>) = responses.into_iter().partition(|response| response.status == 200);
         assert_eq!(placed.len(), 1);
-        for answer in refused {
-            answer.expect_problem(409, "status_repeated");
+        for response in refused {
+            response.expect_problem(409, "status_repeated");
         }
         let messages = outbox(&shop).await;
         assert_eq!(messages.iter().filter(|(_, order, ..)| *order == id).count(), 1);

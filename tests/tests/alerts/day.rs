@@ -8,17 +8,17 @@ use std::{
 };
 
 use common::domain::OrderStatus;
-use e2e::{
-    eventually_within,
-    people::{Site, WithOrders as _, ring},
-    secrets, solids,
-};
 use local::{
     Options, System, SystemFile,
     incident::{Incident, Ongoing},
 };
 use serde_json::json;
 use sqlx::{Connection as _, PgConnection};
+use testkit::{
+    eventually_within, secrets,
+    site::{OrderActions as _, Site, ring},
+    solids,
+};
 
 use super::{
     elastalert::{Alert, ElastAlert, Notes},

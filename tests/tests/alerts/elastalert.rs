@@ -8,10 +8,10 @@ use std::{
     time::SystemTime,
 };
 
-use e2e::eventually;
 use local::{Login, SystemFile};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use testkit::eventually;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::python;
@@ -136,8 +136,8 @@ impl Notes {
         eventually("Elasticsearch to answer", async || {
             let request = self.http.request(Method::POST, &address).json(query);
             let request = request.basic_auth(&self.support.login, Some(&self.support.password));
-            let answer = request.send().await.expect("Elasticsearch answers");
-            let (status, body) = (answer.status(), answer.json::<Value>().await.expect("JSON"));
+            let response = request.send().await.expect("Elasticsearch answers");
+            let (status, body) = (response.status(), response.json::<Value>().await.expect("JSON"));
             // A new index takes a moment to be opened.
             if status == StatusCode::SERVICE_UNAVAILABLE {
                 return Err(body);

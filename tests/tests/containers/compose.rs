@@ -7,9 +7,9 @@ use std::{
     time::Duration,
 };
 
-use e2e::{eventually_within, people::Site, search::Search, secrets};
 use local::{AccountList, Login, SystemFile};
 use serde_json::Value;
+use testkit::{eventually_within, search::Search, secrets, site::Site};
 use tokio::process::Command;
 
 /// The repository's root.
@@ -25,7 +25,7 @@ pub(crate) fn variables() -> BTreeMap<String, String> {
     pairs.map(|(name, value)| (name.to_owned(), std::env::var(name).unwrap_or_else(|_| value.to_owned()))).collect()
 }
 
-/// Runs `docker` with these arguments in the repository; gives what it printed.
+/// Runs `docker` with these arguments in the repository; returns what it printed.
 ///
 /// The compose file is the one in `COMPOSE_FILE`, the project that in `COMPOSE_PROJECT_NAME`.
 pub(crate) async fn docker(arguments: &[&str]) -> String {

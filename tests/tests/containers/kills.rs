@@ -3,15 +3,15 @@
 use std::{cell::Cell, collections::BTreeMap, time::Duration};
 
 use common::domain::OrderStatus::{PriceCalculated, Submitted};
-use e2e::{
-    Answer, Client, eventually, eventually_within,
-    log::{self, Record, text},
-    people::{number, ring, wish},
-    search::{Search, matching},
-};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::{
+    Client, Response, eventually, eventually_within,
+    log::{self, Record, text},
+    search::{Search, matching},
+    site::{number, ring, wish},
+};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
@@ -68,8 +68,8 @@ async fn while_killed(running: &Running, part: &str) -> Vec<String> {
         }
         for order in &orders {
             eventually_within(PATIENCE, &format!("{order} to have a price"), async || {
-                let answer = Answer::try_to(ada.request(Method::GET, &format!("/orders/{order}"))).await;
-                let order = answer.map_err(|error| error.to_string())?.json;
+                let response = Response::try_to(ada.request(Method::GET, &format!("/orders/{order}"))).await;
+                let order = response.map_err(|error| error.to_string())?.json;
                 if order["status"] == PriceCalculated.name() { Ok(()) } else { Err(order.to_string()) }
             })
             .await;
@@ -112,9 +112,9 @@ async fn order_stubbornly(ada: &Client) -> String {
     let path = format!("/orders/{order}/status");
     eventually_within(PATIENCE, "a submitted order", async || {
         let submit = ada.request(Method::POST, &path).json(&json!({"status": Submitted}));
-        let answer = Answer::try_to(submit).await.map_err(|error| error.to_string())?;
-        // It may have been submitted by an attempt whose answer was lost.
-        if [200, 409].contains(&answer.status) { Ok(()) } else { Err(answer.status.to_string()) }
+        let response = Response::try_to(submit).await.map_err(|error| error.to_string())?;
+        // It may have been submitted by an attempt whose response was lost.
+        if [200, 409].contains(&response.status) { Ok(()) } else { Err(response.status.to_string()) }
     })
     .await;
     order
@@ -122,8 +122,8 @@ async fn order_stubbornly(ada: &Client) -> String {
 
 async fn until_acknowledged(what: &str, request: impl Fn() -> reqwest::RequestBuilder) -> Value {
     eventually_within(PATIENCE, what, async || {
-        let answer = Answer::try_to(request()).await.map_err(|error| error.to_string())?;
-        if (200..300).contains(&answer.status) { Ok(answer.json) } else { Err(answer.status.to_string()) }
+        let response = Response::try_to(request()).await.map_err(|error| error.to_string())?;
+        if (200..300).contains(&response.status) { Ok(response.json) } else { Err(response.status.to_string()) }
     })
     .await
 }

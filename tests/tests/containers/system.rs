@@ -3,15 +3,16 @@
 use std::collections::BTreeSet;
 
 use common::domain::OrderStatus::PriceCalculated;
-use e2e::{
-    access::{SEARCH, others_read_nothing, support_only_reads},
-    eventually, life,
-    log::text,
-    people::WithOrders as _,
-    search::{Search, matching},
-};
 use local::Login;
 use reqwest::Method;
+use testkit::{
+    access::{SEARCH, others_read_nothing, support_only_reads},
+    eventually,
+    log::text,
+    order_lifecycle,
+    search::{Search, matching},
+    site::OrderActions as _,
+};
 
 use crate::compose::{Running, compose, containers, healthy};
 
@@ -21,9 +22,9 @@ async fn orders_live_through_all_statuses_and_support_sees_their_whole_trails() 
     let running = Running::new().await;
     let support = running.search();
     let orders = [
-        life::a_customers_order(&running.site, &support).await,
-        life::a_sellers_order(&running.site, &support).await,
-        life::a_partners_order(&running.site, &support).await,
+        order_lifecycle::a_customers_order(&running.site, &support).await,
+        order_lifecycle::a_sellers_order(&running.site, &support).await,
+        order_lifecycle::a_partners_order(&running.site, &support).await,
     ];
     for order in orders {
         one_trace_until_the_price(&support, &order).await;

@@ -1,11 +1,11 @@
 //! Who may read the logs, and that nobody changes them.
 
-use e2e::access::{SEARCH, others_read_nothing, support_only_reads};
 use local::Login;
 use reqwest::Method;
 use serde_json::json;
+use testkit::access::{SEARCH, others_read_nothing, support_only_reads};
 
-use crate::support::{people::WithOrders as _, search::Search, system};
+use crate::support::{search::Search, site::OrderActions as _, system};
 
 #[tokio::test]
 async fn support_reads_the_logs_but_can_neither_write_nor_delete() {

@@ -5,12 +5,12 @@ use std::{
     process::{Command, Stdio},
 };
 
-use e2e::Client;
 use serde_json::{Value, json};
+use testkit::Client;
 
 use crate::support::{secrets, system};
 
-/// Runs one of the CRM's subcommands with the settings of the CRM that runs; gives what it said.
+/// Runs one of the CRM's subcommands with the settings of the CRM that runs; returns what it said.
 async fn crm(arguments: &[&str], input: &str) -> Value {
     let file = system::file().await;
     let mut command = Command::new(&file.binaries["crm-api"]);

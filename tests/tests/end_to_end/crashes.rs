@@ -3,15 +3,15 @@
 
 use catalogue::{Action, Service, field};
 use common::domain::OrderStatus::{Closed, FileUploaded, Initiated, PriceCalculated, Shipped, Submitted};
-use e2e::{Answer, Client, eventually};
 use reconcile::{Report, Scope};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
+use testkit::{Client, Response, eventually};
 
 use crate::support::{
-    people::{WithOrders as _, number, ring, wish},
     search::{Search, matching},
     secrets,
+    site::{OrderActions as _, number, ring, wish},
     world::World,
 };
 
@@ -39,7 +39,7 @@ async fn a_shop_that_dies_anywhere_loses_no_change_and_no_record() {
 
         world.replace(Service::ShopApi, &[]).await;
         let ada = world.site.shop.holding(ada.token(), Some(ada.account()));
-        orders.push(submit(&ada, &key, &wish).await.expect("an answer"));
+        orders.push(submit(&ada, &key, &wish).await.expect("a response"));
         let mine = ada.get("/orders").await.expect(200);
         assert_eq!(mine["items"].as_array().map(Vec::len), Some(1), "{place}: {mine}");
     }
@@ -101,20 +101,20 @@ async fn a_mes_that_dies_anywhere_loses_no_message_no_price_and_no_record() {
 /// A customer's way from the wish to the submitted order, whatever of it is done already.
 async fn submit(ada: &Client, key: &str, wish: &Value) -> Result<String, reqwest::Error> {
     let create = ada.request(Method::POST, "/orders").header("idempotency-key", key).json(wish);
-    let order = number(&Answer::try_to(create).await?.expect(201));
+    let order = number(&Response::try_to(create).await?.expect(201));
     let path = format!("/orders/{order}");
     let is_in = async |status| {
-        let found = Answer::try_to(ada.request(Method::GET, &path)).await?.expect(200);
+        let found = Response::try_to(ada.request(Method::GET, &path)).await?.expect(200);
         Ok::<_, reqwest::Error>(found["status"] == json!(status))
     };
     if is_in(Initiated).await? {
         let upload = ada.request(Method::PUT, &format!("{path}/model?filename=ring.stl"));
         let upload = upload.header(CONTENT_TYPE, "application/octet-stream").body(ring());
-        Answer::try_to(upload).await?.expect(200);
+        Response::try_to(upload).await?.expect(200);
     }
     if is_in(FileUploaded).await? {
         let submit = ada.request(Method::POST, &format!("{path}/status")).json(&json!({"status": Submitted}));
-        Answer::try_to(submit).await?.expect(200);
+        Response::try_to(submit).await?.expect(200);
     }
     Ok(order)
 }

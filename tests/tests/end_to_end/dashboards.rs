@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use common::domain::OrderStatus;
-use e2e::life;
 use elk::kibana::{Bucket, Formula, Metric, SEARCHES, View, dashboards};
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use testkit::order_lifecycle;
 
 use crate::support::{search::Search, system};
 
@@ -14,9 +14,9 @@ use crate::support::{search::Search, system};
 async fn a_closed_order_is_counted_where_it_is_and_once_in_each_status_that_it_left() {
     let (site, support) = (system::site().await, Search::as_support().await);
     for order in [
-        life::a_customers_order(&site, &support).await,
-        life::a_sellers_order(&site, &support).await,
-        life::a_partners_order(&site, &support).await,
+        order_lifecycle::a_customers_order(&site, &support).await,
+        order_lifecycle::a_sellers_order(&site, &support).await,
+        order_lifecycle::a_partners_order(&site, &support).await,
     ] {
         let stands = Question::find("How many orders are in each status now?").about(&order).numbers(&support).await;
         let closed =
@@ -35,10 +35,10 @@ async fn a_closed_order_is_counted_where_it_is_and_once_in_each_status_that_it_l
 }
 
 #[tokio::test]
-async fn support_gets_an_answer_to_every_question() {
+async fn support_gets_an_response_to_every_question() {
     let (site, support) = (system::site().await, Search::as_support().await);
     // Without any record there is no index to ask.
-    life::a_customers_order(&site, &support).await;
+    order_lifecycle::a_customers_order(&site, &support).await;
     let panels = dashboards().into_iter().flat_map(|dashboard| dashboard.panels);
     for question in panels.filter_map(|panel| Question::of(panel.view)) {
         question.ask(&support).await;
@@ -88,16 +88,16 @@ impl Question {
 
     /// How many records each group has.
     async fn groups(&self, support: &Search) -> BTreeMap<String, u64> {
-        let answer = self.ask(support).await;
-        let groups = answer["aggregations"]["groups"]["buckets"].as_array().expect("groups");
+        let response = self.ask(support).await;
+        let groups = response["aggregations"]["groups"]["buckets"].as_array().expect("groups");
         let count = |group: &Value| group["doc_count"].as_u64().expect("a count");
         groups.iter().map(|group| (group["key"].as_str().unwrap_or_default().to_owned(), count(group))).collect()
     }
 
     /// The differences, by their headings, that a panel without groups tells.
     async fn numbers(&self, support: &Search) -> BTreeMap<String, i64> {
-        let answer = self.ask(support).await;
-        let count = |name: String| answer["aggregations"][name]["doc_count"].as_i64().expect("a count");
+        let response = self.ask(support).await;
+        let count = |name: String| response["aggregations"][name]["doc_count"].as_i64().expect("a count");
         let number =
             |(place, metric): (usize, &Metric)| (metric.label.clone(), count(name(place, 0)) - count(name(place, 1)));
         self.metrics.iter().enumerate().map(number).collect()
@@ -105,9 +105,9 @@ impl Question {
 }
 
 async fn search(support: &Search, request: &Value) -> Value {
-    let (status, answer) = support.call(Method::POST, "alexandrite-*/_search", Some(request)).await;
-    assert_eq!((status, &answer["_shards"]["failed"]), (200, &json!(0)), "{request}: {answer}");
-    answer
+    let (status, response) = support.call(Method::POST, "alexandrite-*/_search", Some(request)).await;
+    assert_eq!((status, &response["_shards"]["failed"]), (200, &json!(0)), "{request}: {response}");
+    response
 }
 
 fn lucene(query: &str) -> Value {

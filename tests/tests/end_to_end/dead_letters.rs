@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use catalogue::{Action, ErrorType, Service, field, record::violations};
 use common::domain::OrderStatus::PriceCalculated;
-use e2e::eventually;
 use serde_json::{Value, json};
+use testkit::eventually;
 use tokio::sync::OnceCell;
 
 use crate::support::{
     broker::Message,
     log::{self, text},
-    people::WithOrders as _,
+    site::OrderActions as _,
     world::World,
 };
 

@@ -3,18 +3,19 @@
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
 use common::domain::OrderStatus::{Closed, PriceCalculated, Shipped, Submitted};
-use e2e::{Answer, Client};
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use reqwest::{Method, RequestBuilder, header::HeaderValue};
 use serde_json::json;
+use testkit::{Client, Response};
 
 use crate::{
     shipping::shipped,
     support::{
         log::{self, text},
-        people::{WithOrders as _, number, partner_form, ring},
         process::Process,
-        secrets, system,
+        secrets,
+        site::{OrderActions as _, number, partner_form, ring},
+        system,
     },
 };
 
@@ -127,7 +128,7 @@ fn requests(ada: &Client, order: &str, text: &[u8]) -> Vec<RequestBuilder> {
     requests
 }
 
-/// What the service has to write about an answer.
+/// What the service has to write about a response.
 fn expected(method: &Method, path: &str, status: u16) -> Vec<&'static str> {
     let own = match (method, status) {
         (&Method::POST, 201) => Some("order.created"),
@@ -156,9 +157,9 @@ async fn no_input_forges_splits_or_loses_a_record() {
         for request in requests(&ada, &order, &text) {
             let built = request.try_clone().and_then(|request| request.build().ok()).expect("a request");
             let (method, path) = (built.method().clone(), built.url().path().to_owned());
-            let answer = Answer::to(request).await;
-            assert!(answer.status < 500, "{method} {path}: {}", answer.json);
-            expected(&method, &path, answer.status).into_iter().for_each(&mut count);
+            let response = Response::to(request).await;
+            assert!(response.status < 500, "{method} {path}: {}", response.json);
+            expected(&method, &path, response.status).into_iter().for_each(&mut count);
             sent += 1;
         }
     }

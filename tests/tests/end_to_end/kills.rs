@@ -7,16 +7,16 @@ use std::{
 };
 
 use common::domain::OrderStatus::{PriceCalculated, Submitted};
-use e2e::eventually;
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use serde_json::{Value, json};
+use testkit::eventually;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 use crate::support::{
     log,
-    people::{WithOrders as _, ring},
     process::Process,
     secrets,
+    site::{OrderActions as _, ring},
     world::World,
 };
 

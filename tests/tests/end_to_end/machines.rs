@@ -3,14 +3,14 @@
 
 use std::{fs, io::Write as _};
 
-use e2e::{access::SEARCH, eventually};
 use local::Login;
 use reqwest::Method;
 use serde_json::{Value, json};
+use testkit::{access::SEARCH, eventually};
 
 use crate::support::{search::Search, system};
 
-/// Gives a role's machine user Support's password, by writing it into Elasticsearch's files.
+/// Returns a role's machine user Support's password, by writing it into Elasticsearch's files.
 async fn machine(role: &str) -> Search {
     let configuration = system::system().await.data().join("elasticsearch/config");
     let support = system::file().await.accounts.support.clone().expect("there is a support account");
@@ -24,7 +24,7 @@ async fn machine(role: &str) -> Search {
     eventually("Elasticsearch to see the new account", async || {
         match machine.call(Method::GET, "_cluster/health", None).await {
             (200, _) => Ok(()),
-            (status, answer) => Err(format!("{status}: {answer}")),
+            (status, response) => Err(format!("{status}: {response}")),
         }
     })
     .await;
@@ -34,8 +34,8 @@ async fn machine(role: &str) -> Search {
 /// Asserts what each request of an account is answered with.
 async fn assert_answers(account: &Search, expected: &[(u16, Method, &str, Option<Value>)]) {
     for (status, method, path, body) in expected {
-        let (answered, answer) = account.call(method.clone(), path, body.as_ref()).await;
-        assert_eq!(answered, *status, "{method} {path}: {answer}");
+        let (answered, response) = account.call(method.clone(), path, body.as_ref()).await;
+        assert_eq!(answered, *status, "{method} {path}: {response}");
     }
 }
 

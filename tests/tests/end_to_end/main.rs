@@ -6,7 +6,7 @@
 mod support {
     //! What these tests are written with.
 
-    pub(crate) use e2e::{log, people, secrets};
+    pub(crate) use testkit::{log, secrets, site};
 
     pub(crate) mod broker;
     pub(crate) mod failure;
@@ -34,9 +34,9 @@ mod dashboards;
 mod dead_letters;
 mod hostile;
 mod kills;
-mod life;
 mod machines;
 mod messages;
+mod order_lifecycle;
 mod runner;
 mod shipping;
 mod traces;

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use common::domain::OrderStatus::{
     self, ManufacturingApproved, ManufacturingCompleted, Packaging, PriceCalculated, Shipped,
 };
-use e2e::eventually;
 use serde_json::Value;
+use testkit::eventually;
 
 use crate::support::{
     log::{self, Record, text},
-    people::WithOrders as _,
+    site::OrderActions as _,
     world::World,
 };
 

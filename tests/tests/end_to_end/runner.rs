@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::{
     scenario::broken_store,
-    support::{people::WithOrders as _, search::Search, system, world::World},
+    support::{search::Search, site::OrderActions as _, system, world::World},
 };
 
 /// The runner with these arguments.

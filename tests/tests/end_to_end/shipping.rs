@@ -7,12 +7,12 @@ use std::{
     time::Duration,
 };
 
-use e2e::{eventually, eventually_within};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::json;
+use testkit::{eventually, eventually_within};
 
 use crate::{
     scenario::{broken_broker, broken_database, broken_store, ordinary},
@@ -109,9 +109,9 @@ async fn an_elasticsearch_that_is_killed_in_the_middle_loses_nothing_and_gets_no
 async fn survives_a_kill_of(part: &str) {
     let system = system::system().await;
     let shop = Process::start("shop-api", &[]).await;
-    let anybody = shop.client();
+    let anonymous = shop.client();
     let burst = async || {
-        futures::future::join_all((0..100).map(|_| anybody.get("/nowhere"))).await;
+        futures::future::join_all((0..100).map(|_| anonymous.get("/nowhere"))).await;
     };
     burst().await;
     let pid = system.pid(part).expect("the part runs");

@@ -1,15 +1,15 @@
 //! One trace from the customer's submission to the price in the CRM: in the records, and as spans at an OTLP receiver.
 
 use common::domain::OrderStatus::{PriceCalculated, Submitted};
-use e2e::{Answer, eventually};
 use opentelemetry_proto::tonic::trace::v1::span::SpanKind;
 use reqwest::Method;
 use serde_json::json;
+use testkit::{Response, eventually};
 
 use crate::support::{
     log::text,
-    people::WithOrders as _,
     search::{Search, matching},
+    site::OrderActions as _,
     spans::{Exported, Receiver},
     world::World,
 };
@@ -32,7 +32,7 @@ async fn one_trace_runs_from_the_submission_through_the_broker_and_the_calculati
     let order = ada.create_with_model().await;
     let submission = ada.request(Method::POST, &format!("/orders/{order}/status"));
     let submission = submission.header("traceparent", format!("00-{TRACE}-{CALLER}-01"));
-    Answer::to(submission.json(&json!({"status": Submitted}))).await.expect(200);
+    Response::to(submission.json(&json!({"status": Submitted}))).await.expect(200);
     world.site.seller().await.wait_for(&order, PriceCalculated).await;
 
     let span = async |service: &str, name: &str| -> Exported {
@@ -104,7 +104,7 @@ async fn a_failed_calculation_is_a_failed_span_and_production_is_traced_to_the_c
     let ada = world.site.customer().await;
     let order = ada.create().await;
     // A triangle is no solid.
-    let mut open = e2e::solids::cube(3.0);
+    let mut open = testkit::solids::cube(3.0);
     open.triangles.pop();
     ada.upload(&order, "open.stl", open.to_binary_stl()).await;
     ada.advance(&order, Submitted).await;

@@ -1,5 +1,5 @@
 //! Attacks every operation of every service with requests that schemathesis generates from its OpenAPI document: valid
-//! ones, broken ones, unexpected methods, missing tokens, and sequences of requests that use each other's answers.
+//! ones, broken ones, unexpected methods, missing tokens, and sequences of requests that use each other's responses.
 //!
 //! A run asks for two things: that none of schemathesis's checks fails, and that the document lists, by its number,
 //! every status that an operation has answered with. `GENERATED_REQUESTS=200` makes a long run of a short one: it is the
@@ -15,11 +15,11 @@ use std::{
 };
 
 use common::domain::OrderStatus;
-use e2e::{Client, solids};
 use futures::future::join_all;
 use local::{Kind, Login, System, SystemFile};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
+use testkit::{Client, solids};
 use tokio::process::Command;
 
 /// Requests per operation and phase, unless `GENERATED_REQUESTS` says how many.
@@ -29,7 +29,7 @@ const REQUIREMENTS: &str = include_str!("requirements.txt");
 const CONFIGURATION: &str = include_str!("schemathesis.toml");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn generated_requests_break_nothing_and_get_only_answers_that_are_documented() {
+async fn generated_requests_break_nothing_and_get_only_responses_that_are_documented() {
     let schemathesis = tokio::spawn(install());
     let system = tokio::task::spawn_blocking(|| System::shared(&[Kind::Services])).await.expect("the services start");
     let file = system.file();
@@ -45,7 +45,7 @@ async fn generated_requests_break_nothing_and_get_only_answers_that_are_document
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
 
-/// Installs schemathesis, unless an earlier run has; gives its executable.
+/// Installs schemathesis, unless an earlier run has; returns its executable.
 async fn install() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis");
     let (executable, installed) = (folder.join("bin/schemathesis"), folder.join("installed.txt"));
@@ -109,7 +109,7 @@ impl Run {
         fs::write(self.folder.join(name), text).expect("a file in the system's data");
     }
 
-    /// Attacks one service; gives what went wrong.
+    /// Attacks one service; returns what went wrong.
     async fn attack(&self, service: &str, base: &str) -> Option<String> {
         let report = format!("{service}.har");
         let examples = env::var("GENERATED_REQUESTS").unwrap_or_else(|_| SHORT_RUN.to_owned());
@@ -126,9 +126,9 @@ impl Run {
         let report = fs::read(self.folder.join(report)).expect("a report");
         let report = serde_json::from_slice::<Value>(&report).expect("the report is JSON");
         let document = Client::new(base).get("/openapi.json").await.expect(200);
-        let answers = Answers::read(&report, base);
-        println!("{service}: {} requests", answers.requests);
-        let faults = answers.faults(&document);
+        let responses = Answers::read(&report, base);
+        println!("{service}: {} requests", responses.requests);
+        let faults = responses.faults(&document);
         (!faults.is_empty()).then(|| format!("{service}: {}", faults.join("\n")))
     }
 

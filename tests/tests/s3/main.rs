@@ -8,11 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use e2e::{Answer, Client, contract::PASSWORD, eventually, solids};
 use local::{Kind, Login, Options, System};
 use reqwest::{Method, Url};
 use serde_json::{Map, Value, json};
 use server::{KEY, KEY_ID, Mood, Server};
+use testkit::{Client, Response, eventually, service::PASSWORD, solids};
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
 /// As large as a model may be.
@@ -94,11 +94,11 @@ impl Site {
         order.expect(201)["id"].as_str().expect("an order has a number").to_owned()
     }
 
-    async fn upload(&self, order: &str, model: Vec<u8>) -> Answer {
+    async fn upload(&self, order: &str, model: Vec<u8>) -> Response {
         self.customer.put_bytes(&format!("/orders/{order}/model?filename=ring.stl"), model).await
     }
 
-    async fn download(&self, order: &str) -> Answer {
+    async fn download(&self, order: &str) -> Response {
         self.seller.get(&format!("/orders/{order}/model")).await
     }
 
@@ -186,12 +186,12 @@ impl Site {
         self.store.becomes(mood);
         let order = self.new_order().await;
         let asked = Instant::now();
-        let answer = self.upload(&order, solids::cube(5.0).to_binary_stl()).await;
+        let response = self.upload(&order, solids::cube(5.0).to_binary_stl()).await;
         assert!(asked.elapsed() < PATIENCE, "{cause} took {:?}", asked.elapsed());
-        assert_eq!(answer.status, status, "{}", answer.json);
+        assert_eq!(response.status, status, "{}", response.json);
         self.healthy("degraded").await;
 
-        let id = answer.header("x-request-id").expect("every answer names its request");
+        let id = response.header("x-request-id").expect("every response names its request");
         let records = self.records(id);
         let errors: Vec<_> = records.iter().filter(|record| record["level"] == 50).collect();
         let [error] = errors[..] else { panic!("{} errors instead of one: {records:?}", errors.len()) };
@@ -217,7 +217,7 @@ impl Site {
     async fn healthy(&self, status: &str) {
         eventually(&format!("the shop to be {status}"), async || {
             let health = self.customer.request(Method::GET, "/health/ready");
-            let health = Answer::to(health).await.expect(200);
+            let health = Response::to(health).await.expect(200);
             if health["status"] == status { Ok(()) } else { Err(health) }
         })
         .await;

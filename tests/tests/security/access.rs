@@ -11,12 +11,6 @@ use common::{
     service::Definition,
 };
 use crm_api::CrmApi;
-use e2e::{
-    Answer, Client,
-    contract::{self, RunningService},
-    openapi::{Operation, operations},
-    solids,
-};
 use mes_api::MesApi;
 use reqwest::{
     Method, RequestBuilder,
@@ -24,6 +18,12 @@ use reqwest::{
 };
 use serde_json::json;
 use shop_api::ShopApi;
+use testkit::{
+    Client, Response,
+    openapi::{Operation, operations},
+    service::{self, RunningService},
+    solids,
+};
 use uuid::Uuid;
 
 /// Somebody who asks.
@@ -41,13 +41,13 @@ impl Caller {
         Self { who: who.to_owned(), client, role, in_own_header: false }
     }
 
-    async fn ask(&self, anybody: &Client, operation: &Operation) -> Answer {
+    async fn ask(&self, anonymous: &Client, operation: &Operation) -> Response {
         let request = if self.in_own_header {
-            operation.request(anybody, "A-100000").header("X-API-Key", self.client.token())
+            operation.request(anonymous, "A-100000").header("X-API-Key", self.client.token())
         } else {
             operation.request(&self.client, "A-100000")
         };
-        Answer::to(request).await
+        Response::to(request).await
     }
 }
 
@@ -65,11 +65,11 @@ async fn spoiled(service: &RunningService, change: &'static str) -> Client {
 
 /// Those whose token or key is no good.
 async fn strangers(service: &RunningService) -> Vec<Caller> {
-    let anybody = service.anybody();
-    let mut strangers = vec![Caller::new("nobody", anybody.clone(), None)];
+    let anonymous = service.anonymous();
+    let mut strangers = vec![Caller::new("nobody", anonymous.clone(), None)];
     let long = "x".repeat(5000);
     for guess in ["guessed", "alxkey_guessed", "", "with blank", &long] {
-        strangers.push(Caller::new("a guess", anybody.holding(guess, None), None));
+        strangers.push(Caller::new("a guess", anonymous.holding(guess, None), None));
     }
     let revoked = service.logged_in(Role::Customer).await;
     revoked.delete("/sessions/current").await.expect(204);
@@ -87,7 +87,7 @@ async fn strangers(service: &RunningService) -> Vec<Caller> {
         strangers.push(Caller::new("a disabled key", disabled, None));
         let name = format!("rotated-{role}");
         let key = async |rotate| accounts::give_key(service.tables(), &name, role, rotate).await.expect("a key").1;
-        let old = anybody.holding(key(false).await.expose(), None);
+        let old = anonymous.holding(key(false).await.expose(), None);
         key(true).await;
         for in_own_header in [false, true] {
             let caller = Caller::new("a rotated key", old.clone(), None);
@@ -111,9 +111,9 @@ async fn everybody(service: &RunningService) -> Vec<Caller> {
     everybody
 }
 
-/// Asks for every operation as everybody; gives how many operations and callers there were.
+/// Asks for every operation as everybody; returns how many operations and callers there were.
 async fn walk<S: Definition>(service: &RunningService) -> (usize, usize) {
-    let mut operations = operations(service.anybody()).await;
+    let mut operations = operations(service.anonymous()).await;
     let names = |operation: &Operation| (operation.method.clone(), operation.path.clone());
     let listed: BTreeSet<_> = operations.iter().map(names).collect();
     let rows: BTreeSet<_> =
@@ -131,24 +131,24 @@ async fn walk<S: Definition>(service: &RunningService) -> (usize, usize) {
         let access = access(operation);
         assert_eq!(operation.protected, access != Access::Anybody, "{operation:?}");
         for caller in &callers {
-            let answer = caller.ask(service.anybody(), operation).await;
-            let what = format!("{} {} as {}: {}", operation.method, operation.path, caller.who, answer.json);
+            let response = caller.ask(service.anonymous(), operation).await;
+            let what = format!("{} {} as {}: {}", operation.method, operation.path, caller.who, response.json);
             let is_allowed = match (access, caller.role) {
                 (Access::Anybody, _) => true,
                 (Access::AnySession, Some(role)) if !role.has_keys() => true,
                 (Access::Only(only), Some(role)) if only == role => true,
                 (Access::Only(_), Some(_)) => {
-                    assert_eq!((answer.status, &answer.json["code"]), (403, &json!("forbidden")), "{what}");
-                    answer.expect_problem(403, "forbidden");
+                    assert_eq!((response.status, &response.json["code"]), (403, &json!("forbidden")), "{what}");
+                    response.expect_problem(403, "forbidden");
                     continue;
                 }
                 (_, _) => false,
             };
             if is_allowed {
-                assert!(![401, 403].contains(&answer.status) && answer.status < 500, "{what}");
+                assert!(![401, 403].contains(&response.status) && response.status < 500, "{what}");
             } else {
-                assert_eq!((answer.status, answer.header("www-authenticate")), (401, Some("Bearer")), "{what}");
-                answer.expect_problem(401, "unauthenticated");
+                assert_eq!((response.status, response.header("www-authenticate")), (401, Some("Bearer")), "{what}");
+                response.expect_problem(401, "unauthenticated");
             }
         }
     }
@@ -158,9 +158,9 @@ async fn walk<S: Definition>(service: &RunningService) -> (usize, usize) {
 #[tokio::test]
 async fn every_operation_of_every_service_is_for_whom_the_table_says_and_nobody_else() {
     let (shop, crm, mes) = (
-        contract::start::<ShopApi>(&[]).await,
-        contract::start::<CrmApi>(&[]).await,
-        contract::start::<MesApi>(&["--price-workers", "0"]).await,
+        service::start::<ShopApi>(&[]).await,
+        service::start::<CrmApi>(&[]).await,
+        service::start::<MesApi>(&["--price-workers", "0"]).await,
     );
     for (operations, callers) in [walk::<ShopApi>(&shop).await, walk::<CrmApi>(&crm).await, walk::<MesApi>(&mes).await]
     {
@@ -182,7 +182,7 @@ fn whole(operation: &Operation, client: &Client, order: &str) -> RequestBuilder 
 }
 
 /// Asks for every operation of one role that is about an order, as its owner and, before that, as somebody else with the
-/// same role; gives how many there were.
+/// same role; returns how many there were.
 async fn walk_to_foreign_orders<S: Definition>(owner: &Client, other: &Client, role: Role, order: &str) -> usize {
     let operations = operations(owner).await.into_iter();
     let own: Vec<_> = operations
@@ -192,8 +192,8 @@ async fn walk_to_foreign_orders<S: Definition>(owner: &Client, other: &Client, r
     // The model before the status: as it goes.
     for method in ["get", "put", "post"] {
         for operation in own.iter().filter(|operation| operation.method == method) {
-            Answer::to(whole(operation, other, order)).await.expect_problem(404, "order_not_found");
-            Answer::to(whole(operation, owner, order)).await.expect(200);
+            Response::to(whole(operation, other, order)).await.expect_problem(404, "order_not_found");
+            Response::to(whole(operation, owner, order)).await.expect(200);
         }
     }
     own.len()
@@ -201,7 +201,7 @@ async fn walk_to_foreign_orders<S: Definition>(owner: &Client, other: &Client, r
 
 #[tokio::test]
 async fn somebody_elses_order_is_as_if_there_were_none() {
-    let shop = contract::start::<ShopApi>(&[]).await;
+    let shop = service::start::<ShopApi>(&[]).await;
     let (ada, bob) = (shop.customer().await, shop.customer().await);
     let order = ada.post_json("/orders", json!({"material": "gold_585", "quantity": 1})).await.expect(201);
     let order = order["id"].as_str().expect("a number");
@@ -209,7 +209,7 @@ async fn somebody_elses_order_is_as_if_there_were_none() {
     let seen = bob.get("/orders").await.expect(200);
     assert_eq!(seen["items"], json!([]));
 
-    let mes = contract::start::<MesApi>(&["--price-workers", "0"]).await;
+    let mes = service::start::<MesApi>(&["--price-workers", "0"]).await;
     let (partner, other) = (mes.partner().await, mes.partner().await);
     let model = Part::bytes(solids::cube(10.0).to_binary_stl()).file_name("ring.stl");
     let form = Form::new().text("material", "silver_925").text("quantity", "1").part("model", model);
@@ -220,10 +220,10 @@ async fn somebody_elses_order_is_as_if_there_were_none() {
 
 #[tokio::test]
 async fn another_scheme_is_no_token() {
-    let shop = contract::start::<ShopApi>(&[]).await;
+    let shop = service::start::<ShopApi>(&[]).await;
     let ada = shop.customer().await;
     let ask = |authorization: String| {
-        Answer::to(shop.anybody().request(Method::GET, "/orders").header("Authorization", authorization))
+        Response::to(shop.anonymous().request(Method::GET, "/orders").header("Authorization", authorization))
     };
     for authorization in [format!("Basic {}", ada.token()), ada.token().to_owned(), "Bearer".to_owned()] {
         ask(authorization).await.expect_problem(401, "unauthenticated");

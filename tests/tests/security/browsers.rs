@@ -1,50 +1,50 @@
 //! What browsers are told: run nothing, keep nothing, and let no other site's page in.
 
-use e2e::{Answer, Client, contract};
 use mes_api::MesApi;
 use reqwest::Method;
 use shop_api::ShopApi;
+use testkit::{Client, Response, service};
 
 const ORIGIN: &str = "https://shop.example.org";
 
-fn preflight(client: &Client, origin: &str) -> impl Future<Output = Answer> {
+fn preflight(client: &Client, origin: &str) -> impl Future<Output = Response> {
     let request = client.request(Method::OPTIONS, "/orders").header("Origin", origin);
     let request = request.header("Access-Control-Request-Method", "POST");
-    Answer::to(request.header("Access-Control-Request-Headers", "authorization,content-type,idempotency-key"))
+    Response::to(request.header("Access-Control-Request-Headers", "authorization,content-type,idempotency-key"))
 }
 
-fn from(client: &Client, origin: &str, path: &str) -> impl Future<Output = Answer> {
-    Answer::to(client.request(Method::GET, path).header("Origin", origin))
+fn from(client: &Client, origin: &str, path: &str) -> impl Future<Output = Response> {
+    Response::to(client.request(Method::GET, path).header("Origin", origin))
 }
 
 #[tokio::test]
-async fn every_answer_tells_browsers_to_keep_and_run_nothing() {
-    let shop = contract::start::<ShopApi>(&[]).await;
+async fn every_response_tells_browsers_to_keep_and_run_nothing() {
+    let shop = service::start::<ShopApi>(&[]).await;
     let ada = shop.customer().await;
     let login = serde_json::json!({"login": "nobody", "password": "a guess"});
-    for answer in [
+    for response in [
         ada.get("/orders").await,
         ada.get("/nowhere").await,
         ada.delete("/orders").await,
-        shop.anybody().get("/orders").await,
-        shop.anybody().post_json("/sessions", login).await,
-        shop.anybody().get("/health/ready").await,
+        shop.anonymous().get("/orders").await,
+        shop.anonymous().post_json("/sessions", login).await,
+        shop.anonymous().get("/health/ready").await,
     ] {
-        assert_eq!(answer.header("content-security-policy"), Some("default-src 'none'; frame-ancestors 'none'"));
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(answer.header("x-frame-options"), Some("DENY"));
-        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
-        assert_eq!(answer.header("cross-origin-resource-policy"), Some("same-origin"));
-        assert_eq!(answer.header("server"), None);
+        assert_eq!(response.header("content-security-policy"), Some("default-src 'none'; frame-ancestors 'none'"));
+        assert_eq!(response.header("cache-control"), Some("no-store"));
+        assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+        assert_eq!(response.header("x-frame-options"), Some("DENY"));
+        assert_eq!(response.header("referrer-policy"), Some("no-referrer"));
+        assert_eq!(response.header("cross-origin-resource-policy"), Some("same-origin"));
+        assert_eq!(response.header("server"), None);
     }
 }
 
 #[tokio::test]
 async fn the_page_for_people_runs_its_own_scripts_and_stands_in_no_frame() {
-    let shop = contract::start::<ShopApi>(&[]).await;
+    let shop = service::start::<ShopApi>(&[]).await;
     for path in ["/docs/", "/docs/swagger-initializer.js"] {
-        let page = shop.anybody().get(path).await;
+        let page = shop.anonymous().get(path).await;
         let policy = page.header("content-security-policy").expect("a policy");
         assert!(policy.starts_with("default-src 'self'; "), "{policy}");
         assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("script-src"), "{policy}");
@@ -53,18 +53,18 @@ async fn the_page_for_people_runs_its_own_scripts_and_stands_in_no_frame() {
 
 #[tokio::test]
 async fn no_other_sites_page_may_use_a_service_unless_it_is_told_so() {
-    let mes = contract::start::<MesApi>(&["--price-workers", "0"]).await;
-    preflight(mes.anybody(), ORIGIN).await.expect_problem(405, "method_not_allowed");
-    let answer = from(mes.anybody(), ORIGIN, "/health/live").await;
-    assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, None));
+    let mes = service::start::<MesApi>(&["--price-workers", "0"]).await;
+    preflight(mes.anonymous(), ORIGIN).await.expect_problem(405, "method_not_allowed");
+    let response = from(mes.anonymous(), ORIGIN, "/health/live").await;
+    assert_eq!((response.status, response.header("access-control-allow-origin")), (200, None));
 }
 
 #[tokio::test]
 async fn the_pages_of_allowed_origins_may_use_a_service_and_read_its_problems() {
     let other = "http://localhost:3000";
-    let shop = contract::start::<ShopApi>(&["--cors-allowed-origins", &format!("{ORIGIN},{other}")]).await;
+    let shop = service::start::<ShopApi>(&["--cors-allowed-origins", &format!("{ORIGIN},{other}")]).await;
     for origin in [ORIGIN, other] {
-        let allowed = preflight(shop.anybody(), origin).await;
+        let allowed = preflight(shop.anonymous(), origin).await;
         assert_eq!(allowed.header("access-control-allow-origin"), Some(origin));
         assert!(allowed.header("access-control-allow-methods").is_some_and(|methods| methods.contains("POST")));
         let headers = allowed.header("access-control-allow-headers").expect("headers");
@@ -72,15 +72,15 @@ async fn the_pages_of_allowed_origins_may_use_a_service_and_read_its_problems() 
         assert_eq!(allowed.header("access-control-allow-credentials"), None);
         assert_eq!(allowed.status, 200);
     }
-    let problem = from(shop.anybody(), ORIGIN, "/orders").await;
+    let problem = from(shop.anonymous(), ORIGIN, "/orders").await;
     assert_eq!(problem.header("access-control-allow-origin"), Some(ORIGIN));
     assert!(problem.header("vary").is_some_and(|vary| vary.contains("origin")), "{:?}", problem.headers);
     problem.expect_problem(401, "unauthenticated");
 
     for origin in ["https://evil.example.org", "https://shop.example.org.evil.example", "null"] {
-        let refused = preflight(shop.anybody(), origin).await;
+        let refused = preflight(shop.anonymous(), origin).await;
         assert_eq!(refused.header("access-control-allow-origin"), None);
-        assert_eq!(from(shop.anybody(), origin, "/orders").await.header("access-control-allow-origin"), None);
+        assert_eq!(from(shop.anonymous(), origin, "/orders").await.header("access-control-allow-origin"), None);
     }
 }
 

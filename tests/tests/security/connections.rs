@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use crm_api::CrmApi;
-use e2e::{
-    Client,
-    contract::{self, RunningService, records_with},
-    eventually,
-};
 use mes_api::MesApi;
 use reqwest::Method;
 use serde_json::{Value, json};
 use shop_api::ShopApi;
+use testkit::{
+    Client, eventually,
+    service::{self, RunningService, records_with},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -24,7 +23,7 @@ use crate::{connect, head};
 const LIMITS: [&str; 6] = ["--header-seconds", "2", "--stalled-seconds", "1", "--body-seconds", "3"];
 
 async fn shop() -> RunningService {
-    contract::start::<ShopApi>(&LIMITS).await
+    service::start::<ShopApi>(&LIMITS).await
 }
 
 /// Everything until the service ends the connection.
@@ -36,7 +35,7 @@ async fn rest(connection: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
-/// Sends bytes one by one, some time apart, until the service has answered or hung up; gives what it said.
+/// Sends bytes one by one, some time apart, until the service has answered or hung up; returns what it said.
 async fn drip(mut connection: TcpStream, bytes: &[u8]) -> Vec<u8> {
     let (mut reader, mut writer) = connection.split();
     let mut said = Vec::new();
@@ -53,10 +52,10 @@ async fn drip(mut connection: TcpStream, bytes: &[u8]) -> Vec<u8> {
     said
 }
 
-/// The status and problem in an answer as it came over the wire.
-fn problem(answer: &[u8]) -> (u16, Value) {
-    let text = String::from_utf8_lossy(answer);
-    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));
+/// The status and problem in a response as it came over the wire.
+fn problem(response: &[u8]) -> (u16, Value) {
+    let text = String::from_utf8_lossy(response);
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {text:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     (status, serde_json::from_str(body).unwrap_or_default())
 }
@@ -66,11 +65,11 @@ async fn connections_without_a_whole_request_end_and_hold_nobody_up() {
     let shop = shop().await;
     let mut silent = Vec::new();
     for _ in 0..50 {
-        silent.push(connect(shop.anybody()).await);
+        silent.push(connect(shop.anonymous()).await);
     }
-    let slow = connect(shop.anybody()).await;
+    let slow = connect(shop.anonymous()).await;
     let dripping = tokio::spawn(async move { drip(slow, b"GET /health/live HTTP/1.1\r\nX-Slow: ").await });
-    shop.anybody().get("/health/live").await.expect(200);
+    shop.anonymous().get("/health/live").await.expect(200);
     for mut connection in silent {
         assert_eq!(rest(&mut connection).await, b"");
     }
@@ -79,13 +78,13 @@ async fn connections_without_a_whole_request_end_and_hold_nobody_up() {
 
 #[tokio::test]
 async fn too_many_connections_wait_until_others_end() {
-    let shop = contract::start::<ShopApi>(&[&LIMITS[..], &["--client-connections", "4"]].concat()).await;
+    let shop = service::start::<ShopApi>(&[&LIMITS[..], &["--client-connections", "4"]].concat()).await;
     let mut crowd = Vec::new();
     for _ in 0..40 {
-        crowd.push(connect(shop.anybody()).await);
+        crowd.push(connect(shop.anonymous()).await);
     }
     // Ten times over, the four places are given back after two seconds of silence.
-    let mut late = connect(shop.anybody()).await;
+    let mut late = connect(shop.anonymous()).await;
     late.write_all(b"GET /health/live HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").await.expect("it is sent");
     let waited = tokio::time::timeout(Duration::from_millis(500), late.readable()).await;
     assert!(waited.is_err(), "it was answered before its turn");
@@ -144,7 +143,7 @@ async fn a_body_that_stops_or_drips_is_given_up_and_leaves_nothing() {
 
 #[tokio::test]
 async fn a_partners_form_that_stops_or_drips_is_given_up_and_leaves_nothing() {
-    let mes = contract::start::<MesApi>(&[&LIMITS[..], &["--price-workers", "0"]].concat()).await;
+    let mes = service::start::<MesApi>(&[&LIMITS[..], &["--price-workers", "0"]].concat()).await;
     let partner = mes.partner().await;
     let headers = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 10000\r\n\r\n";
     let part = "--x\r\nContent-Disposition: form-data; name=\"model\"; filename=\"a.obj\"\r\n\r\nv 0 0 0";
@@ -160,8 +159,8 @@ async fn a_partners_form_that_stops_or_drips_is_given_up_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_client_that_takes_nothing_of_its_answer_is_cut_off() {
-    let crm = contract::start::<CrmApi>(&LIMITS).await;
+async fn a_client_that_takes_nothing_of_its_response_is_cut_off() {
+    let crm = service::start::<CrmApi>(&LIMITS).await;
     let (seller, customer) = (crm.seller().await, crm.customer_account().await);
     let order = json!({"customer_id": customer, "material": "gold_585", "quantity": 1});
     let order = seller.post_json("/orders", order).await.expect(201);
@@ -196,13 +195,13 @@ async fn heads_that_are_too_long_are_refused() {
         format!("GET / HTTP/1.1\r\nHost: shop\r\nX-Long: {long}\r\n\r\n"),
         format!("GET / HTTP/1.1\r\nHost: shop\r\n{}\r\n", "X-Many: 1\r\n".repeat(500)),
     ] {
-        let mut connection = connect(shop.anybody()).await;
+        let mut connection = connect(shop.anonymous()).await;
         // The service may hang up before it has read all of it.
         let _ = connection.write_all(request.as_bytes()).await;
         let mut status = [0; 12];
-        connection.read_exact(&mut status).await.expect("an answer");
+        connection.read_exact(&mut status).await.expect("a response");
         assert!(matches!(&status, b"HTTP/1.1 431" | b"HTTP/1.1 414"), "{}", String::from_utf8_lossy(&status));
     }
-    let many = shop.anybody().get(&format!("/orders?after={}", "x".repeat(20_000))).await;
+    let many = shop.anonymous().get(&format!("/orders?after={}", "x".repeat(20_000))).await;
     many.expect_problem(401, "unauthenticated");
 }

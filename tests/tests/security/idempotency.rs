@@ -1,11 +1,6 @@
 //! `Idempotency-Key` wherever orders are created: in the shop, in the CRM, and by partners.
 
 use crm_api::CrmApi;
-use e2e::{
-    Answer,
-    contract::{self, RunningService},
-    solids,
-};
 use futures::future::join_all;
 use mes_api::MesApi;
 use reqwest::{
@@ -15,6 +10,11 @@ use reqwest::{
 use serde_json::json;
 use shop_api::ShopApi;
 use sqlx::Connection as _;
+use testkit::{
+    Response,
+    service::{self, RunningService},
+    solids,
+};
 use uuid::Uuid;
 
 /// What keeps the first request from ending: it holds the key's lock.
@@ -27,7 +27,7 @@ async fn hold(service: &RunningService, account: Uuid, key: &str) -> sqlx::PgCon
 
 /// Creates orders of so many pieces, with one key and another, again and at once. `create` is the request without a key.
 async fn keep(service: &RunningService, account: Uuid, created: u16, create: impl Fn(u32) -> RequestBuilder) {
-    let send = |key: &str, quantity: u32| Answer::to(create(quantity).header("Idempotency-Key", key));
+    let send = |key: &str, quantity: u32| Response::to(create(quantity).header("Idempotency-Key", key));
     let orders = async || -> i64 {
         sqlx::query_scalar("SELECT count(*) FROM orders").fetch_one(service.tables()).await.expect("a number")
     };
@@ -43,12 +43,12 @@ async fn keep(service: &RunningService, account: Uuid, created: u16, create: imp
     send("one", 2).await.expect_problem(422, "idempotency_key_reused");
     assert_eq!(orders().await, 1);
 
-    let answers = join_all((0..50).map(|_| send("other", 3))).await;
-    let (whole, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == created);
-    for answer in refused {
-        answer.expect_problem(409, "request_in_progress");
+    let responses = join_all((0..50).map(|_| send("other", 3))).await;
+    let (whole, refused): (Vec<_>, Vec<_>) = responses.into_iter().partition(|response| response.status == created);
+    for response in refused {
+        response.expect_problem(409, "request_in_progress");
     }
-    let whole: Vec<_> = whole.into_iter().map(|answer| answer.expect(created)).collect();
+    let whole: Vec<_> = whole.into_iter().map(|response| response.expect(created)).collect();
     assert!(!whole.is_empty() && whole.iter().all(|order| *order == whole[0]), "{whole:?}");
     assert_eq!(send("other", 3).await.expect(created), whole[0]);
     assert_eq!(orders().await, 2);
@@ -56,7 +56,7 @@ async fn keep(service: &RunningService, account: Uuid, created: u16, create: imp
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_equal_orders_at_once_of_a_customer_are_one() {
-    let shop = contract::start::<ShopApi>(&[]).await;
+    let shop = service::start::<ShopApi>(&[]).await;
     let ada = shop.customer().await;
     let create = |quantity: u32| {
         ada.request(Method::POST, "/orders").json(&json!({"material": "gold_585", "quantity": quantity}))
@@ -66,7 +66,7 @@ async fn fifty_equal_orders_at_once_of_a_customer_are_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_equal_orders_at_once_of_a_seller_are_one() {
-    let crm = contract::start::<CrmApi>(&[]).await;
+    let crm = service::start::<CrmApi>(&[]).await;
     let (seller, customer) = (crm.seller().await, crm.customer_account().await);
     let create = |quantity: u32| {
         let order = json!({"customer_id": customer, "material": "gold_585", "quantity": quantity});
@@ -77,7 +77,7 @@ async fn fifty_equal_orders_at_once_of_a_seller_are_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_equal_orders_at_once_of_a_partner_are_one_with_one_model() {
-    let mes = contract::start::<MesApi>(&["--price-workers", "0"]).await;
+    let mes = service::start::<MesApi>(&["--price-workers", "0"]).await;
     let partner = mes.partner().await;
     let create = |quantity: u32| {
         let model = Part::bytes(solids::cube(10.0).to_binary_stl()).file_name("ring.stl");

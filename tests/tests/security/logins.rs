@@ -4,32 +4,32 @@ use std::time::{Duration, Instant};
 
 use common::auth::{Role, accounts};
 use crm_api::CrmApi;
-use e2e::{
-    Answer, Client,
-    contract::{self, PASSWORD, RunningService, records_of},
-};
 use reqwest::Method;
 use serde_json::json;
 use shop_api::ShopApi;
+use testkit::{
+    Client, Response,
+    service::{self, PASSWORD, RunningService, records_of},
+};
 
 /// Requests come through a proxy that says where they come from.
 const BEHIND_A_PROXY: [&str; 2] = ["--trusted-proxies", "127.0.0.0/8,::1/128"];
 
 /// Tries to log in from an address.
-async fn log_in(service: &Client, from: &str, login: &str, password: &str) -> Answer {
+async fn log_in(service: &Client, from: &str, login: &str, password: &str) -> Response {
     let request = service.request(Method::POST, "/sessions").header("X-Forwarded-For", from);
-    Answer::to(request.json(&json!({"login": login, "password": password}))).await
+    Response::to(request.json(&json!({"login": login, "password": password}))).await
 }
 
 /// Fails until the account has to wait there.
 async fn guess_until_refused(service: &Client, from: &str, login: &str) {
     for _ in 0..20 {
-        let answer = log_in(service, from, login, "a guess").await;
-        if answer.status == 429 {
-            answer.expect_problem(429, "too_many_attempts");
+        let response = log_in(service, from, login, "a guess").await;
+        if response.status == 429 {
+            response.expect_problem(429, "too_many_attempts");
             return;
         }
-        answer.expect_problem(401, "wrong_credentials");
+        response.expect_problem(401, "wrong_credentials");
     }
     panic!("never refused");
 }
@@ -37,18 +37,18 @@ async fn guess_until_refused(service: &Client, from: &str, login: &str) {
 #[tokio::test]
 async fn a_flood_of_logins_and_registrations_is_held_off_at_its_source_alone() {
     let limits = ["--login-burst", "5", "--logins-per-second", "1"];
-    let shop = contract::start::<ShopApi>(&[&limits[..], &BEHIND_A_PROXY].concat()).await;
+    let shop = service::start::<ShopApi>(&[&limits[..], &BEHIND_A_PROXY].concat()).await;
     let (_, login) = shop.account(Role::Customer).await;
-    let session = log_in(shop.anybody(), "192.0.2.1", &login, PASSWORD).await.expect(201);
-    let ada = shop.anybody().holding(session["token"].as_str().expect("a token"), None);
+    let session = log_in(shop.anonymous(), "192.0.2.1", &login, PASSWORD).await.expect(201);
+    let ada = shop.anonymous().holding(session["token"].as_str().expect("a token"), None);
 
     let flood = async |from: &str| {
         for attempt in 0..50 {
-            let answer = log_in(shop.anybody(), from, "nobody", "a guess").await;
-            if answer.status == 429 {
-                return (attempt, answer);
+            let response = log_in(shop.anonymous(), from, "nobody", "a guess").await;
+            if response.status == 429 {
+                return (attempt, response);
             }
-            answer.expect_problem(401, "wrong_credentials");
+            response.expect_problem(401, "wrong_credentials");
         }
         panic!("never held off");
     };
@@ -58,76 +58,76 @@ async fn a_flood_of_logins_and_registrations_is_held_off_at_its_source_alone() {
     assert_eq!(wait, 1);
     held_off.expect_problem(429, "too_many_requests");
     let credentials = json!({"login": "one-of-many", "password": PASSWORD});
-    let register = shop.anybody().request(Method::POST, "/customers").header("X-Forwarded-For", "203.0.113.9");
-    Answer::to(register.json(&credentials)).await.expect_problem(429, "too_many_requests");
+    let register = shop.anonymous().request(Method::POST, "/customers").header("X-Forwarded-For", "203.0.113.9");
+    Response::to(register.json(&credentials)).await.expect_problem(429, "too_many_requests");
 
     // Everybody else logs in, and who is in works on, also from there.
-    log_in(shop.anybody(), "203.0.113.10", &login, PASSWORD).await.expect(201);
+    log_in(shop.anonymous(), "203.0.113.10", &login, PASSWORD).await.expect(201);
     let request = ada.request(Method::GET, "/orders").header("X-Forwarded-For", "203.0.113.9");
-    Answer::to(request).await.expect(200);
+    Response::to(request).await.expect(200);
 
     // One household's addresses are one source.
     flood("2001:db8:1:2::1").await;
-    log_in(shop.anybody(), "2001:db8:1:2:3:4:5:6", &login, PASSWORD).await.expect_problem(429, "too_many_requests");
-    log_in(shop.anybody(), "2001:db8:1:3::1", &login, PASSWORD).await.expect(201);
+    log_in(shop.anonymous(), "2001:db8:1:2:3:4:5:6", &login, PASSWORD).await.expect_problem(429, "too_many_requests");
+    log_in(shop.anonymous(), "2001:db8:1:3::1", &login, PASSWORD).await.expect(201);
 
     tokio::time::sleep(Duration::from_secs(wait)).await;
-    log_in(shop.anybody(), "203.0.113.9", &login, PASSWORD).await.expect(201);
+    log_in(shop.anonymous(), "203.0.113.9", &login, PASSWORD).await.expect(201);
 }
 
 #[tokio::test]
 async fn nobody_gets_another_bucket_by_saying_that_they_are_somebody_else() {
-    let shop = contract::start::<ShopApi>(&["--login-burst", "5", "--logins-per-second", "1"]).await;
+    let shop = service::start::<ShopApi>(&["--login-burst", "5", "--logins-per-second", "1"]).await;
     let mut refused = 0;
     for number in 0..30 {
         refused +=
-            u32::from(log_in(shop.anybody(), &format!("192.0.2.{number}"), "nobody", "a guess").await.status == 429);
+            u32::from(log_in(shop.anonymous(), &format!("192.0.2.{number}"), "nobody", "a guess").await.status == 429);
     }
     assert!(refused > 0, "thirty logins at once from one address");
 }
 
 #[tokio::test]
 async fn nobody_can_lock_an_owner_out_from_elsewhere() {
-    let shop = contract::start::<ShopApi>(&BEHIND_A_PROXY).await;
+    let shop = service::start::<ShopApi>(&BEHIND_A_PROXY).await;
     let (_, login) = shop.account(Role::Customer).await;
-    log_in(shop.anybody(), "192.0.2.1", &login, PASSWORD).await.expect(201);
-    guess_until_refused(shop.anybody(), "203.0.113.9", &login).await;
+    log_in(shop.anonymous(), "192.0.2.1", &login, PASSWORD).await.expect(201);
+    guess_until_refused(shop.anonymous(), "203.0.113.9", &login).await;
     // Neither where the guesses come from nor anywhere else that the owner has never been.
     for from in ["203.0.113.9", "198.51.100.1"] {
-        log_in(shop.anybody(), from, &login, PASSWORD).await.expect_problem(429, "too_many_attempts");
+        log_in(shop.anonymous(), from, &login, PASSWORD).await.expect_problem(429, "too_many_attempts");
     }
-    log_in(shop.anybody(), "192.0.2.1", &login, PASSWORD).await.expect(201);
+    log_in(shop.anonymous(), "192.0.2.1", &login, PASSWORD).await.expect(201);
 
     // Who guesses from the owner's own address has to wait there as anywhere.
-    guess_until_refused(shop.anybody(), "192.0.2.1", &login).await;
+    guess_until_refused(shop.anonymous(), "192.0.2.1", &login).await;
 }
 
 #[tokio::test]
 async fn failures_are_counted_over_replicas_and_restarts() {
-    let crm = contract::start::<CrmApi>(&[]).await;
+    let crm = service::start::<CrmApi>(&[]).await;
     let (account, login) = crm.account(Role::Seller).await;
     let reported = async |service: &Client| {
-        let answer = log_in(service, "192.0.2.1", &login, "a guess").await;
-        let record = records_of(&answer).into_iter().next().expect("a record");
+        let response = log_in(service, "192.0.2.1", &login, "a guess").await;
+        let record = records_of(&response).into_iter().next().expect("a record");
         assert_eq!(record["user.id"], account.to_string());
         (record["event.action"].as_str().expect("an action").to_owned(), record["level"].as_u64())
     };
     let (once, repeatedly) =
         (("auth.login_failed".to_owned(), Some(30)), ("auth.login_failed_repeatedly".to_owned(), Some(40)));
-    assert_eq!(reported(crm.anybody()).await, once);
+    assert_eq!(reported(crm.anonymous()).await, once);
     {
         let (_replica, replica) = crm.replica::<CrmApi>(&[]).await;
         assert_eq!(reported(&replica).await, once);
     }
     let (_restarted, restarted) = crm.replica::<CrmApi>(&[]).await;
     assert_eq!(reported(&restarted).await, repeatedly);
-    assert_eq!(reported(crm.anybody()).await, repeatedly);
+    assert_eq!(reported(crm.anonymous()).await, repeatedly);
 }
 
 /// How long the refusal of a login takes.
 async fn refusal(shop: &RunningService, login: &str, password: &str) -> Duration {
     let began = Instant::now();
-    log_in(shop.anybody(), "", login, password).await.expect_problem(401, "wrong_credentials");
+    log_in(shop.anonymous(), "", login, password).await.expect_problem(401, "wrong_credentials");
     let took = began.elapsed();
     sqlx::query("UPDATE accounts SET failures = 0").execute(shop.tables()).await.expect("a change");
     took
@@ -136,7 +136,7 @@ async fn refusal(shop: &RunningService, login: &str, password: &str) -> Duration
 #[tokio::test]
 async fn a_refusal_takes_as_long_whether_the_login_is_unknown_disabled_or_wrong() {
     const TIMES: usize = 15;
-    let shop = contract::start::<ShopApi>(&[]).await;
+    let shop = service::start::<ShopApi>(&[]).await;
     let (_, known) = shop.account(Role::Customer).await;
     let (_, disabled) = shop.account(Role::Customer).await;
     accounts::disable(shop.tables(), &disabled).await.expect("it is disabled");

@@ -8,8 +8,8 @@ mod idempotency;
 mod logins;
 mod uploads;
 
-use e2e::Client;
 use reqwest::Method;
+use testkit::Client;
 use tokio::net::{TcpSocket, TcpStream};
 
 /// Where a service listens, as `host:port`.

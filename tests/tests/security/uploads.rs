@@ -8,14 +8,15 @@ use std::{
 
 use common::service::Definition;
 use crm_api::CrmApi;
-use e2e::{
-    contract::{self, RunningService},
-    eventually, solids,
-};
 use mes_api::MesApi;
 use reqwest::multipart::{Form, Part};
 use serde_json::json;
 use shop_api::ShopApi;
+use testkit::{
+    eventually,
+    service::{self, RunningService},
+    solids,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -68,7 +69,7 @@ async fn sweeps<S: Definition>(service: &RunningService, flags: &[&str]) {
 
 #[tokio::test]
 async fn the_shop_sweeps_what_uploads_left_and_nothing_else() {
-    let shop = contract::start::<ShopApi>(&[]).await;
+    let shop = service::start::<ShopApi>(&[]).await;
     let ada = shop.customer().await;
     let order = ada.post_json("/orders", json!({"material": "gold_585", "quantity": 1})).await.expect(201);
     let path = format!("/orders/{}/model?filename=ring.stl", order["id"].as_str().expect("a number"));
@@ -78,7 +79,7 @@ async fn the_shop_sweeps_what_uploads_left_and_nothing_else() {
 
 #[tokio::test]
 async fn the_crm_sweeps_what_uploads_left_and_nothing_else() {
-    let crm = contract::start::<CrmApi>(&[]).await;
+    let crm = service::start::<CrmApi>(&[]).await;
     let (seller, customer) = (crm.seller().await, crm.customer_account().await);
     let order = json!({"customer_id": customer, "material": "gold_585", "quantity": 1});
     let order = seller.post_json("/orders", order).await.expect(201);
@@ -90,7 +91,7 @@ async fn the_crm_sweeps_what_uploads_left_and_nothing_else() {
 #[tokio::test]
 async fn the_mes_sweeps_what_uploads_left_and_nothing_else() {
     let flags = ["--price-workers", "0"];
-    let mes = contract::start::<MesApi>(&flags).await;
+    let mes = service::start::<MesApi>(&flags).await;
     let model = Part::bytes(solids::cube(10.0).to_binary_stl()).file_name("ring.stl");
     let form = Form::new().text("material", "silver_925").text("quantity", "1").part("model", model);
     mes.partner().await.post_form("/partner/orders", form).await.expect(202);

@@ -11,9 +11,9 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use catalogue::Service;
-use e2e::Client;
 use local::Login;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use testkit::Client;
 
 use crate::{instance::Instance, load::Target, testbed::Testbed};
 

@@ -9,11 +9,11 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use catalogue::Service;
-use e2e::eventually;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use testkit::eventually;
 use tokio::process::{Child, Command};
 
 use crate::testbed::Testbed;
@@ -33,7 +33,7 @@ impl Instance {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = testbed.folder("instance-logs")?.join(format!("{service}-{}.log", address.port()));
         let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
-        let mut command = Command::from(local::beside(program)?);
+        let mut command = Command::from(local::replica_command(program)?);
         command.kill_on_drop(true).env_clear().envs(environment);
         command.envs(settings.iter().copied()).env("LISTEN_ADDR", address.to_string());
         command.stdin(Stdio::null()).stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);

@@ -5,9 +5,9 @@ use common::{
     domain::{Order, OrderFacts, OrderStatus},
     messaging::MessageType,
 };
-use e2e::people::{WithOrders as _, ring};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
+use testkit::site::{WithOrders as _, ring};
 use time::OffsetDateTime;
 
 use crate::testbed::Testbed;

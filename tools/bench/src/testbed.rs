@@ -8,8 +8,8 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use catalogue::Service;
-use e2e::Client;
 use local::{Databases, Kind, Options, System, SystemFile};
+use testkit::Client;
 
 /// A system on fresh data, as durable as in production: PostgreSQL syncs each commit to the disk.
 pub(crate) struct Testbed {

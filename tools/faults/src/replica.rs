@@ -9,14 +9,14 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use catalogue::Service;
-use e2e::{Relay, host_in};
 use local::SystemFile;
+use testkit::{TcpProxy, host_in};
 
 /// A replica at a fixed address; it may be running or not.
 pub(crate) struct Replica {
     pub(crate) address: String,
     /// Proxies before the database and, if the service uses it, the broker.
-    pub(crate) proxies: Vec<Relay>,
+    pub(crate) proxies: Vec<TcpProxy>,
     command: Command,
     child: Option<Child>,
 }
@@ -30,7 +30,7 @@ impl Replica {
         let mut proxies = Vec::new();
         for variable in ["DATABASE_URL", "AMQP_URL"] {
             if let Some(url) = environment.get_mut(variable) {
-                let proxy = Relay::to(host_in(url)).await;
+                let proxy = TcpProxy::to(host_in(url)).await;
                 *url = proxy.instead_in(url);
                 proxies.push(proxy);
             }
@@ -38,7 +38,7 @@ impl Replica {
         environment.insert("LISTEN_ADDR".to_owned(), address.to_string());
         let log = file.logs.join(format!("{service}-replica.log"));
         let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
-        let mut command = local::beside(file.binaries.get(service.name()).with_context(missing)?)?;
+        let mut command = local::replica_command(file.binaries.get(service.name()).with_context(missing)?)?;
         command.env_clear().envs(environment).stdin(Stdio::null());
         command.stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);
         let child = Some(command.spawn().with_context(|| format!("starting {service}"))?);

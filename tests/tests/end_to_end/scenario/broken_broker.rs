@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use catalogue::{Action, ErrorType, Service, field, record::violations};
 use common::domain::OrderStatus::{FileUploaded, PriceCalculated};
-use e2e::eventually;
 use serde_json::json;
+use testkit::eventually;
 use tokio::sync::OnceCell;
 
 use crate::support::{
     broker::Message,
     log::{self, level, text},
-    people::WithOrders as _,
     process::Process,
+    site::OrderActions as _,
     world::World,
 };
 

@@ -6,20 +6,20 @@ use catalogue::{Action, ErrorType, Service, field};
 use common::domain::OrderStatus::{
     self, ManufacturingApproved, ManufacturingCompleted, PriceCalculated, Shipped, Submitted,
 };
-use e2e::{Client, eventually, solids};
 use local::Login;
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use sqlx::PgPool;
+use testkit::{Client, eventually, solids};
 use tokio::sync::OnceCell;
 
 use crate::support::{
     broker::{Copies, Message, Wire},
     failure::{Attempt, of_customer, of_order},
     log::{self, level, text},
-    people::{WithOrders as _, partner_form, ring, wish},
     process::Process,
     secrets,
+    site::{OrderActions as _, partner_form, ring, wish},
     world::World,
 };
 
@@ -151,7 +151,7 @@ impl Scene {
         }
     }
 
-    /// Everything that anybody can do to an order.
+    /// Everything that anonymous can do to an order.
     fn attempts<'a>(&self, world: &'a World) -> Vec<Attempt<'a>> {
         use Action::{
             LoginFailed, OrderCreated, OrderModelUploaded, OrderOperatorAssigned, OrderPriceStatusChanged,

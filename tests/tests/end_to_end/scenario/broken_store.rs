@@ -4,15 +4,15 @@ use std::{fs, path::PathBuf};
 
 use catalogue::{Action, ErrorType, Service, field};
 use common::domain::OrderStatus::{PriceCalculated, Submitted};
-use e2e::{Client, eventually, solids};
 use reqwest::Method;
 use serde_json::Value;
+use testkit::{Client, eventually, solids};
 use tokio::sync::OnceCell;
 
 use crate::support::{
     failure::{Attempt, of_customer, of_order},
     log::{Record, level, text},
-    people::{WithOrders as _, partner_form, ring},
+    site::{OrderActions as _, partner_form, ring},
     world::World,
 };
 

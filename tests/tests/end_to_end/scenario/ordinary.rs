@@ -7,9 +7,9 @@ use common::{
     auth::Role,
     domain::OrderStatus::{self, Closed, FileUploaded, PriceCalculated, Shipped, Submitted},
 };
-use e2e::Client;
 use local::Login;
 use serde_json::json;
+use testkit::Client;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -19,8 +19,9 @@ use uuid::Uuid;
 
 use crate::support::{
     log::{self, level, text},
-    people::{WithOrders as _, number, ring},
-    process, secrets, system,
+    process, secrets,
+    site::{OrderActions as _, number, ring},
+    system,
     world::World,
 };
 
@@ -74,9 +75,9 @@ async fn refused_logins(world: &World) {
     {
         let failed = async |login: &str| {
             let credentials = json!({"login": login, "password": secrets::new("wrong")});
-            let answer = client.post_json("/sessions", credentials).await;
-            let request = answer.header("x-request-id").expect("every answer names its request").to_owned();
-            answer.expect_problem(401, "wrong_credentials");
+            let response = client.post_json("/sessions", credentials).await;
+            let request = response.header("x-request-id").expect("every response names its request").to_owned();
+            response.expect_problem(401, "wrong_credentials");
             let records = service.records();
             let of_request = |record: &&log::Record| {
                 log::has(record, &[(field::HTTP_REQUEST_ID, &request)])

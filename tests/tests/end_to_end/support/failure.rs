@@ -1,8 +1,8 @@
 //! Requests that fail for a reason of ours: what the client is told, and what the log tells.
 
 use catalogue::{Action, ErrorType, field, record::violations};
-use e2e::{Answer, Client};
 use reqwest::RequestBuilder;
+use testkit::{Client, Response};
 
 use super::{
     log::{self, text},
@@ -27,13 +27,13 @@ impl Attempt<'_> {
     /// finds one error with the whole chain of causes.
     pub(crate) async fn fails(self, classes: &[ErrorType]) {
         let Self { service, request, action, names } = self;
-        let answer = Answer::to(request).await;
-        let (status, code) = match answer.status {
+        let response = Response::to(request).await;
+        let (status, code) = match response.status {
             503 => (503, "unavailable"),
             _ => (500, "internal_error"),
         };
-        let id = answer.header("x-request-id").expect("every answer names its request").to_owned();
-        let problem = answer.expect_problem(status, code).to_string().to_lowercase();
+        let id = response.header("x-request-id").expect("every response names its request").to_owned();
+        let problem = response.expect_problem(status, code).to_string().to_lowercase();
         let leaked = INTERNALS.iter().find(|word| problem.contains(*word));
         assert_eq!(leaked, None, "{problem}");
 

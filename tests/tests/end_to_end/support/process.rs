@@ -8,12 +8,12 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use e2e::{Client, eventually};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
 use serde_json::json;
+use testkit::{Client, eventually};
 use uuid::Uuid;
 
 use super::{
@@ -47,7 +47,7 @@ impl Process {
         process
     }
 
-    /// Starts a service whose standard output takes nothing, as on a full disk, and waits until it answers.
+    /// Starts a service whose standard output takes nothing, as on a full disk, and waits until it responses.
     pub(crate) async fn start_mute(service: &str, variables: &[(&str, String)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let address = format!("127.0.0.1:{port}");
@@ -123,7 +123,7 @@ impl Drop for Process {
     }
 }
 
-/// Starts a service that is not to come up, and waits until it has given up. Gives its log and what it said besides.
+/// Starts a service that is not to come up, and waits until it has given up. Returns its log and what it said besides.
 pub(crate) async fn fails_to_start(service: &str, variables: &[(&str, String)]) -> (PathBuf, String) {
     let (mut child, log) = spawn(service, variables, None).await;
     assert!(!ended(&mut child).await.success());

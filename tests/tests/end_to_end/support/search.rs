@@ -2,19 +2,19 @@
 
 use std::ops::Deref;
 
-pub(crate) use e2e::search::{Document, matching};
 use local::Login;
+pub(crate) use testkit::search::{Document, matching};
 
 use super::system;
 
 /// One account at the shared system's Elasticsearch.
 #[derive(Clone)]
-pub(crate) struct Search(e2e::search::Search);
+pub(crate) struct Search(testkit::search::Search);
 
 impl Search {
     pub(crate) async fn with(login: &Login) -> Self {
         let address = system::file().await.elasticsearch.as_ref().expect("Elasticsearch runs");
-        Self(e2e::search::Search::new(address, login))
+        Self(testkit::search::Search::new(address, login))
     }
 
     /// As the account of those who look for what went wrong.
@@ -24,7 +24,7 @@ impl Search {
 }
 
 impl Deref for Search {
-    type Target = e2e::search::Search;
+    type Target = testkit::search::Search;
 
     fn deref(&self) -> &Self::Target {
         &self.0

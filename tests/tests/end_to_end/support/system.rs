@@ -3,7 +3,7 @@
 use local::{Kind, System, SystemFile};
 use tokio::sync::{Mutex, MutexGuard};
 
-use super::people::Site;
+use super::site::Site;
 
 /// The whole system, started by the first test that asks. It stops when the test process ends.
 pub(crate) async fn system() -> &'static System {

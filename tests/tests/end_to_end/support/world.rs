@@ -9,11 +9,11 @@ use std::{
 };
 
 use common::auth::{Hasher, Role, accounts};
-use e2e::{Relay, TestDatabase, host_in};
 use local::Login;
 use sqlx::PgPool;
+use testkit::{TcpProxy, TestDatabase, host_in};
 
-use super::{broker::VirtualHost, people::Site, process::Process, secrets, system};
+use super::{broker::VirtualHost, process::Process, secrets, site::Site, system};
 
 /// Shop, CRM and MES with databases, a virtual host and a model folder of their own. Each reaches its database and the
 /// broker by a line that can be cut.
@@ -22,11 +22,11 @@ pub(crate) struct World {
     pub(crate) shop: Process,
     pub(crate) crm: Process,
     pub(crate) mes: Process,
-    pub(crate) shop_to_database: Relay,
-    pub(crate) crm_to_database: Relay,
-    pub(crate) mes_to_database: Relay,
-    pub(crate) crm_to_broker: Relay,
-    pub(crate) mes_to_broker: Relay,
+    pub(crate) shop_to_database: TcpProxy,
+    pub(crate) crm_to_database: TcpProxy,
+    pub(crate) mes_to_database: TcpProxy,
+    pub(crate) crm_to_broker: TcpProxy,
+    pub(crate) mes_to_broker: TcpProxy,
     pub(crate) broker: VirtualHost,
     pub(crate) models: PathBuf,
     pub(crate) shop_tables: PgPool,
@@ -52,10 +52,10 @@ impl World {
         let models = system::system().await.data().join(format!("models-{}", databases[0].name()));
 
         let (postgres, rabbitmq) = (host_in(administrator), host_in(&broker.url));
-        let (shop_to_database, crm_to_database) = (Relay::to(postgres).await, Relay::to(postgres).await);
-        let (mes_to_database, mes_to_broker) = (Relay::to(postgres).await, Relay::to(rabbitmq).await);
-        let crm_to_broker = Relay::to(rabbitmq).await;
-        let amqp = |service: &str, line: &Relay| {
+        let (shop_to_database, crm_to_database) = (TcpProxy::to(postgres).await, TcpProxy::to(postgres).await);
+        let (mes_to_database, mes_to_broker) = (TcpProxy::to(postgres).await, TcpProxy::to(rabbitmq).await);
+        let crm_to_broker = TcpProxy::to(rabbitmq).await;
+        let amqp = |service: &str, line: &TcpProxy| {
             ("AMQP_URL", line.instead_in(&broker.instead_in(&file.environments[service]["AMQP_URL"])))
         };
         let with_all = |own: Variables| -> Variables {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use catalogue::Service;
-use e2e::Client;
 use local::Kind;
+use testkit::Client;
 
 use super::plot::{Axis, Curve, Panel, Plot, ROUNDS};
 use crate::{

@@ -64,7 +64,7 @@ pub(super) async fn measure() -> Result<Plot> {
 /// Waits until a query counts this many orders; returns when it did.
 async fn wait_for_count(database: &str, query: &'static str, orders: u64) -> Result<Instant> {
     let mut database = PgConnection::connect(database).await?;
-    let counted = e2e::eventually_within(TIMEOUT, "all orders to be counted", async || {
+    let counted = testkit::eventually_within(TIMEOUT, "all orders to be counted", async || {
         let found: i64 = sqlx::query_scalar(query).fetch_one(&mut database).await.map_err(|error| error.to_string())?;
         if u64::try_from(found) == Ok(orders) { Ok(Instant::now()) } else { Err(format!("{found} of {orders}")) }
     });

@@ -4,7 +4,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use e2e::eventually_within;
 use lapin::{
     BasicProperties, Channel, Confirmation, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions},
@@ -12,6 +11,7 @@ use lapin::{
 };
 use local::Kind;
 use sqlx::{Connection as _, PgConnection};
+use testkit::eventually_within;
 use time::OffsetDateTime;
 use tokio::time::MissedTickBehavior;
 

@@ -4,9 +4,9 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use anyhow::{Result, ensure};
 use catalogue::Service;
-use e2e::Client;
 use local::Kind;
 use sqlx::{Connection as _, PgConnection};
+use testkit::Client;
 
 use crate::{
     instance::Instance,

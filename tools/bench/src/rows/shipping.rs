@@ -15,10 +15,10 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use catalogue::{Action, Service, field};
-use e2e::{log, search::Search};
 use local::Kind;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
+use testkit::{log, search::Search};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tokio::time::{MissedTickBehavior, interval};
 use uuid::Uuid;
@@ -152,7 +152,7 @@ impl Load {
         let (count, found) = tokio::try_join!(write, find_probes(search, &trace, &written, &done))?;
         // Records that aren't probes must be found as well.
         let all = json!({"query": {"term": {field::CUSTOMER_ID: customer}}});
-        e2e::eventually_within(TIMEOUT, "all records to be found", async || {
+        testkit::eventually_within(TIMEOUT, "all records to be found", async || {
             let (_, response) = search.call(Method::POST, "alexandrite-*/_count", Some(&all)).await;
             if response["count"].as_u64() == Some(count) { Ok(()) } else { Err(format!("{response} of {count}")) }
         })

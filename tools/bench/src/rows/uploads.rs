@@ -14,10 +14,10 @@ use std::{
 
 use anyhow::{Context as _, Result};
 use catalogue::Service;
-use e2e::Client;
 use local::Kind;
 use mesh::solids;
 use serde_json::json;
+use testkit::Client;
 
 use self::nginx::Nginx;
 use super::command;

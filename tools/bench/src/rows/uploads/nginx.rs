@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use e2e::eventually;
+use testkit::eventually;
 use tokio::process::Child;
 
 use crate::rows::command::run;

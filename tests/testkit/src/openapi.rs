@@ -33,8 +33,8 @@ impl Operation {
 /// # Panics
 ///
 /// If there is no document, or it isn't one.
-pub async fn operations(anybody: &Client) -> Vec<Operation> {
-    let document = anybody.get("/openapi.json").await.expect(200);
+pub async fn operations(anonymous: &Client) -> Vec<Operation> {
+    let document = anonymous.get("/openapi.json").await.expect(200);
     let paths = document["paths"].as_object().expect("paths");
     let operations = paths.iter().flat_map(|(path, operations)| {
         let operations = operations.as_object().expect("operations").iter();

@@ -35,7 +35,7 @@ impl Search {
         Self { http: reqwest::Client::new(), address: address.to_owned(), login: login.clone() }
     }
 
-    /// Sends a request; gives the status and the answer.
+    /// Sends a request; returns the status and the response.
     pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
         eventually("Elasticsearch to answer", async || {
             let request = self.http.request(method.clone(), format!("{}/{path}", self.address));
@@ -44,9 +44,9 @@ impl Search {
                 request = request.json(body);
             }
             // It may have been killed by a test just now, and a new index takes a moment to be opened.
-            let answer = request.send().await.map_err(|error| error.to_string())?;
-            let status = answer.status().as_u16();
-            let body = answer.text().await.map_err(|error| error.to_string())?;
+            let response = request.send().await.map_err(|error| error.to_string())?;
+            let status = response.status().as_u16();
+            let body = response.text().await.map_err(|error| error.to_string())?;
             if status == 503 { Err(body) } else { Ok((status, serde_json::from_str(&body).unwrap_or_default())) }
         })
         .await
@@ -65,9 +65,11 @@ impl Search {
             if let Some(after) = after {
                 query["search_after"] = after;
             }
-            let (status, mut answer) = self.call(Method::POST, "alexandrite-*/_search", Some(&query)).await;
-            assert_eq!(status, 200, "{answer}");
-            let Value::Array(hits) = answer["hits"]["hits"].take() else { panic!("an answer without hits: {answer}") };
+            let (status, mut response) = self.call(Method::POST, "alexandrite-*/_search", Some(&query)).await;
+            assert_eq!(status, 200, "{response}");
+            let Value::Array(hits) = response["hits"]["hits"].take() else {
+                panic!("a response without hits: {response}")
+            };
             after = hits.last().map(|last| last["sort"].clone());
             let is_last = hits.len() < PAGE;
             documents.extend(hits.into_iter().map(|mut hit| Document {

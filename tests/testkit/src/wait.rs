@@ -9,11 +9,11 @@ use std::{
 const PATIENCE: Duration = Duration::from_secs(60);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
-/// Asks until the answer is `Ok`, and gives what is in it.
+/// Asks until the response is `Ok`, and returns what is in it.
 ///
 /// # Panics
 ///
-/// If that takes more than a minute; says `what` was waited for and the last answer.
+/// If that takes more than a minute; says `what` was waited for and the last response.
 pub async fn eventually<T, E: Display>(what: &str, ask: impl AsyncFnMut() -> Result<T, E>) -> T {
     eventually_within(PATIENCE, what, ask).await
 }
@@ -31,7 +31,7 @@ pub async fn eventually_within<T, E: Display>(
     let deadline = Instant::now() + patience;
     loop {
         match ask().await {
-            Ok(answer) => return answer,
+            Ok(response) => return response,
             Err(last) if Instant::now() > deadline => {
                 panic!("waited {} s in vain for {what}; the last look said: {last}", patience.as_secs());
             }

@@ -78,7 +78,7 @@ impl Client {
         self.token.as_deref().expect("this client has no token")
     }
 
-    /// A request that can still be changed; [`Answer::to`] sends it.
+    /// A request that can still be changed; [`Response::to`] sends it.
     pub fn request(&self, method: Method, path: &str) -> RequestBuilder {
         let request = self.http.request(method, format!("{}{path}", self.base));
         match &self.token {
@@ -88,45 +88,45 @@ impl Client {
     }
 
     /// `GET`
-    pub async fn get(&self, path: &str) -> Answer {
-        Answer::to(self.request(Method::GET, path)).await
+    pub async fn get(&self, path: &str) -> Response {
+        Response::to(self.request(Method::GET, path)).await
     }
 
     /// `POST` with a JSON body
-    pub async fn post_json(&self, path: &str, body: Value) -> Answer {
-        Answer::to(self.request(Method::POST, path).json(&body)).await
+    pub async fn post_json(&self, path: &str, body: Value) -> Response {
+        Response::to(self.request(Method::POST, path).json(&body)).await
     }
 
     /// `POST` without a body
-    pub async fn post(&self, path: &str) -> Answer {
-        Answer::to(self.request(Method::POST, path)).await
+    pub async fn post(&self, path: &str) -> Response {
+        Response::to(self.request(Method::POST, path)).await
     }
 
     /// `POST` of a `multipart/form-data` body
-    pub async fn post_form(&self, path: &str, form: Form) -> Answer {
-        Answer::to(self.request(Method::POST, path).multipart(form)).await
+    pub async fn post_form(&self, path: &str, form: Form) -> Response {
+        Response::to(self.request(Method::POST, path).multipart(form)).await
     }
 
     /// `PUT` without a body
-    pub async fn put(&self, path: &str) -> Answer {
-        Answer::to(self.request(Method::PUT, path)).await
+    pub async fn put(&self, path: &str) -> Response {
+        Response::to(self.request(Method::PUT, path)).await
     }
 
     /// `PUT` of bytes as they are
-    pub async fn put_bytes(&self, path: &str, bytes: impl Into<Body>) -> Answer {
+    pub async fn put_bytes(&self, path: &str, bytes: impl Into<Body>) -> Response {
         let request = self.request(Method::PUT, path).header(CONTENT_TYPE, "application/octet-stream");
-        Answer::to(request.body(bytes)).await
+        Response::to(request.body(bytes)).await
     }
 
     /// `DELETE`
-    pub async fn delete(&self, path: &str) -> Answer {
-        Answer::to(self.request(Method::DELETE, path)).await
+    pub async fn delete(&self, path: &str) -> Response {
+        Response::to(self.request(Method::DELETE, path)).await
     }
 }
 
 /// What a service answered.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub struct Response {
     /// The status code.
     pub status: u16,
     /// The headers.
@@ -137,25 +137,25 @@ pub struct Answer {
     pub json: Value,
 }
 
-impl Answer {
-    /// Sends a request and reads the whole answer.
+impl Response {
+    /// Sends a request and reads the whole response.
     ///
     /// # Panics
     ///
-    /// If no answer comes.
+    /// If no response comes.
     pub async fn to(request: RequestBuilder) -> Self {
-        Self::try_to(request).await.expect("an answer")
+        Self::try_to(request).await.expect("a response")
     }
 
     /// The same, for a service that may be away.
     ///
     /// # Errors
     ///
-    /// If no answer comes.
+    /// If no response comes.
     pub async fn try_to(request: RequestBuilder) -> Result<Self, reqwest::Error> {
-        let answer = request.send().await?;
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let bytes = answer.bytes().await?.to_vec();
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let bytes = response.bytes().await?.to_vec();
         let json = serde_json::from_slice(&bytes).unwrap_or_default();
         Ok(Self { status, headers, bytes, json })
     }
@@ -166,7 +166,7 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Asserts the status and gives the JSON body.
+    /// Asserts the status and returns the JSON body.
     ///
     /// # Panics
     ///
@@ -178,7 +178,7 @@ impl Answer {
         self.json
     }
 
-    /// Asserts that it is a whole problem document (RFC 9457) with this status and code, and gives it.
+    /// Asserts that it is a whole problem document (RFC 9457) with this status and code, and returns it.
     ///
     /// # Panics
     ///

@@ -3,7 +3,7 @@
 //! ```no_run
 //! # use serde_json::json;
 //! # async fn example<ShopApi: common::service::Definition>() {
-//! let shop = e2e::contract::start::<ShopApi>(&[]).await;
+//! let shop = testkit::service::start::<ShopApi>(&[]).await;
 //! let ada = shop.customer().await;
 //! let order = ada.post_json("/orders", json!({"material": "silver_925", "quantity": 1})).await.expect(201);
 //! ada.get("/orders/A-999999").await.expect_problem(404, "order_not_found");
@@ -14,30 +14,24 @@
 //! of its own, both gone when it is dropped. There is no broker: the CRM and the MES are `degraded`, and messages wait in
 //! the outbox.
 
-use catalogue::Service;
 use std::{
     fs,
-    io::{self, Write as _},
     path::{Path, PathBuf},
-    sync::{LazyLock, Mutex, Once, PoisonError},
 };
 
+use catalogue::Service;
 use common::{
-    auth::{Hasher, Role, accounts},
+    auth::{Hasher, accounts},
+    database::Database,
+    domain::Role,
     service::{Application, Definition, Settings},
-    telemetry,
 };
 use local::Kind;
-use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracerProvider};
-use serde_json::{Map, Value};
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
-use tracing_bunyan_formatter::JsonStorageLayer;
-use tracing_subscriber::{layer::SubscriberExt as _, util::SubscriberInitExt as _};
 use uuid::Uuid;
 
-use crate::{Answer, Client, TestDatabase};
+use crate::{Client, TestDatabase, records};
 
 /// A password that every account here has.
 pub const PASSWORD: &str = "a ring to find them";
@@ -49,7 +43,7 @@ const NO_BROKER: &str = "amqp://nobody:nothing@127.0.0.1:1/%2f";
 pub struct RunningService {
     // Dropped in this order: nobody works on the database any more when it goes.
     _stop_on_drop: DropGuard,
-    anybody: Client,
+    anonymous: Client,
     tables: PgPool,
     hasher: Hasher,
     models: ModelFolder,
@@ -63,7 +57,7 @@ pub struct RunningService {
 ///
 /// If it doesn't start.
 pub async fn start<S: Definition>(flags: &[&str]) -> RunningService {
-    capture_records(S::SERVICE);
+    records::capture(S::SERVICE);
     let postgres = tokio::task::spawn_blocking(|| local::System::shared(&[Kind::Postgres])).await;
     let postgres = postgres.expect("PostgreSQL starts");
     let administrator = postgres.file().postgres_admin.as_deref().expect("PostgreSQL runs");
@@ -73,7 +67,7 @@ pub async fn start<S: Definition>(flags: &[&str]) -> RunningService {
     let (stop_on_drop, address) = run::<S>(&database, &models, flags).await;
     RunningService {
         _stop_on_drop: stop_on_drop,
-        anybody: Client::new(&address),
+        anonymous: Client::new(&address),
         tables: database.pool(),
         hasher: Hasher::new().expect("randomness"),
         models,
@@ -81,7 +75,7 @@ pub async fn start<S: Definition>(flags: &[&str]) -> RunningService {
     }
 }
 
-/// Runs a service until the guard is dropped; gives its address.
+/// Runs a service until the guard is dropped; returns its address.
 async fn run<S: Definition>(database: &TestDatabase, models: &ModelFolder, flags: &[&str]) -> (DropGuard, String) {
     let models_url = format!("file://{}", models.0.display());
     let mut all_flags = vec!["--listen-addr", "127.0.0.1:0", "--database-url", database.url()];
@@ -104,7 +98,7 @@ async fn run<S: Definition>(database: &TestDatabase, models: &ModelFolder, flags
 }
 
 impl RunningService {
-    /// One more process's worth of the service, with the same database and models, until the guard is dropped; gives a
+    /// One more process's worth of the service, with the same database and models, until the guard is dropped; returns a
     /// client without a token.
     ///
     /// # Panics
@@ -117,14 +111,20 @@ impl RunningService {
 
     /// A client without a token.
     #[must_use]
-    pub fn anybody(&self) -> &Client {
-        &self.anybody
+    pub fn anonymous(&self) -> &Client {
+        &self.anonymous
     }
 
     /// The service's tables.
     #[must_use]
     pub fn tables(&self) -> &PgPool {
         &self.tables
+    }
+
+    /// The service's database, for what is done to accounts.
+    #[must_use]
+    pub fn database(&self) -> Database {
+        Database::from(self.tables.clone())
     }
 
     /// The database's address, for a further connection.
@@ -149,15 +149,15 @@ impl RunningService {
         files(&self.models.0)
     }
 
-    /// A new account with [`PASSWORD`]; gives its number and its login.
+    /// A new account with [`PASSWORD`]; returns its number and its login.
     ///
     /// # Panics
     ///
     /// If the account can't be made.
     pub async fn account(&self, role: Role) -> (Uuid, String) {
         let login = format!("{role}-{}", Uuid::now_v7().simple());
-        let id = accounts::create(&self.tables, &self.hasher, &login, PASSWORD.into(), role).await;
-        (id.expect("a new account"), login)
+        let id = accounts::create(&self.database(), &self.hasher, &login, PASSWORD.into(), role).await;
+        (id.expect("a new account").uuid(), login)
     }
 
     /// A new account, logged in over REST.
@@ -167,7 +167,7 @@ impl RunningService {
     /// If that fails.
     pub async fn logged_in(&self, role: Role) -> Client {
         let (_, login) = self.account(role).await;
-        self.anybody.log_in(&login, PASSWORD).await
+        self.anonymous.log_in(&login, PASSWORD).await
     }
 
     /// The owner of a new key.
@@ -177,10 +177,10 @@ impl RunningService {
     /// If the key can't be made.
     pub async fn with_key(&self, role: Role) -> Client {
         let (account, key) =
-            accounts::give_key(&self.tables, &format!("{role}-{}", Uuid::now_v7().simple()), role, false)
+            accounts::create_key(&self.database(), &format!("{role}-{}", Uuid::now_v7().simple()), role, false)
                 .await
                 .expect("a new key");
-        self.anybody.holding(key.expose(), Some(account))
+        self.anonymous.holding(key.expose(), Some(account.uuid()))
     }
 
     /// A customer, registered and logged in over REST; only the shop has that.
@@ -189,7 +189,7 @@ impl RunningService {
     ///
     /// If that fails.
     pub async fn customer(&self) -> Client {
-        self.anybody.register(&format!("customer-{}", Uuid::now_v7().simple()), PASSWORD).await
+        self.anonymous.register(&format!("customer-{}", Uuid::now_v7().simple()), PASSWORD).await
     }
 
     /// A customer's account, for a service where customers don't log in.
@@ -222,49 +222,6 @@ impl RunningService {
     }
 }
 
-/// Every record that the services of this process have written so far with this value in this field, the oldest first.
-///
-/// # Panics
-///
-/// If a line is no JSON object.
-#[must_use]
-pub fn records_with(field: &str, value: &str) -> Vec<Map<String, Value>> {
-    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
-    let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let records = lines.map(|line| serde_json::from_slice::<Map<String, Value>>(line).expect("a record"));
-    records.filter(|record| record.get(field).is_some_and(|found| found == value)).collect()
-}
-
-/// The records of the request that got this answer.
-///
-/// # Panics
-///
-/// If the answer doesn't name its request.
-#[must_use]
-pub fn records_of(answer: &Answer) -> Vec<Map<String, Value>> {
-    records_with("http.request.id", answer.header("x-request-id").expect("every answer names its request"))
-}
-
-/// What the services of this process have logged.
-static LOG: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(Mutex::default);
-
-fn keep(line: &[u8]) -> io::Result<()> {
-    LOG.lock().unwrap_or_else(PoisonError::into_inner).write_all(line)
-}
-
-/// Sets tracing up as a service's `main` does, with the records kept here instead of written out.
-fn capture_records(service: Service) {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        telemetry::redirect(keep);
-        let records = telemetry::records(service.name());
-        let spans = tracing_opentelemetry::layer().with_tracer(SdkTracerProvider::default().tracer("tests"));
-        opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
-        let filter = tracing_subscriber::EnvFilter::new(telemetry::DEFAULT_FILTER);
-        tracing_subscriber::registry().with(filter).with(spans).with(JsonStorageLayer).with(records).init();
-    });
-}
-
 /// A folder that goes when this is dropped.
 struct ModelFolder(PathBuf);
 
@@ -273,14 +230,4 @@ impl Drop for ModelFolder {
         // It may never have been made.
         let _ = fs::remove_dir_all(&self.0);
     }
-}
-/// Takes the stay in the status before out of a record: so many hours, and not much more.
-///
-/// # Panics
-///
-/// If it isn't there, or is another one.
-#[track_caller]
-pub fn take_stay(record: &mut Map<String, Value>, hours: f64) {
-    let stay = record.remove("order.status_from_hours").and_then(|stay| stay.as_f64());
-    assert!(stay.is_some_and(|stay| (hours..hours + 0.1).contains(&stay)), "{stay:?} hours");
 }

@@ -1,29 +1,29 @@
 //! Orders from their creation to their delivery, the trails that they leave, and their prices.
 
 use common::domain::OrderStatus::{self, PriceCalculated, Submitted};
-use e2e::{Client, life, solids};
 use serde_json::{Value, json};
+use testkit::{Client, order_lifecycle, solids};
 
 use crate::support::{
     log,
-    people::{WithOrders as _, number},
     search::{Search, matching},
+    site::{OrderActions as _, number},
     system,
 };
 
 #[tokio::test]
 async fn a_customers_order_lives_through_all_ten_statuses_and_support_sees_its_whole_trail() {
-    life::a_customers_order(&system::site().await, &*Search::as_support().await).await;
+    order_lifecycle::a_customers_order(&system::site().await, &*Search::as_support().await).await;
 }
 
 #[tokio::test]
 async fn a_seller_orders_for_a_customer_who_sees_the_order_in_the_shop() {
-    life::a_sellers_order(&system::site().await, &*Search::as_support().await).await;
+    order_lifecycle::a_sellers_order(&system::site().await, &*Search::as_support().await).await;
 }
 
 #[tokio::test]
 async fn a_partners_order_appears_in_the_crm_and_goes_the_same_way() {
-    life::a_partners_order(&system::site().await, &*Search::as_support().await).await;
+    order_lifecycle::a_partners_order(&system::site().await, &*Search::as_support().await).await;
 }
 
 /// The published formula, in whole numbers: for a volume in thousandths of a mm³.

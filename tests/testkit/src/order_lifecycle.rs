@@ -8,8 +8,8 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use crate::{
     eventually,
     log::{Record, text},
-    people::{Site, WithOrders as _, number, partner_form, ring},
     search::{Search, matching},
+    site::{OrderActions as _, Site, number, partner_form, ring},
 };
 
 /// The trail of an order as Support sees it, once it is these events: of each its service, its action, and what it was
@@ -111,7 +111,7 @@ fn all_ten(first: &'static str) -> Vec<(OrderStatus, &'static str)> {
     OrderStatus::ALL.map(|status| (status, service(status))).into()
 }
 
-/// A customer's order, closed by the carrier. Gives its number.
+/// A customer's order, closed by the carrier. Returns its number.
 ///
 /// # Panics
 ///
@@ -146,7 +146,7 @@ pub async fn a_customers_order(site: &Site, support: &Search) -> String {
     order
 }
 
-/// An order that a seller makes for a customer, and closes. Gives its number.
+/// An order that a seller makes for a customer, and closes. Returns its number.
 ///
 /// # Panics
 ///
@@ -176,7 +176,7 @@ pub async fn a_sellers_order(site: &Site, support: &Search) -> String {
     order
 }
 
-/// A partner's order. Gives its number.
+/// A partner's order. Returns its number.
 ///
 /// # Panics
 ///

@@ -127,7 +127,7 @@ pub fn partner_form(model: Vec<u8>) -> Form {
 
 /// What people do with orders.
 #[expect(async_fn_in_trait, reason = "only these tests call it, and only for clients")]
-pub trait WithOrders {
+pub trait OrderActions {
     /// A customer's new order.
     async fn create(&self) -> String;
     /// A customer's new order with a model.
@@ -146,7 +146,7 @@ pub trait WithOrders {
     async fn order_as_partner(&self) -> String;
 }
 
-impl WithOrders for Client {
+impl OrderActions for Client {
     async fn create(&self) -> String {
         number(&self.post_json("/orders", wish()).await.expect(201))
     }

@@ -11,7 +11,7 @@ use tokio::{
 
 /// Forwards connections to one address, until it is cut.
 #[derive(Debug)]
-pub struct Relay {
+pub struct TcpProxy {
     address: SocketAddr,
     state: watch::Sender<State>,
     task: AbortHandle,
@@ -23,7 +23,7 @@ struct State {
     delay: Duration,
 }
 
-impl Relay {
+impl TcpProxy {
     /// A line to this `host:port`.
     ///
     /// # Panics
@@ -76,7 +76,7 @@ pub fn host_in(url: &str) -> &str {
     rest.split_once('/').map_or(rest, |(host, _)| host)
 }
 
-impl Drop for Relay {
+impl Drop for TcpProxy {
     fn drop(&mut self) {
         self.cut();
         self.task.abort();
