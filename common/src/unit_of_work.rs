@@ -210,6 +210,12 @@ impl UnitOfWork {
         Recorded { unit: self, first }
     }
 
+    /// How many records it has so far.
+    #[must_use]
+    pub const fn recorded(&self) -> usize {
+        self.lines.len()
+    }
+
     /// A change that an earlier record of this unit reports: what a message brings beside the changes that it reports is
     /// covered by the record of its consumption.
     ///

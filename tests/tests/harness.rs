@@ -4,19 +4,17 @@ use catalogue::Service;
 use std::time::Duration;
 
 use common::{
-    Core,
-    auth::Role,
-    database::{self, Patience},
-    service::{Background, Definition},
+    background::Background,
+    database::{Database, Timeouts},
+    domain::Role,
+    service::Definition,
+    state::Core,
 };
 use sqlx::{
     Connection as _, PgConnection, SqlStr,
     migrate::{Migration, MigrationType, Migrator},
 };
-use testkit::{
-    eventually,
-    service::{self, records_of},
-};
+use testkit::{eventually, records::records_of, service};
 use utoipa_axum::router::OpenApiRouter;
 
 struct Smallest;
@@ -77,13 +75,14 @@ async fn every_service_has_its_own_database_and_it_goes_with_the_service() {
 async fn a_migration_may_take_longer_than_a_request_and_an_older_version_runs_beside_the_newer_tables() {
     let service = service::start::<Smallest>(&[]).await;
     let moment = Duration::from_millis(100);
-    let patience = Patience { connection: Duration::from_secs(30), statement: moment, lock: moment };
-    let pool = database::pool(&service.database_url().into(), 1, patience, "test").expect("a database's URL");
+    let timeouts = Timeouts { connection: Duration::from_secs(30), statement: moment, lock: moment };
+    let database = Database::open(&service.database_url().into(), 1, timeouts, "test").expect("a database's URL");
+    let mut connection = database.connection().await.expect("a connection");
     let long = "SELECT pg_sleep(0.3)";
-    let refused = sqlx::query(long).execute(&pool).await.expect_err("requests have a limit").to_string();
+    let refused = sqlx::query(long).execute(&mut *connection).await.expect_err("requests have a limit").to_string();
     assert!(refused.contains("statement timeout"), "{refused}");
 
     let slow = Migration::new(1, "slow".into(), MigrationType::Simple, SqlStr::from_static(long), false);
-    database::migrate(&pool, Migrator::with_migrations(vec![slow])).await.expect("no limit for migrations");
-    database::migrate(&pool, Migrator::DEFAULT).await.expect("what is newer doesn't matter");
+    database.migrate(Migrator::with_migrations(vec![slow])).await.expect("no limit for migrations");
+    database.migrate(Migrator::DEFAULT).await.expect("what is newer doesn't matter");
 }

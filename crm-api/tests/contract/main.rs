@@ -19,7 +19,8 @@ use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
 use testkit::{
     Client, Response,
-    service::{self, RunningService, records_of},
+    records::records_of,
+    service::{self, RunningService},
     solids,
 };
 use uuid::Uuid;

@@ -2,26 +2,22 @@
 
 use catalogue::Service;
 use common::{
-    Failure,
-    domain::{Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, Price},
-    failure::ErrorType,
-    messaging::{Handler as _, InboundMessage},
+    domain::{
+        Actor, Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, PartnerId, Price,
+        Role,
+    },
+    failure::{ErrorType, Failure},
 };
 use crm_api::Inbound;
 use serde_json::{Value, json};
 use testkit::{Client, service::RunningService};
 use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
 
 use crate::{create_order, crm, get_order, set_status, statuses, submit_order};
 
 /// Applies a message as the consumer does: in one transaction. Returns how many changes it brought.
 pub(crate) async fn apply(crm: &RunningService, message: &OrderFacts) -> Result<usize, Failure> {
-    let mut transaction = crm.tables().begin().await.expect("a transaction");
-    let told = InboundMessage { facts: message.clone(), span: tracing::Span::none() };
-    let records = Inbound.apply(&mut transaction, &[&told]).await?;
-    transaction.commit().await.expect("a commit");
-    Ok(records.len())
+    testkit::facts::apply(crm.tables(), &Inbound, message).await
 }
 
 /// What the MES knows of a submitted order: what it was told.
@@ -37,7 +33,7 @@ pub(crate) fn gone_on_to(status: OrderStatus, before: &OrderFacts) -> OrderFacts
     while let Some(next) = facts.order.status.next().filter(|next| *next <= status) {
         let service = if next == OrderStatus::ManufacturingApproved { Service::CrmApi } else { Service::MesApi };
         let at = facts.history.last().expect("a beginning").at + Duration::SECOND;
-        facts.history.push(Change { status: next, at, actor: format!("service:{service}"), service });
+        facts.history.push(Change { status: next, at, actor: Actor::Service(service), service });
         facts.order.status = next;
         if next == OrderStatus::PriceCalculated {
             facts.order.price = Some(Price { amount_minor: 48_950, currency: "EUR".to_owned() });
@@ -62,11 +58,11 @@ pub(crate) async fn priced_order(crm: &RunningService, seller: &Client) -> Strin
 /// A partner's order as it was placed in the MES.
 pub(crate) fn placed_by_partner(number: u32) -> OrderFacts {
     let created_at = OffsetDateTime::from_unix_timestamp(1_770_000_000).expect("a time");
-    let partner = Uuid::now_v7();
+    let partner = PartnerId::new();
     let change = |(step, status): (i64, &OrderStatus)| Change {
         status: *status,
         at: created_at + Duration::seconds(step),
-        actor: format!("partner:{partner}"),
+        actor: Actor::Account(Role::Partner, partner.uuid().into()),
         service: Service::MesApi,
     };
     OrderFacts {
@@ -272,7 +268,7 @@ async fn a_message_about_a_customers_order_that_nobody_placed_is_refused() {
     let seller = crm.seller().await;
     let mut facts = placed_by_partner(100_000);
     facts.order.id = "A-999999".parse().expect("a number");
-    facts.order.owner = Owner::Customer(crm.customer_account().await);
+    facts.order.owner = Owner::Customer(crm.customer_account().await.into());
     let failure = apply(&crm, &facts).await.expect_err("there is no such order");
     assert_eq!(failure.error_type, ErrorType::MessageUnexpected);
     seller.get("/orders/A-999999").await.expect_problem(404, "order_not_found");

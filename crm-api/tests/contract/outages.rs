@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
-use testkit::{
-    Response, eventually,
-    service::{RunningService, records_with},
-};
+use testkit::{Response, eventually, records::records_with, service::RunningService};
 
 use crate::{
     create_order, create_order_with_model, crm, get_order, messages::priced_order, put_into_status, ring_for,

@@ -1,7 +1,7 @@
 //! What stands in the log.
 
 use serde_json::{Map, Value, json};
-use testkit::service::take_stay;
+use testkit::records::take_hours_in_status;
 
 use crate::{
     actions, create_order, crm, cube, messages::priced_order, put_into_status, ring_for, set_status, upload,
@@ -51,7 +51,7 @@ async fn what_a_seller_does_is_recorded_with_the_customer_whose_order_it_is() {
 
     let mut records = whole_records_of(&set_status(&seller, &id, "SUBMITTED").await);
     assert_eq!(actions(&records), ["order.status_changed", "http.request"]);
-    take_stay(&mut records[0], 0.0);
+    take_hours_in_status(&mut records[0], 0.0);
     assert_fields(
         &records[0],
         &json!({"event.action": "order.status_changed", "event.outcome": "success", "order.id": id,
@@ -81,7 +81,7 @@ async fn a_delivery_is_recorded_once() {
     let deliver = || carrier.post_json("/deliveries", json!({"order_id": id}));
     let mut records = whole_records_of(&deliver().await);
     assert_eq!(actions(&records), ["order.status_changed", "http.request"]);
-    take_stay(&mut records[0], 1.5);
+    take_hours_in_status(&mut records[0], 1.5);
     assert_fields(
         &records[0],
         &json!({"event.action": "order.status_changed", "event.outcome": "success", "order.id": id,

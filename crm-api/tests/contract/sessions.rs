@@ -1,6 +1,6 @@
 //! Sellers log in and out.
 
-use common::auth::{Role, accounts};
+use common::{auth::accounts, domain::Role};
 use serde_json::json;
 use testkit::service::PASSWORD;
 
@@ -24,7 +24,7 @@ async fn a_disabled_seller_is_out_at_once() {
     let crm = crm().await;
     let (_, login) = crm.account(Role::Seller).await;
     let seller = crm.anonymous().log_in(&login, PASSWORD).await;
-    accounts::disable(crm.tables(), &login).await.expect("it is disabled");
+    accounts::disable(&crm.database(), &login).await.expect("it is disabled");
     seller.get("/orders").await.expect_problem(401, "unauthenticated");
     let credentials = json!({"login": login, "password": PASSWORD});
     crm.anonymous().post_json("/sessions", credentials).await.expect_problem(401, "wrong_credentials");

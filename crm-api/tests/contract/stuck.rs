@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 use sqlx::AssertSqlSafe;
 use testkit::{
     Client, eventually,
-    service::{self, RunningService, records_with},
+    records::records_with,
+    service::{self, RunningService},
 };
 use uuid::Uuid;
 

@@ -7,14 +7,16 @@ use common::{
 use serde_json::{Value, json};
 use testkit::{eventually, service::RunningService};
 
-use crate::support::{NO_PRICES, PRICES, apply, count, cube, one_on, priced, start, statuses, submitted, tell, told};
+use crate::support::{
+    NO_PRICES, PRICES, apply, begin, count, cube, one_on, priced, receive, start, statuses, submitted, told,
+};
 
 #[tokio::test]
 async fn a_submitted_order_is_taken_on_with_its_history_and_gets_a_price() {
     let mes = start(&PRICES).await;
     let operator = mes.operator().await;
     let facts = submitted(&mes, &cube(), ModelFormat::Stl);
-    tell(&mes, &facts).await;
+    receive(&mes, &facts).await;
 
     let order = priced(&operator, &facts.order.id).await;
     assert_eq!(order["status"], "PRICE_CALCULATED");
@@ -60,8 +62,8 @@ fn permutations(messages: &[OrderFacts]) -> Vec<Vec<OrderFacts>> {
 /// What is known of the order in the end, but for the time of the last look at it.
 async fn outcome(mes: &RunningService, facts: &OrderFacts) -> Value {
     let mut connection = mes.tables().acquire().await.unwrap();
-    let stored = mes_api::orders::find(&mut connection, &facts.order.id).await.unwrap().unwrap();
-    let history = mes_api::orders::history(&mut connection, &facts.order.id).await.unwrap();
+    let stored = mes_api::orders::store::find(&mut connection, &facts.order.id).await.unwrap().unwrap();
+    let history = mes_api::orders::store::history(&mut connection, &facts.order.id).await.unwrap();
     let mut order = serde_json::to_value(stored.order).unwrap();
     order.as_object_mut().unwrap().remove("updated_at");
     json!({"order": order, "model_key": stored.model_key, "history": history})
@@ -79,7 +81,7 @@ async fn messages_in_any_order_and_more_than_once_come_to_the_same_end() {
     let mut ends = Vec::new();
     for messages in permutations(&messages) {
         for facts in &messages {
-            tell(&mes, facts).await;
+            receive(&mes, facts).await;
         }
         ends.push(outcome(&mes, &first).await);
         sqlx::raw_sql("DELETE FROM price_jobs; DELETE FROM order_history; DELETE FROM orders")
@@ -100,13 +102,13 @@ async fn an_approval_that_comes_twice_or_late_changes_the_status_once() {
     let mes = start(&PRICES).await;
     let operator = mes.operator().await;
     let facts = submitted(&mes, &cube(), ModelFormat::Stl);
-    tell(&mes, &facts).await;
+    receive(&mes, &facts).await;
     priced(&operator, &facts.order.id).await;
     // The CRM has heard of the price and goes on from there.
     let (_, heard) = told(&mes, facts.order.id.as_str()).await.remove(0);
     let approved = one_on(&heard);
     for message in [&approved, &facts, &approved] {
-        tell(&mes, message).await;
+        receive(&mes, message).await;
     }
     let order = operator.get(&format!("/orders/{}", facts.order.id)).await.expect(200);
     assert_eq!(order["status"], "MANUFACTURING_APPROVED");
@@ -118,17 +120,16 @@ async fn an_approval_that_comes_twice_or_late_changes_the_status_once() {
 async fn two_first_messages_of_an_order_at_once_both_succeed() {
     let mes = start(&NO_PRICES).await;
     let facts = submitted(&mes, &cube(), ModelFormat::Stl);
-    let mut one = mes.tables().begin().await.unwrap();
-    let handled = apply(&mut one, &facts).await.unwrap();
-    assert_eq!(handled.len(), 1, "it is queued");
+    let mut one = begin(&mes).await;
+    assert_eq!(apply(&mut one, &facts).await.unwrap(), 1, "it is queued");
 
     let other = {
         let (pool, facts) = (mes.tables().clone(), facts.clone());
         tokio::spawn(async move {
-            let mut other = pool.begin().await.unwrap();
-            let handled = apply(&mut other, &facts).await.unwrap();
+            let mut other = testkit::facts::begin(&pool).await.unwrap();
+            let changes = apply(&mut other, &facts).await.unwrap();
             other.commit().await.unwrap();
-            handled.len()
+            changes
         })
     };
     let mut look =
@@ -170,19 +171,19 @@ async fn a_message_that_no_sender_of_ours_writes_is_refused_and_leaves_nothing()
         one_on(&good),
     ];
     for facts in &bad {
-        let mut transaction = mes.tables().begin().await.unwrap();
-        let failure = apply(&mut transaction, facts).await.expect_err("it doesn't fit");
+        let mut unit = begin(&mes).await;
+        let failure = apply(&mut unit, facts).await.expect_err("it doesn't fit");
         assert_eq!(failure.error_type, ErrorType::MessageUnexpected, "{facts:?}");
     }
     assert_eq!(count(&mes, "SELECT count(*) FROM orders").await, 0);
 
-    tell(&mes, &good).await;
+    receive(&mes, &good).await;
     let mut gap = one_on(&one_on(&good));
     gap.history.remove(3);
-    let mut transaction = mes.tables().begin().await.unwrap();
-    let failure = apply(&mut transaction, &gap).await.expect_err("a status is left out");
+    let mut unit = begin(&mes).await;
+    let failure = apply(&mut unit, &gap).await.expect_err("a status is left out");
     assert_eq!(failure.error_type, ErrorType::MessageUnexpected);
-    drop(transaction);
+    drop(unit);
     let order = mes.operator().await.get(&format!("/orders/{}", good.order.id)).await.expect(200);
     assert_eq!(statuses(&order), ["INITIATED", "FILE_UPLOADED", "SUBMITTED"]);
 }

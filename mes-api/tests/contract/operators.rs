@@ -3,12 +3,9 @@
 use common::domain::{ModelFormat, OrderId};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
-use testkit::{
-    Client, Response,
-    service::{RunningService, records_of},
-};
+use testkit::{Client, Response, records::records_of, service::RunningService};
 
-use crate::support::{NO_PRICES, approved, count, cube, start, statuses, submitted, tell, told, told_in_log};
+use crate::support::{NO_PRICES, approved, count, cube, receive, start, statuses, submitted, told, told_in_log};
 
 async fn take(operator: &Client, id: &OrderId) -> Response {
     operator.put(&format!("/orders/{id}/operator")).await
@@ -109,7 +106,7 @@ async fn no_status_is_skipped_repeated_undone_or_set_for_another_system() {
     move_to(&operator, &id, "CLOSED").await.expect_problem(409, "status_not_settable");
 
     let waiting = submitted(&mes, &cube(), ModelFormat::Stl);
-    tell(&mes, &waiting).await;
+    receive(&mes, &waiting).await;
     take(&operator, &waiting.order.id).await.expect_problem(409, "status_skipped");
 }
 
@@ -175,7 +172,7 @@ async fn lists_are_newest_first_in_pages_of_any_size() {
     for number in 0..7 {
         let id = if number % 3 == 0 {
             let facts = submitted(&mes, &cube(), ModelFormat::Stl);
-            tell(&mes, &facts).await;
+            receive(&mes, &facts).await;
             facts.order.id
         } else {
             approved(&mes).await

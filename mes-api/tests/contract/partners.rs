@@ -8,7 +8,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use testkit::{
     Client, Response, eventually,
-    service::{records_of, records_with},
+    records::{records_of, records_with},
 };
 
 use crate::support::{NO_PRICES, PRICES, count, cube, priced, start, statuses, told, told_in_log};

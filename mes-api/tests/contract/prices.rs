@@ -5,14 +5,10 @@ use std::path::Path;
 use common::domain::{ModelFormat, OrderFacts};
 use mesh::Format;
 use serde_json::{Map, Value, json};
-use testkit::{
-    Client, eventually,
-    service::{RunningService, records_with},
-    solids,
-};
+use testkit::{Client, eventually, records::records_with, service::RunningService, solids};
 
 use crate::support::{
-    NO_PRICES, PRICES, apply, count, cube, open_cube, priced, start, statuses, store, submitted, tell, told,
+    NO_PRICES, PRICES, apply, begin, count, cube, open_cube, priced, receive, start, statuses, store, submitted, told,
     told_in_log,
 };
 
@@ -76,7 +72,7 @@ async fn a_solid_costs_the_same_in_every_format() {
     ];
     for (format, file) in files {
         let facts = submitted(&mes, &file, format);
-        tell(&mes, &facts).await;
+        receive(&mes, &facts).await;
         let order = priced(&operator, &facts.order.id).await;
         assert_eq!(order["price"], json!({"amount_minor": 13_680, "currency": "EUR"}), "{order}");
         let record = price_record(&facts, "CALCULATED").await;
@@ -90,7 +86,7 @@ async fn a_model_that_is_not_closed_fails_with_a_reason_until_it_is_mended() {
     let mes = start(&PRICES).await;
     let operator = mes.operator().await;
     let facts = submitted(&mes, &open_cube(), ModelFormat::Stl);
-    tell(&mes, &facts).await;
+    receive(&mes, &facts).await;
     let order = priced(&operator, &facts.order.id).await;
     assert_eq!(order["price_status"], "FAILED");
     assert_eq!(order["status"], "SUBMITTED");
@@ -109,7 +105,7 @@ async fn a_model_that_is_not_closed_fails_with_a_reason_until_it_is_mended() {
     store(&mes, &facts.model_key, &cube());
     let path = format!("/orders/{}/price", facts.order.id);
     let asked = operator.post(&path).await;
-    let in_log = told_in_log(&testkit::service::records_of(&asked));
+    let in_log = told_in_log(&testkit::records::records_of(&asked));
     assert_eq!(in_log, ["order.price_status_changed FAILED QUEUED", "http.request"]);
     let asked = asked.expect(202);
     assert_eq!(asked["price_status"], "QUEUED");
@@ -131,7 +127,7 @@ async fn what_cannot_be_priced_says_why() {
         [(giant, "model_too_large", "millimetres"), (broken, "model_unreadable", "can't be read")]
     {
         let facts = submitted(&mes, &file, ModelFormat::Stl);
-        tell(&mes, &facts).await;
+        receive(&mes, &facts).await;
         let order = priced(&operator, &facts.order.id).await;
         assert_eq!(order["price_status"], "FAILED");
         assert!(order["price_failure"].as_str().unwrap().contains(words), "{order}");
@@ -139,7 +135,7 @@ async fn what_cannot_be_priced_says_why() {
     }
     let facts = submitted(&mes, &cube(), ModelFormat::Stl);
     std::fs::remove_file(mes.models().join(&facts.model_key)).unwrap();
-    tell(&mes, &facts).await;
+    receive(&mes, &facts).await;
     let order = priced(&operator, &facts.order.id).await;
     assert!(order["price_failure"].as_str().unwrap().contains("on our side"), "{order}");
     assert_eq!(price_record(&facts, "FAILED").await["error.type"], "model_missing");
@@ -149,25 +145,25 @@ async fn what_cannot_be_priced_says_why() {
 async fn asking_for_a_price_that_is_queued_is_a_conflict() {
     let mes = start(&NO_PRICES).await;
     let facts = submitted(&mes, &cube(), ModelFormat::Stl);
-    tell(&mes, &facts).await;
+    receive(&mes, &facts).await;
     let path = format!("/orders/{}/price", facts.order.id);
     mes.operator().await.post(&path).await.expect_problem(409, "price_not_failed");
 }
 
 /// A message whose job a worker took that died right afterwards; its lease runs for so many seconds yet.
 async fn tell_and_die(mes: &RunningService, facts: &OrderFacts, attempts: i32, lease: f64) {
-    let mut transaction = mes.tables().begin().await.unwrap();
-    apply(&mut transaction, facts).await.unwrap();
+    let mut unit = begin(mes).await;
+    apply(&mut unit, facts).await.unwrap();
     sqlx::query(
         "UPDATE price_jobs SET lease = gen_random_uuid(), attempts = $1, available_at = now() + make_interval(secs => $2)",
     )
     .bind(attempts)
     .bind(lease)
-    .execute(&mut *transaction)
+    .execute(unit.connection())
     .await
     .unwrap();
-    sqlx::query("UPDATE orders SET price_status = 'CALCULATING'").execute(&mut *transaction).await.unwrap();
-    transaction.commit().await.unwrap();
+    sqlx::query("UPDATE orders SET price_status = 'CALCULATING'").execute(unit.connection()).await.unwrap();
+    unit.commit().await.unwrap();
 }
 
 #[tokio::test]
@@ -228,7 +224,7 @@ async fn a_store_that_fails_for_a_moment_is_waited_for() {
     let operator = mes.operator().await;
     let facts = submitted(&mes, &cube(), ModelFormat::Stl);
     break_model(&mes, &facts);
-    tell(&mes, &facts).await;
+    receive(&mes, &facts).await;
     calculating(&operator, &facts).await;
     mend_model(&mes.models().join(&facts.model_key));
     assert_eq!(priced(&operator, &facts.order.id).await["price_status"], "CALCULATED");
@@ -240,7 +236,7 @@ async fn a_store_that_keeps_failing_is_an_error_of_ours() {
     let operator = mes.operator().await;
     let facts = submitted(&mes, &cube(), ModelFormat::Stl);
     break_model(&mes, &facts);
-    tell(&mes, &facts).await;
+    receive(&mes, &facts).await;
     let order = priced(&operator, &facts.order.id).await;
     assert_eq!(order["price_status"], "FAILED");
     assert!(order["price_failure"].as_str().unwrap().contains("on our side"), "{order}");
@@ -254,7 +250,7 @@ async fn a_worker_that_lost_its_lease_has_no_say_any_more() {
     let facts = submitted(&mes, &cube(), ModelFormat::Stl);
     // The worker tries for some seconds, and would end with FAILED.
     break_model(&mes, &facts);
-    tell(&mes, &facts).await;
+    receive(&mes, &facts).await;
     calculating(&operator, &facts).await;
     sqlx::query("UPDATE price_jobs SET lease = gen_random_uuid(), available_at = now() + interval '1 hour'")
         .execute(mes.tables())
@@ -263,7 +259,7 @@ async fn a_worker_that_lost_its_lease_has_no_say_any_more() {
 
     // The only worker comes to the next order only after it is done with the first.
     let next = submitted(&mes, &cube(), ModelFormat::Stl);
-    tell(&mes, &next).await;
+    receive(&mes, &next).await;
     assert_eq!(priced(&operator, &next.order.id).await["price_status"], "CALCULATED");
     let order = operator.get(&format!("/orders/{}", facts.order.id)).await.expect(200);
     assert_eq!(order["price_status"], "CALCULATING");
@@ -278,7 +274,7 @@ async fn a_lease_is_extended_while_the_work_goes_on() {
     let operator = mes.operator().await;
     let facts = submitted(&mes, &cube(), ModelFormat::Stl);
     break_model(&mes, &facts);
-    tell(&mes, &facts).await;
+    receive(&mes, &facts).await;
     calculating(&operator, &facts).await;
     let attempts = eventually("the end", async || {
         let attempts = count(&mes, "SELECT coalesce(max(attempts), 0)::bigint FROM price_jobs").await;

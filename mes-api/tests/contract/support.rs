@@ -7,15 +7,16 @@ use std::{
 };
 
 use common::{
-    Failure,
-    domain::{Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner},
-    journal::Entry,
-    messaging::InboundMessage,
+    domain::{
+        AccountId, Actor, Change, CustomerId, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus,
+        Owner, Role,
+    },
+    failure::Failure,
+    unit_of_work::UnitOfWork,
 };
-use mes_api::MesApi;
+use mes_api::{Inbound, MesApi};
 use serde_json::{Map, Value};
-use sqlx::PgConnection;
-use testkit::{Client, eventually, service::RunningService, solids};
+use testkit::{Client, eventually, facts, service::RunningService, solids};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -44,7 +45,7 @@ pub(crate) fn open_cube() -> Vec<u8> {
 pub(crate) fn submitted(mes: &RunningService, file: &[u8], format: ModelFormat) -> OrderFacts {
     static NUMBER: AtomicU32 = AtomicU32::new(100_000);
     let id = format!("A-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    let owner = Owner::Customer(Uuid::now_v7());
+    let owner = Owner::Customer(CustomerId::new());
     // What a database keeps has no nanoseconds.
     let created_at = OffsetDateTime::now_utc().replace_nanosecond(123_456_000).expect("a second has that many");
     let model_key = format!("test/{id}.{}", format.extension());
@@ -53,7 +54,7 @@ pub(crate) fn submitted(mes: &RunningService, file: &[u8], format: ModelFormat) 
     let changes = first.map(|status| Change {
         status,
         at: created_at + time::Duration::seconds(status as i64),
-        actor: format!("customer:{}", owner.customer().expect("a customer")),
+        actor: Actor::Account(Role::Customer, owner.customer().expect("a customer").uuid().into()),
         service: Service::ShopApi,
     });
     let order = Order {
@@ -82,8 +83,8 @@ pub(crate) fn one_on(facts: &OrderFacts) -> OrderFacts {
     let status = facts.order.status.next().expect("a next status");
     let at = facts.order.updated_at + time::Duration::minutes(1);
     let (actor, service) = match status {
-        OrderStatus::PriceCalculated => ("service:mes-api".to_owned(), Service::MesApi),
-        _ => (format!("seller:{}", Uuid::nil()), Service::CrmApi),
+        OrderStatus::PriceCalculated => (Actor::Service(Service::MesApi), Service::MesApi),
+        _ => (Actor::Account(Role::Seller, AccountId::from(Uuid::nil())), Service::CrmApi),
     };
     facts.order.status = status;
     facts.order.updated_at = at;
@@ -99,17 +100,19 @@ pub(crate) fn store(mes: &RunningService, key: &str, file: &[u8]) -> PathBuf {
     path
 }
 
-/// Applies a message alone, in a transaction of the caller's.
-pub(crate) async fn apply(transaction: &mut PgConnection, facts: &OrderFacts) -> Result<Vec<Entry>, Failure> {
-    let told = InboundMessage { facts: facts.clone(), span: tracing::Span::none() };
-    mes_api::messages::apply(transaction, &[&told]).await
+/// Applies a message alone, in this unit of work. Returns how many changes it records.
+pub(crate) async fn apply(unit: &mut UnitOfWork, facts: &OrderFacts) -> Result<usize, Failure> {
+    facts::apply_in(unit, &Inbound::default(), facts).await
 }
 
-/// Lets the service hear a message.
-pub(crate) async fn tell(mes: &RunningService, facts: &OrderFacts) {
-    let mut transaction = mes.tables().begin().await.expect("a transaction");
-    apply(&mut transaction, facts).await.expect("a message that fits");
-    transaction.commit().await.expect("a commit");
+/// A unit of work in the service's database.
+pub(crate) async fn begin(mes: &RunningService) -> UnitOfWork {
+    facts::begin(mes.tables()).await.expect("a unit of work")
+}
+
+/// Lets the service receive a message.
+pub(crate) async fn receive(mes: &RunningService, facts: &OrderFacts) {
+    facts::apply(mes.tables(), &Inbound::default(), facts).await.expect("a message that fits");
 }
 
 /// An order that is ready for an operator.
@@ -117,7 +120,7 @@ pub(crate) async fn approved(mes: &RunningService) -> OrderId {
     let mut facts = submitted(mes, &cube(), ModelFormat::Stl);
     facts.order.price = Some(common::domain::Price { amount_minor: 13_680, currency: "EUR".to_owned() });
     let facts = one_on(&one_on(&facts));
-    tell(mes, &facts).await;
+    receive(mes, &facts).await;
     facts.order.id
 }
 

@@ -18,7 +18,8 @@ use serde_json::{Map, Value, json};
 use shop_api::ShopApi;
 use testkit::{
     Client, Response,
-    service::{self, RunningService, records_of},
+    records::records_of,
+    service::{self, RunningService},
     solids,
 };
 

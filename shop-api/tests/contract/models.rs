@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 use shop_api::ShopApi;
 use testkit::{
     Client, Response, eventually,
-    service::{self, PASSWORD, records_with},
+    records::records_with,
+    service::{self, PASSWORD},
     solids,
 };
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};

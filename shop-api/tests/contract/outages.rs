@@ -2,10 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use testkit::{
-    Response,
-    service::{RunningService, records_of},
-};
+use testkit::{Response, records::records_of, service::RunningService};
 
 use crate::{create_order, create_order_with_model, cube, get_order, ring, set_status, shop, whole_records_of};
 

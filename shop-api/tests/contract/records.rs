@@ -1,11 +1,12 @@
 //! What stands in the log.
 
-use common::auth::Role;
+use common::domain::Role;
 use reqwest::Method;
 use serde_json::{Map, Value, json};
 use testkit::{
     Response, eventually,
-    service::{PASSWORD, RunningService, records_with, take_stay},
+    records::{records_with, take_hours_in_status},
+    service::{PASSWORD, RunningService},
 };
 use tokio::io::AsyncWriteExt as _;
 
@@ -72,7 +73,7 @@ async fn an_upload_is_recorded_and_the_status_only_if_it_changed() {
     let mut first = whole_records_of(&upload(&ada, &id).await);
     assert_eq!(actions(&first), ["order.model_uploaded", "order.status_changed", "http.request"]);
     assert_fields(&first[0], &uploaded);
-    take_stay(&mut first[1], 0.0);
+    take_hours_in_status(&mut first[1], 0.0);
     assert_fields(
         &first[1],
         &json!({"event.action": "order.status_changed", "event.outcome": "success", "order.id": id,
@@ -92,7 +93,7 @@ async fn submitting_is_recorded_once() {
     let id = create_order_with_model(&ada).await;
     let mut records = whole_records_of(&set_status(&ada, &id, "SUBMITTED").await);
     assert_eq!(actions(&records), ["order.status_changed", "http.request"]);
-    take_stay(&mut records[0], 0.0);
+    take_hours_in_status(&mut records[0], 0.0);
     assert_fields(
         &records[0],
         &json!({"event.action": "order.status_changed", "event.outcome": "success", "order.id": id,

@@ -1,6 +1,6 @@
 //! Logging in and out, and how sessions end.
 
-use common::auth::{Role, accounts};
+use common::{auth::accounts, domain::Role};
 use serde_json::{Value, json};
 use shop_api::ShopApi;
 use sqlx::AssertSqlSafe;
@@ -41,7 +41,7 @@ async fn wrong_unknown_and_disabled_look_the_same() {
     let shop = shop().await;
     let (_, known) = shop.account(Role::Customer).await;
     let (_, disabled) = shop.account(Role::Customer).await;
-    accounts::disable(shop.tables(), &disabled).await.expect("it is disabled");
+    accounts::disable(&shop.database(), &disabled).await.expect("it is disabled");
     shop.with_key(Role::Partner).await;
 
     let refusal = |response: Response| {
@@ -165,7 +165,7 @@ async fn disabling_an_account_ends_its_sessions_at_once_and_for_good() {
     let shop = shop().await;
     let (_, login) = shop.account(Role::Customer).await;
     let (ada, other) = (shop.anonymous().log_in(&login, PASSWORD).await, shop.customer().await);
-    accounts::disable(shop.tables(), &login).await.expect("it is disabled");
+    accounts::disable(&shop.database(), &login).await.expect("it is disabled");
     ada.get("/orders").await.expect_problem(401, "unauthenticated");
     other.get("/orders").await.expect(200);
     set(&shop, "accounts SET disabled_at = NULL").await;

@@ -2,7 +2,7 @@
 
 use common::service::{Application, Settings};
 use shop_api::ShopApi;
-use testkit::contract;
+use testkit::service;
 
 const DOCUMENTATION: &str = include_str!("../../../docs/settings.md");
 

@@ -18,31 +18,46 @@ use common::{
     journal::Journal,
     messaging::{Handler, InboundMessage},
     telemetry::{Record, Subject},
-    unit_of_work::Units,
+    unit_of_work::{UnitOfWork, Units},
 };
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-/// Applies messages as the consumer does, without a broker: in one unit of work.
+/// Begins a unit of work in a service's database.
+///
+/// # Errors
+///
+/// If the database can't be reached.
+pub async fn begin(tables: &PgPool) -> Result<UnitOfWork, Failure> {
+    Units::new(Database::from(tables.clone()), Journal::default(), Arc::default()).begin("test").await
+}
+
+/// Applies a message as the consumer does, in this unit of work. Returns how many changes it records.
+///
+/// # Errors
+///
+/// What the handler fails with.
+pub async fn apply_in(unit: &mut UnitOfWork, handler: &impl Handler, facts: &OrderFacts) -> Result<usize, Failure> {
+    let span = tracing::Span::none();
+    let consumed = Record::of_change(Action::MessageConsumed, Subject::just_order(&facts.order.id));
+    let consumed = unit.record(consumed).event_id();
+    let before = unit.recorded();
+    handler.apply(unit, &[InboundMessage { facts, span: &span, consumed }]).await?;
+    Ok(unit.recorded() - before)
+}
+
+/// Applies a message in a unit of work of its own. Returns how many changes it records.
 ///
 /// # Errors
 ///
 /// What the handler fails with; nothing is changed then.
-pub async fn apply(tables: &PgPool, handler: &impl Handler, bodies: &[&OrderFacts]) -> Result<(), Failure> {
-    let units = Units::new(Database::from(tables.clone()), Journal::default(), Arc::default());
-    let mut unit = units.begin("test").await?;
-    let span = tracing::Span::none();
-    let inbound: Vec<_> = bodies
-        .iter()
-        .map(|facts| {
-            let consumed = Record::of_change(Action::MessageConsumed, Subject::just_order(&facts.order.id));
-            InboundMessage { facts, span: &span, consumed: unit.record(consumed).event_id() }
-        })
-        .collect();
-    handler.apply(&mut unit, &inbound).await?;
-    unit.commit().await
+pub async fn apply(tables: &PgPool, handler: &impl Handler, facts: &OrderFacts) -> Result<usize, Failure> {
+    let mut unit = begin(tables).await?;
+    let changes = apply_in(&mut unit, handler, facts).await?;
+    unit.commit().await?;
+    Ok(changes)
 }
 
 /// What the CRM sends when a customer has submitted an order of three silver pieces of this model, an STL, OBJ or 3MF

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use common::{
     auth::{
-        Role,
         access::{self, Access},
         accounts,
     },
+    domain::Role,
     service::Definition,
 };
 use crm_api::CrmApi;
@@ -86,7 +86,7 @@ async fn strangers(service: &RunningService) -> Vec<Caller> {
         set(service, "UPDATE accounts SET disabled_at = now() WHERE id = $1", disabled.account()).await;
         strangers.push(Caller::new("a disabled key", disabled, None));
         let name = format!("rotated-{role}");
-        let key = async |rotate| accounts::give_key(service.tables(), &name, role, rotate).await.expect("a key").1;
+        let key = async |rotate| accounts::create_key(&service.database(), &name, role, rotate).await.expect("a key").1;
         let old = anonymous.holding(key(false).await.expose(), None);
         key(true).await;
         for in_own_header in [false, true] {

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use shop_api::ShopApi;
 use testkit::{
     Client, eventually,
-    service::{self, RunningService, records_with},
+    records::records_with,
+    service::{self, RunningService},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},

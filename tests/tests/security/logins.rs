@@ -2,14 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use common::auth::{Role, accounts};
+use common::{auth::accounts, domain::Role};
 use crm_api::CrmApi;
 use reqwest::Method;
 use serde_json::json;
 use shop_api::ShopApi;
 use testkit::{
     Client, Response,
-    service::{self, PASSWORD, RunningService, records_of},
+    records::records_of,
+    service::{self, PASSWORD, RunningService},
 };
 
 /// Requests come through a proxy that says where they come from.
@@ -139,7 +140,7 @@ async fn a_refusal_takes_as_long_whether_the_login_is_unknown_disabled_or_wrong(
     let shop = service::start::<ShopApi>(&[]).await;
     let (_, known) = shop.account(Role::Customer).await;
     let (_, disabled) = shop.account(Role::Customer).await;
-    accounts::disable(shop.tables(), &disabled).await.expect("it is disabled");
+    accounts::disable(&shop.database(), &disabled).await.expect("it is disabled");
     let mut took = [const { Vec::new() }; 4];
     // One after the other, so that a busy machine is as busy for all.
     for _ in 0..TIMES {

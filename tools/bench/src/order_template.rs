@@ -3,16 +3,16 @@
 use anyhow::{Context as _, Result};
 use common::{
     domain::{Order, OrderFacts, OrderStatus},
-    messaging::MessageType,
+    outbox::MessageType,
 };
 use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection};
-use testkit::site::{WithOrders as _, ring};
+use testkit::site::{OrderActions as _, ring};
 use time::OffsetDateTime;
 
 use crate::testbed::Testbed;
 
-/// The version of message bodies, as `common::messaging::schema` writes it.
+/// The version of message bodies, as `common::outbox::schema` writes it.
 const SCHEMA_VERSION: u32 = 1;
 
 /// A real order in `FILE_UPLOADED`, with a model in the store, that is copied.

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
-use testkit::Response;
 
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long a request is retried.
@@ -51,8 +50,8 @@ impl RetryingClient {
         while Instant::now() < deadline {
             let address = &self.addresses[fastrand::usize(..self.addresses.len())];
             let request = self.http.request(method.clone(), format!("{address}{path}")).timeout(REQUEST_TIMEOUT);
-            match Response::try_to(complete(request)).await {
-                Ok(Response { status, json, .. }) if !asks_for_retry(status, &json) => {
+            match testkit::Response::try_to(complete(request)).await {
+                Ok(testkit::Response { status, json, .. }) if !asks_for_retry(status, &json) => {
                     return Ok(Response { request: format!("{method} {path}"), status, json, retries });
                 }
                 _ => retries += 1,

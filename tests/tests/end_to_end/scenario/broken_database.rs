@@ -255,7 +255,7 @@ async fn messages_wait(world: &World, wire: &Wire, scene: &Scene) -> Vec<Message
 }
 
 fn recipient(message: &Message) -> Service {
-    common::messaging::MessageType::of_name(&message.routing_key).expect("one of ours").recipient()
+    common::outbox::MessageType::from_name(&message.routing_key).expect("one of ours").recipient()
 }
 
 async fn everything_goes_on(world: &World, waiting: &[Message]) {

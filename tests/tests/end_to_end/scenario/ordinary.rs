@@ -3,9 +3,9 @@
 use std::{fs, path::PathBuf};
 
 use catalogue::{Action, field};
-use common::{
-    auth::Role,
-    domain::OrderStatus::{self, Closed, FileUploaded, PriceCalculated, Shipped, Submitted},
+use common::domain::{
+    OrderStatus::{self, Closed, FileUploaded, PriceCalculated, Shipped, Submitted},
+    Role,
 };
 use local::Login;
 use serde_json::json;

@@ -8,7 +8,11 @@ use std::{
     sync::atomic::{AtomicI64, Ordering},
 };
 
-use common::auth::{Hasher, Role, accounts};
+use common::{
+    auth::{Hasher, accounts},
+    database::Database,
+    domain::Role,
+};
 use local::Login;
 use sqlx::PgPool;
 use testkit::{TcpProxy, TestDatabase, host_in};
@@ -235,7 +239,7 @@ impl Drop for World {
 /// The services with an account for everybody who uses them.
 async fn site(shop: &Process, crm: &Process, mes: &Process, in_shop: &PgPool, in_mes: &PgPool) -> Site {
     let machine = async |tables: &PgPool, role: Role| {
-        let made = accounts::give_key(tables, &secrets::new(role.name()), role, false).await;
+        let made = accounts::create_key(&Database::from(tables.clone()), &secrets::new(role.name()), role, false).await;
         secrets::keep(made.expect("a new key").1.expose())
     };
     Site {
@@ -253,7 +257,9 @@ async fn site(shop: &Process, crm: &Process, mes: &Process, in_shop: &PgPool, in
 async fn employee(tables: &PgPool, role: Role) -> Login {
     let hasher = Hasher::new().expect("randomness");
     let login = Login { login: secrets::new("employee"), password: secrets::new("password") };
-    let made = accounts::create(tables, &hasher, &login.login, login.password.clone().into(), role).await;
+    let made =
+        accounts::create(&Database::from(tables.clone()), &hasher, &login.login, login.password.clone().into(), role)
+            .await;
     made.expect("a new account");
     login
 }

@@ -106,10 +106,10 @@ pub(crate) async fn measure_file(file: &Path) -> Result<String> {
     let format = file.extension().and_then(|extension| Format::from_extension(extension.to_str()?));
     let format = format.with_context(|| format!("{} is not a model", file.display()))?;
     let folder = file.parent().context("a file without a folder")?.display();
-    let store = ModelStore::open(&format!("file://{folder}"), Service::MesApi, TIMEOUT)?;
+    let store = ModelStore::open(&format!("file://{folder}"), Service::MesApi, u64::MAX, TIMEOUT)?;
     let own = i32::try_from(std::process::id())?;
     let (before, began) = (memory(own, "VmRSS")?, Instant::now());
-    let bytes = store.read(&name, u64::MAX).await?;
+    let bytes = store.read(&name).await?;
     let measured = tokio::task::spawn_blocking(move || mesh::measure(format, &bytes, &Limits::default()));
     let Measures { volume_mm3, .. } = measured.await??;
     let (seconds, peak) = (began.elapsed().as_secs_f64(), memory(own, "VmHWM")?);
