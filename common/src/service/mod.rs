@@ -1,6 +1,7 @@
 //! The frame that runs a service: settings, subcommands, start, signals, stop. A service itself is its [`Definition`].
 
 mod application;
+mod cli;
 mod command;
 mod definition;
 mod heartbeat;

@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::{command::Command, definition::Definition};
+use super::{cli::Command, definition::Definition};
 use crate::{
     auth::{Auth, RateLimit, SessionLimits},
     database::{Database, Timeouts},

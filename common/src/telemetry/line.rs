@@ -1,17 +1,28 @@
 //! A record as a line of JSON: what `tracing-bunyan-formatter` writes for an event with the same fields, as a value that
 //! goes into the journal and to the output.
 
-use std::sync::OnceLock;
+use std::{borrow::Cow, sync::OnceLock};
 
 use catalogue::field;
-use serde::{Serializer as _, ser::SerializeMap};
+use serde::{Serialize, Serializer as _, ser::SerializeMap};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use tracing::{Level, Span};
 use tracing_bunyan_formatter::JsonStorage;
 use tracing_subscriber::registry::{LookupSpan as _, Registry};
 
-use super::{record::Value, setup::ONLY_FOR_SPANS};
 use crate::domain::EventId;
+
+/// Fields of spans that only OpenTelemetry needs.
+pub(super) const ONLY_FOR_SPANS: [&str; 6] = ["target", "line", "file", "otel.name", "otel.kind", "otel.status_code"];
+
+/// A field's value.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum Value {
+    Text(Cow<'static, str>),
+    Unsigned(u64),
+    Float(f64),
+}
 
 /// The record of a change, made in the span of its request and not yet written: only a unit of work writes it.
 #[derive(Clone, Debug)]

@@ -1,15 +1,14 @@
 //! The log record: the one way to write it, so that every record has the catalogue's fields under the dictionary's names.
 
-use std::{borrow::Cow, marker::PhantomData, net::IpAddr, time::Duration};
+use std::{marker::PhantomData, net::IpAddr, time::Duration};
 
 use catalogue::{Action, ErrorType, field};
 use opentelemetry::{KeyValue, trace::Status};
-use serde::Serialize;
 use tracing::{Level, Span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{
-    line::{self, Line},
+    line::{self, Line, Value},
     output,
     subject::Subject,
 };
@@ -37,15 +36,6 @@ pub struct Record<Kind = Notice> {
     message: Option<String>,
     fields: Vec<(&'static str, Value)>,
     kind: PhantomData<Kind>,
-}
-
-/// A field's value.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum Value {
-    Text(Cow<'static, str>),
-    Unsigned(u64),
-    Float(f64),
 }
 
 /// User strings in a record are cut to this many characters.

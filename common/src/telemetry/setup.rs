@@ -25,9 +25,6 @@ use super::{
 pub const DEFAULT_FILTER: &str =
     "info,lapin=off,async_rs=off,amq_protocol=off,sqlx=error,object_store=off,h2=off,hyper=off,tonic=off";
 
-/// Fields of spans that only OpenTelemetry needs.
-pub(super) const ONLY_FOR_SPANS: [&str; 6] = ["target", "line", "file", "otel.name", "otel.kind", "otel.status_code"];
-
 /// Spans that wait for export at most; a burst beyond it is dropped and said so by the exporter. The queue's memory is taken
 /// from the start on, about 400 bytes for each.
 const SPAN_QUEUE: usize = 8_192;
@@ -98,7 +95,7 @@ impl Telemetry {
 pub fn events(service: &str) -> EventsOnly<BunyanFormattingLayer<Output>> {
     line::set_service(service);
     let formatter = BunyanFormattingLayer::new(service.to_owned(), Output);
-    EventsOnly(formatter.skip_fields(ONLY_FOR_SPANS.into_iter()).expect("fields that may be left out"))
+    EventsOnly(formatter.skip_fields(line::ONLY_FOR_SPANS.into_iter()).expect("fields that may be left out"))
 }
 
 /// Keeps spans from a formatter, which would make a line when each begins and ends.

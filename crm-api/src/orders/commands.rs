@@ -54,10 +54,12 @@ pub(crate) async fn create_order(
 pub(crate) async fn list_orders(
     app: &App,
     selection: Selection,
-    filter: Filter,
+    status: Option<OrderStatus>,
+    customer: Option<CustomerId>,
     page: &PageQuery,
 ) -> Result<Page<Order>, ApiError> {
     let (limit, after) = page.read()?;
+    let filter = Filter { status, customer };
     let now = OffsetDateTime::now_utc();
     let mut connection = app.core.database.connection().await?;
     let (connection, after) = (&mut *connection, after.as_ref());

@@ -17,7 +17,7 @@ use common::{
     state::Core,
 };
 use serde::Deserialize;
-use shop_orders::{OrderDetails, store::Filter};
+use shop_orders::OrderDetails;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
@@ -112,8 +112,7 @@ async fn list_orders(
         (false, true) => Selection::Overdue,
         (true, true) => return Err(Rejection::invalid("`stuck` and `overdue` can't be asked for together.").into()),
     };
-    let filter = Filter { status: query.status, customer: query.customer_id };
-    Ok(axum::Json(commands::list_orders(&app, selection, filter, &page).await?))
+    Ok(axum::Json(commands::list_orders(&app, selection, query.status, query.customer_id, &page).await?))
 }
 
 /// An order, with its history

@@ -14,19 +14,16 @@ use anyhow::{Context as _, ensure};
 use bytes::Bytes;
 use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use object_store::{
-    ClientConfigKey, ObjectStore, ObjectStoreExt as _, RetryConfig, WriteMultipart,
-    aws::{AmazonS3Builder, AmazonS3ConfigKey},
-    local::LocalFileSystem,
-    path::Path,
-    prefix::PrefixStore,
+    ObjectStore, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem, path::Path, prefix::PrefixStore,
 };
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 
+use super::{error::OrFailure as _, s3};
 use crate::{
     crash,
     domain::{Model, ModelFormat},
-    failure::{self, ErrorType, Failure, FailureContext as _},
+    failure::{ErrorType, Failure, FailureContext as _},
     problem::{ApiError, ProblemCode, Rejection},
 };
 
@@ -38,12 +35,6 @@ const PARTS_AT_ONCE: usize = 2;
 const LISTED_AT_ONCE: usize = 500;
 /// Bytes that are looked at to see whether a file is what its name says.
 const HEAD: usize = 1024;
-/// How long connecting to S3 may take.
-const CONNECT_TIMEOUT: &str = "3 s";
-/// How long a whole response of S3 may take: as long as the slowest client takes to read it.
-const RESPONSE_TIMEOUT: &str = "1 h";
-/// Retries of a request that S3 refused for the moment, or that didn't reach it.
-const RETRIES: usize = 3;
 /// How long the parts of a failed upload are tried to be removed. Those that stay are for the bucket's lifecycle rules.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -119,7 +110,7 @@ impl ModelStore {
         } else if let Some(rest) = url.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             ensure!(!bucket.is_empty(), "`s3://` needs a bucket, such as s3://models");
-            Arc::new(PrefixStore::new(s3(bucket, timeout)?.build()?, prefix))
+            Arc::new(PrefixStore::new(s3::bucket(bucket, timeout)?.build()?, prefix))
         } else {
             anyhow::bail!("it must begin with file:/// or s3://");
         };
@@ -286,64 +277,6 @@ fn unsupported(detail: &'static str) -> Rejection {
     Rejection::new(ProblemCode::UnsupportedModel, detail)
 }
 
-/// A bucket with the usual `AWS_*` variables, and a bound for everything that is waited for.
-fn s3(bucket: &str, timeout: Duration) -> anyhow::Result<AmazonS3Builder> {
-    // A request that waited for the whole timeout isn't tried once more.
-    let retry = RetryConfig { max_retries: RETRIES, retry_timeout: timeout * 4 / 5, ..RetryConfig::default() };
-    let silence = format!("{} ms", timeout.as_millis());
-    let bounds = [
-        (ClientConfigKey::ConnectTimeout, CONNECT_TIMEOUT),
-        (ClientConfigKey::ReadTimeout, silence.as_str()),
-        (ClientConfigKey::Timeout, RESPONSE_TIMEOUT),
-    ];
-    let builder = AmazonS3Builder::from_env().with_bucket_name(bucket).with_retry(retry);
-    let builder = bounds
-        .into_iter()
-        .fold(builder, |builder, (key, value)| builder.with_config(AmazonS3ConfigKey::Client(key), value));
-    let setting = |key| builder.get_config_value(&key).unwrap_or_default();
-    ensure!(
-        !setting(AmazonS3ConfigKey::Endpoint).starts_with("http://")
-            || setting(AmazonS3ConfigKey::Client(ClientConfigKey::AllowHttp)) == "true",
-        "AWS_ENDPOINT is not encrypted; AWS_ALLOW_HTTP=true permits that"
-    );
-    Ok(builder)
-}
-
-/// Makes a store's error a [`Failure`].
-trait OrFailure<T> {
-    fn or_failure(self, context: &'static str) -> Result<T, Failure>;
-}
-
-impl<T> OrFailure<T> for object_store::Result<T> {
-    fn or_failure(self, context: &'static str) -> Result<T, Failure> {
-        self.map_err(|error| {
-            let text = failure::chain(&error);
-            let error_type = match error {
-                object_store::Error::NotFound { .. } if text.contains("NoSuchBucket") => ErrorType::ModelStoreError,
-                object_store::Error::NotFound { .. } => ErrorType::ModelMissing,
-                object_store::Error::Generic { .. } => ErrorType::ModelStoreUnavailable,
-                _ => ErrorType::ModelStoreError,
-            };
-            Failure::new(error_type, context, without_document(&text))
-        })
-    }
-}
-
-/// The text with S3's error document cut down to its code and message: the rest repeats the request, with the access key's
-/// id, the signature, and the token of a temporary login.
-fn without_document(text: &str) -> String {
-    let Some((before, document)) = text.find("<?xml").or_else(|| text.find("<Error")).map(|at| text.split_at(at))
-    else {
-        return text.to_owned();
-    };
-    let element = |name: &str| {
-        let (_, rest) = document.split_once(&format!("<{name}>"))?;
-        Some(rest.split_once('<')?.0)
-    };
-    let after = document.rsplit_once("</Error").and_then(|(_, end)| Some(end.split_once('>')?.1)).unwrap_or_default();
-    format!("{before}{}: {}{after}", element("Code").unwrap_or("?"), element("Message").unwrap_or("?"))
-}
-
 async fn fill(
     upload: &mut WriteMultipart,
     body: &mut (impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin),
@@ -393,15 +326,6 @@ fn remove_partial(folder: &std::path::Path, before: SystemTime) -> io::Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_code_and_message_of_an_s3_error_are_shown() {
-        let document = "<?xml version=\"1.0\"?>\n<Error><Code>ExpiredToken</Code><Message>Too old.</Message>\
-                        <Token-0>FwoGZXIvYXdzE</Token-0><RequestId>1</RequestId></Error>";
-        assert_eq!(without_document(&format!("403: {document}, twice")), "403: ExpiredToken: Too old., twice");
-        assert_eq!(without_document("connection refused"), "connection refused");
-        assert_eq!(without_document("403: <Error><Code>Cut"), "403: ?: ?");
-    }
 
     #[test]
     fn a_store_url_that_makes_no_sense_is_refused() {
