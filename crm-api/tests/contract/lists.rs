@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::Client;
 
-use crate::{create_order, create_order_with_model, crm, number};
+use crate::{create_order, create_order_with_model, crm, id_of};
 
 /// The numbers of all orders that a list has, page by page.
 pub(crate) async fn pages(seller: &Client, query: &str) -> Vec<Vec<String>> {
@@ -11,7 +11,7 @@ pub(crate) async fn pages(seller: &Client, query: &str) -> Vec<Vec<String>> {
     let mut after = String::new();
     loop {
         let page = seller.get(&format!("/orders?{query}{after}")).await.expect(200);
-        pages.push(page["items"].as_array().expect("a list").iter().map(number).collect());
+        pages.push(page["items"].as_array().expect("a list").iter().map(id_of).collect());
         match &page["next"] {
             Value::String(next) => after = format!("&after={next}"),
             none => {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testkit::{Client, Response};
 use uuid::Uuid;
 
-use crate::{create_order, crm, get_order, number, ring_for, set_status, statuses, upload};
+use crate::{create_order, crm, get_order, id_of, ring_for, set_status, statuses, upload};
 
 async fn create(seller: &Client, key: &str, order: &Value) -> Response {
     Response::to(seller.request(Method::POST, "/orders").header("Idempotency-Key", key).json(order)).await
@@ -21,7 +21,7 @@ async fn a_seller_orders_for_a_customer() {
     let response = seller.post_json("/orders", asked).await;
     let location = response.header("location").expect("Location").to_owned();
     let order = response.expect(201);
-    assert_eq!(location, format!("/orders/{}", number(&order)));
+    assert_eq!(location, format!("/orders/{}", id_of(&order)));
     assert_eq!(
         order,
         json!({

@@ -1,34 +1,16 @@
 //! What happens when something of ours is away: the client is told that, the log why.
 
-use serde_json::{Map, Value, json};
-use sqlx::AssertSqlSafe;
-use testkit::{Response, eventually, records::records_with, service::RunningService};
+use serde_json::json;
+use testkit::{
+    contract::outages::lose_the_connection_at,
+    eventually,
+    records::{only_error, records_with},
+};
 
 use crate::{
     create_order, create_order_with_model, crm, get_order, messages::priced_order, put_into_status, ring_for,
-    set_status, whole_records_of,
+    set_status, valid_records_of,
 };
-
-/// Every insert into `table` loses its connection in the middle.
-async fn lose_the_connection_at(crm: &RunningService, table: &str) {
-    let statements = format!(
-        "CREATE FUNCTION lose_the_connection() RETURNS trigger LANGUAGE plpgsql AS $$
-             BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(5); RETURN NEW; END $$;
-         CREATE TRIGGER lose_the_connection BEFORE INSERT ON {table}
-             FOR EACH ROW EXECUTE FUNCTION lose_the_connection()"
-    );
-    sqlx::raw_sql(AssertSqlSafe(statements)).execute(crm.tables()).await.expect("a trigger");
-}
-
-/// The request's one ERROR record.
-fn only_error(response: &Response) -> Map<String, Value> {
-    let mut errors = whole_records_of(response);
-    errors.retain(|record| record["level"] == 50);
-    let [error] = <[_; 1]>::try_from(errors).expect("one failure is one ERROR record");
-    assert_eq!(error["event.outcome"], "failure");
-    assert!(error["error.message"].as_str().is_some_and(|chain| chain.contains(": ")), "{error:?}");
-    error
-}
 
 #[tokio::test]
 async fn what_can_not_be_stored_is_one_error_and_changes_nothing() {
@@ -85,7 +67,7 @@ async fn without_the_broker_sellers_go_on_and_the_log_says_once_that_messages_wa
     let id = create_order_with_model(&seller, customer).await;
     let submitted = set_status(&seller, &id, "SUBMITTED").await;
     // The relay's records are in the trace of the request whose message it sends.
-    let trace = whole_records_of(&submitted)[0]["trace.id"].as_str().expect("a trace").to_owned();
+    let trace = valid_records_of(&submitted)[0]["trace.id"].as_str().expect("a trace").to_owned();
     submitted.expect(200);
     let of_action = |action: &str| {
         let mut records = records_with("trace.id", &trace);

@@ -324,5 +324,5 @@ async fn among_many_orders_only_the_late_ones_are_read() {
 /// The first page of a list.
 async fn pages_of_one(seller: &Client, query: &str) -> Vec<String> {
     let page = seller.get(&format!("/orders?{query}")).await.expect(200);
-    page["items"].as_array().expect("a list").iter().map(crate::number).collect()
+    page["items"].as_array().expect("a list").iter().map(crate::id_of).collect()
 }

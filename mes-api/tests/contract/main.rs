@@ -9,3 +9,5 @@ mod operators;
 mod partners;
 mod prices;
 mod support;
+
+testkit::contract_suite!(mes_api::MesApi, common::domain::Role::Operator);

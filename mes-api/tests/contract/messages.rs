@@ -5,11 +5,10 @@ use common::{
     failure::ErrorType,
 };
 use serde_json::{Value, json};
+use testkit::orders::{cube, statuses};
 use testkit::{eventually, service::RunningService};
 
-use crate::support::{
-    NO_PRICES, PRICES, apply, begin, count, cube, one_on, priced, receive, start, statuses, submitted, told,
-};
+use crate::support::{NO_PRICES, PRICES, apply, begin, count, one_on, priced, receive, start, submitted, told};
 
 #[tokio::test]
 async fn a_submitted_order_is_taken_on_with_its_history_and_gets_a_price() {

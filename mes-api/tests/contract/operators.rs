@@ -3,9 +3,11 @@
 use common::domain::{ModelFormat, OrderId};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
+use testkit::orders::{cube, statuses};
+use testkit::records::summary;
 use testkit::{Client, Response, records::records_of, service::RunningService};
 
-use crate::support::{NO_PRICES, approved, count, cube, receive, start, statuses, submitted, told, told_in_log};
+use crate::support::{NO_PRICES, approved, count, receive, start, submitted, told};
 
 async fn take(operator: &Client, id: &OrderId) -> Response {
     operator.put(&format!("/orders/{id}/operator")).await
@@ -23,7 +25,7 @@ async fn an_operator_takes_an_order_and_brings_it_to_the_carrier() {
 
     let taken = take(&operator, &id).await;
     assert_eq!(
-        told_in_log(&records_of(&taken)),
+        summary(&records_of(&taken)),
         [
             "order.operator_assigned",
             "order.status_changed MANUFACTURING_APPROVED MANUFACTURING_STARTED",
@@ -38,7 +40,7 @@ async fn an_operator_takes_an_order_and_brings_it_to_the_carrier() {
     for to in ["MANUFACTURING_COMPLETED", "PACKAGING", "SHIPPED"] {
         let moved = move_to(&operator, &id, to).await;
         assert_eq!(
-            told_in_log(&records_of(&moved)),
+            summary(&records_of(&moved)),
             [format!("order.status_changed {from} {to}"), "http.request".to_owned()]
         );
         assert_eq!(moved.expect(200)["status"], to);
@@ -242,7 +244,7 @@ async fn a_failure_of_ours_is_one_error_record_and_changes_nothing() {
     assert_eq!(error["order.id"], json!(id));
     assert!(error.contains_key("customer.id"));
     assert!(error["error.message"].as_str().unwrap().contains("outbox"));
-    told_in_log(&records);
+    records.iter().for_each(testkit::records::assert_valid);
     let body = String::from_utf8(failed.bytes).unwrap();
     assert!(!body.contains("outbox"), "{body}");
 

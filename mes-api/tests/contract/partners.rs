@@ -6,12 +6,14 @@ use reqwest::{
     multipart::{Form, Part},
 };
 use serde_json::{Value, json};
+use testkit::orders::{cube, statuses};
+use testkit::records::summary;
 use testkit::{
     Client, Response, eventually,
     records::{records_of, records_with},
 };
 
-use crate::support::{NO_PRICES, PRICES, count, cube, priced, start, statuses, told, told_in_log};
+use crate::support::{NO_PRICES, PRICES, count, priced, start, told};
 
 fn file(name: &str, bytes: Vec<u8>) -> Part {
     Part::bytes(bytes).file_name(name.to_owned())
@@ -58,7 +60,7 @@ async fn a_partner_orders_and_gets_a_price() {
     }
 
     assert_eq!(
-        told_in_log(&records),
+        summary(&records),
         [
             "order.created INITIATED",
             "order.model_uploaded",
@@ -82,7 +84,7 @@ async fn a_partner_orders_and_gets_a_price() {
     // The whole calculation belongs to the trace of the partner's request.
     let trace = records[0]["trace.id"].as_str().unwrap();
     let rest = eventually("the last record", async || {
-        let mut told = told_in_log(&records_with("trace.id", trace));
+        let mut told = summary(&records_with("trace.id", trace));
         // There is no broker, and the relay says so.
         told.retain(|line| !line.starts_with("message."));
         if told.len() == records.len() + 3 { Ok(told) } else { Err(format!("{told:?}")) }
@@ -135,12 +137,12 @@ async fn a_repeated_request_places_one_order() {
     let first = place_with_key(&partner, "order-0001", order()).await;
     let again = place_with_key(&partner, "order-0001", order()).await;
     assert_eq!(again.header("location"), first.header("location"));
-    assert_eq!(told_in_log(&records_of(&again)), ["http.request"]);
+    assert_eq!(summary(&records_of(&again)), ["http.request"]);
     assert_eq!(again.expect(202), first.expect(202));
     assert_eq!(mes.stored_models().len(), 1, "the copy is gone");
     assert_eq!(count(&mes, "SELECT count(*) FROM orders").await, 1);
 
-    let changed = fields().part("model", file("Würfel 1.stl", crate::support::open_cube()));
+    let changed = fields().part("model", file("Würfel 1.stl", testkit::orders::open_cube()));
     place_with_key(&partner, "order-0001", changed).await.expect_problem(422, "idempotency_key_reused");
     place_with_key(&partner, "", order()).await.expect_problem(422, "invalid_request");
     assert_eq!(mes.stored_models().len(), 1);
@@ -211,7 +213,7 @@ async fn a_failure_of_ours_is_recorded_and_leaves_no_model_behind() {
     };
     assert_eq!(error["event.action"], "order.created");
     assert_eq!(error["partner.id"], json!(partner.account()));
-    told_in_log(&records);
+    records.iter().for_each(testkit::records::assert_valid);
     assert!(mes.stored_models().is_empty());
     assert_eq!(count(&mes, "SELECT count(*) FROM orders").await, 0);
     assert_eq!(count(&mes, "SELECT count(*) FROM outbox").await, 0);

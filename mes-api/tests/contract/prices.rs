@@ -5,12 +5,11 @@ use std::path::Path;
 use common::domain::{ModelFormat, OrderFacts};
 use mesh::Format;
 use serde_json::{Map, Value, json};
+use testkit::orders::{cube, open_cube, statuses};
+use testkit::records::summary;
 use testkit::{Client, eventually, records::records_with, service::RunningService, solids};
 
-use crate::support::{
-    NO_PRICES, PRICES, apply, begin, count, cube, open_cube, priced, receive, start, statuses, store, submitted, told,
-    told_in_log,
-};
+use crate::support::{NO_PRICES, PRICES, apply, begin, count, priced, receive, start, store, submitted, told};
 
 /// Waits for a record about the order's price with this status; there is exactly one.
 async fn price_record(facts: &OrderFacts, status: &str) -> Map<String, Value> {
@@ -21,7 +20,7 @@ async fn price_record(facts: &OrderFacts, status: &str) -> Map<String, Value> {
         if records.is_empty() { Err("none yet") } else { Ok(records) }
     })
     .await;
-    told_in_log(&records);
+    records.iter().for_each(testkit::records::assert_valid);
     let [record] = &records[..] else {
         panic!("one record, not {records:?}");
     };
@@ -105,7 +104,7 @@ async fn a_model_that_is_not_closed_fails_with_a_reason_until_it_is_mended() {
     store(&mes, &facts.model_key, &cube());
     let path = format!("/orders/{}/price", facts.order.id);
     let asked = operator.post(&path).await;
-    let in_log = told_in_log(&testkit::records::records_of(&asked));
+    let in_log = summary(&testkit::records::records_of(&asked));
     assert_eq!(in_log, ["order.price_status_changed FAILED QUEUED", "http.request"]);
     let asked = asked.expect(202);
     assert_eq!(asked["price_status"], "QUEUED");

@@ -15,8 +15,8 @@ use common::{
     unit_of_work::UnitOfWork,
 };
 use mes_api::{Inbound, MesApi};
-use serde_json::{Map, Value};
-use testkit::{Client, eventually, facts, service::RunningService, solids};
+use serde_json::Value;
+use testkit::{Client, eventually, facts, orders::cube, service::RunningService};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -27,18 +27,6 @@ pub(crate) const PRICES: [&str; 4] = ["--price-workers", "2", "--price-poll-ms",
 
 pub(crate) async fn start(flags: &[&str]) -> RunningService {
     testkit::service::start::<MesApi>(flags).await
-}
-
-/// A cube of 1 cm: three in silver cost 136.80 € (docs/pricing.md).
-pub(crate) fn cube() -> Vec<u8> {
-    solids::cube(10.0).to_binary_stl()
-}
-
-/// A cube without one of its triangles.
-pub(crate) fn open_cube() -> Vec<u8> {
-    let mut cube = solids::cube(10.0);
-    cube.triangles.pop();
-    cube.to_binary_stl()
 }
 
 /// What the CRM tells when a customer has submitted an order of three silver pieces of this model.
@@ -150,23 +138,4 @@ pub(crate) async fn told(mes: &RunningService, id: &str) -> Vec<(String, OrderFa
 /// A number from the database.
 pub(crate) async fn count(mes: &RunningService, statement: &'static str) -> i64 {
     sqlx::query_scalar(statement).fetch_one(mes.tables()).await.expect("a number")
-}
-
-/// The actions of records, with the statuses that they report.
-pub(crate) fn told_in_log(records: &[Map<String, Value>]) -> Vec<String> {
-    let line = |record: &Map<String, Value>| {
-        let faults = catalogue::record::violations(record);
-        assert!(faults.is_empty(), "{faults:?} in {record:?}");
-        let words =
-            ["event.action", "order.status_from", "order.status", "order.price_status_from", "order.price_status"];
-        let words = words.iter().filter_map(|name| record.get(*name)?.as_str());
-        words.collect::<Vec<_>>().join(" ")
-    };
-    records.iter().map(line).collect()
-}
-
-/// The statuses of a response's history.
-pub(crate) fn statuses(order: &Value) -> Vec<&str> {
-    let history = order["history"].as_array().expect("a history");
-    history.iter().filter_map(|change| change["status"].as_str()).collect()
 }

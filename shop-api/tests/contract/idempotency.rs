@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use testkit::{Client, Response};
 
-use crate::{number, ring, shop, upload};
+use crate::{id_of, ring, shop, upload};
 
 async fn create(customer: &Client, key: &str, order: &Value) -> Response {
     Response::to(customer.request(Method::POST, "/orders").header("Idempotency-Key", key).json(order)).await
@@ -22,7 +22,7 @@ async fn a_repeated_request_gets_the_first_response() {
     // The order goes on meanwhile; the response stays.
     let location = first.header("location").expect("Location").to_owned();
     let order = first.expect(201);
-    upload(&ada, &number(&order)).await.expect(200);
+    upload(&ada, &id_of(&order)).await.expect(200);
     let again = create(&ada, "one ring", &ring()).await;
     assert_eq!(again.header("location"), Some(location.as_str()));
     assert_eq!(again.expect(201), order);

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::Client;
 
-use crate::{create_order, create_order_with_model, number, ring, set_status, shop};
+use crate::{create_order, create_order_with_model, id_of, ring, set_status, shop};
 
 /// The numbers on a page, and where the next one is.
 async fn page(customer: &Client, query: &str) -> (Vec<String>, Option<String>) {
@@ -13,7 +13,7 @@ async fn page(customer: &Client, query: &str) -> (Vec<String>, Option<String>) {
         Value::String(next) => Some(next.clone()),
         other => panic!("next is {other}"),
     };
-    (page["items"].as_array().expect("a list").iter().map(number).collect(), next)
+    (page["items"].as_array().expect("a list").iter().map(id_of).collect(), next)
 }
 
 /// All pages, with something done between each two.

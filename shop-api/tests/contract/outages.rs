@@ -1,79 +1,12 @@
 //! What happens when something of ours is away: the client is told that, the log why.
 
-use serde_json::{Map, Value, json};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
-use testkit::{Response, records::records_of, service::RunningService};
+use serde_json::{Value, json};
+use testkit::{
+    contract::outages::{Outage, expect_unavailable, lose_the_connection_at, repair},
+    records::{assert_no_error, only_error},
+};
 
-use crate::{create_order, create_order_with_model, cube, get_order, ring, set_status, shop, whole_records_of};
-
-/// Nobody gets into the database as long as this lasts.
-pub(crate) struct Outage {
-    administrator: String,
-    database: String,
-}
-
-impl Outage {
-    pub(crate) async fn begin(shop: &RunningService) -> Self {
-        let (server, database) = shop.database_url().rsplit_once('/').expect("a database's name");
-        let outage = Self { administrator: format!("{server}/postgres"), database: database.to_owned() };
-        outage.allow_connections(false).await;
-        outage
-    }
-
-    pub(crate) async fn end(self) {
-        self.allow_connections(true).await;
-    }
-
-    async fn allow_connections(&self, allowed: bool) {
-        let mut connection = PgConnection::connect(&self.administrator).await.expect("the server");
-        let statements = format!(
-            "ALTER DATABASE {0} ALLOW_CONNECTIONS {allowed};
-             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{0}'",
-            self.database
-        );
-        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await.expect("an outage");
-    }
-}
-
-/// Every insert into or update of `table` loses its connection in the middle.
-async fn lose_the_connection_at(shop: &RunningService, table: &str) {
-    let statements = format!(
-        "CREATE FUNCTION lose_the_connection() RETURNS trigger LANGUAGE plpgsql AS $$
-             BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(5); RETURN NEW; END $$;
-         CREATE TRIGGER lose_the_connection BEFORE INSERT OR UPDATE ON {table}
-             FOR EACH ROW EXECUTE FUNCTION lose_the_connection()"
-    );
-    sqlx::raw_sql(AssertSqlSafe(statements)).execute(shop.tables()).await.expect("a trigger");
-}
-
-async fn repair(shop: &RunningService) {
-    sqlx::raw_sql("DROP FUNCTION lose_the_connection CASCADE").execute(shop.tables()).await.expect("no trigger");
-}
-
-/// Asserts a `503` that says when to come back and nothing about our insides.
-fn expect_unavailable(response: &Response) {
-    assert!(response.header("retry-after").is_some_and(|seconds| seconds.parse::<u32>().is_ok()));
-    let problem = response.clone().expect_problem(503, "unavailable").to_string().to_lowercase();
-    for inside in ["postgres", "sql", "database", "connection", "orders", "select", "insert", "store"] {
-        assert!(!problem.contains(inside), "{inside} in {problem}");
-    }
-}
-
-/// The request's one ERROR record. Its line for the request itself is none.
-fn only_error(response: &Response) -> Map<String, Value> {
-    let (errors, others): (Vec<_>, Vec<_>) =
-        whole_records_of(response).into_iter().partition(|record| record["level"] == 50);
-    let [error] = &errors[..] else { panic!("one failure is one ERROR record: {errors:?}") };
-    assert_eq!(error["event.outcome"], "failure");
-    let chain = error["error.message"].as_str().expect("a chain");
-    assert!(chain.contains(": "), "no cause in {chain}");
-    if error["event.action"] != "http.request" {
-        let [request] = &others[..] else { panic!("one line for the request: {others:?}") };
-        assert_eq!((&request["event.action"], &request["level"]), (&json!("http.request"), &json!(30)));
-        assert_eq!(request["http.response.status_code"], response.status);
-    }
-    error.clone()
-}
+use crate::{create_order, create_order_with_model, cube, get_order, ring, set_status, shop};
 
 #[tokio::test]
 async fn an_order_that_can_not_be_created_is_one_error() {
@@ -122,16 +55,6 @@ async fn a_status_that_can_not_be_changed_is_one_error_and_changes_nothing() {
     repair(&shop).await;
     assert_eq!(get_order(&ada, &id).await["status"], "FILE_UPLOADED");
     set_status(&ada, &id, "SUBMITTED").await.expect(200);
-}
-
-#[tokio::test]
-async fn a_login_that_can_not_be_checked_is_one_error() {
-    let shop = shop().await;
-    let outage = Outage::begin(&shop).await;
-    let response = shop.anonymous().post_json("/sessions", json!({"login": "ada", "password": "a password"})).await;
-    expect_unavailable(&response);
-    assert_eq!(only_error(&response)["event.action"], "auth.login_failed");
-    outage.end().await;
 }
 
 #[tokio::test]
@@ -219,12 +142,6 @@ async fn a_clients_mistake_is_no_error() {
         shop.anonymous().get("/orders").await,
         shop.seller().await.get("/orders").await,
     ] {
-        let records = records_of(&response);
-        assert!((400..500).contains(&response.status));
-        let [record] = &records[..] else { panic!("the request's record and no other: {records:?}") };
-        assert_eq!(catalogue::record::violations(record), [""; 0]);
-        assert_eq!((&record["event.action"], &record["level"]), (&json!("http.request"), &json!(30)));
-        assert_eq!(record["http.response.status_code"], response.status);
-        assert!(!record.contains_key("error.type"));
+        assert_no_error(&response);
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod access;
 mod client;
+pub mod contract;
 mod database;
 pub mod facts;
 pub mod log;

@@ -1,0 +1,60 @@
+//! `/openapi.json` for programs, `/docs` for people.
+
+use common::{domain::Role, service::Definition};
+use serde_json::Value;
+
+use crate::service::start;
+
+fn collect_references(value: &Value, references: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect_references(item, references)),
+        Value::Object(members) => {
+            references.extend(members.get("$ref").and_then(Value::as_str).map(str::to_owned));
+            members.values().for_each(|member| collect_references(member, references));
+        }
+        _ => {}
+    }
+}
+
+/// Everything that the document refers to is in it.
+pub async fn everything_that_the_document_refers_to_is_in_it<S: Definition>(_: Role) {
+    let service = start::<S>(&[]).await;
+    let document = service.anonymous().get("/openapi.json").await.expect(200);
+    assert!(document["openapi"].as_str().is_some_and(|version| version.starts_with("3.1.")), "{}", document["openapi"]);
+    assert_eq!(document["info"]["title"], S::SERVICE.name());
+    let mut references = Vec::new();
+    collect_references(&document, &mut references);
+    assert!(!references.is_empty());
+    for reference in references {
+        let pointer = reference.strip_prefix('#').expect("a reference into the document itself");
+        assert!(document.pointer(pointer).is_some(), "{reference} is missing");
+    }
+}
+
+/// Every response from 400 on is documented as a problem, but for the report of a service that isn't ready.
+pub async fn every_problem_is_documented_as_one<S: Definition>(_: Role) {
+    let service = start::<S>(&[]).await;
+    let document = service.anonymous().get("/openapi.json").await.expect(200);
+    let mut seen = 0;
+    for (path, item) in document["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            for (status, response) in operation["responses"].as_object().expect("responses") {
+                if path.starts_with("/health/") || (status != "default" && status.as_str() < "400") {
+                    continue;
+                }
+                let media_types: Vec<_> = response["content"].as_object().expect("a body").keys().collect();
+                assert_eq!(media_types, ["application/problem+json"], "{method} {path} {status}");
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 30, "{seen} problems");
+}
+
+/// The page for people is there.
+pub async fn the_page_for_people_is_there<S: Definition>(_: Role) {
+    let service = start::<S>(&[]).await;
+    let response = service.anonymous().get("/docs").await;
+    assert!(response.header("content-type").is_some_and(|media_type| media_type.starts_with("text/html")));
+    response.expect(200);
+}
