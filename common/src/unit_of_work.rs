@@ -77,7 +77,7 @@ use crate::{
     journal::{self, Journal},
     outbox::{self, MessageType},
     problem::ApiError,
-    telemetry::{Line, OfChange, Record, Subject},
+    telemetry::{Line, OfChange, PendingRecord, Record, Subject},
 };
 
 /// Begins units of work in a service's database.
@@ -134,8 +134,9 @@ impl Units {
             place,
             journal: self.journal.clone(),
             relay: Arc::clone(&self.relay),
-            lines: Vec::new(),
-            staged: 0,
+            events: Vec::new(),
+            pending: Vec::new(),
+            staged: Vec::new(),
             wakes: Vec::new(),
             attempted: None,
         }
@@ -150,9 +151,12 @@ pub struct UnitOfWork {
     place: &'static str,
     journal: Journal,
     relay: Arc<Notify>,
-    lines: Vec<Line>,
-    /// So many of the lines a statement has staged itself.
-    staged: usize,
+    /// The ids of all records.
+    events: Vec<EventId>,
+    /// Records whose lines are made at the commit.
+    pending: Vec<PendingRecord>,
+    /// Lines that a statement has staged itself.
+    staged: Vec<Line>,
     wakes: Vec<Arc<Notify>>,
     attempted: Option<(Action, Subject)>,
 }
@@ -195,25 +199,28 @@ impl UnitOfWork {
 
     /// Adds the record of a change, made in the current span.
     pub fn record(&mut self, record: Record<OfChange>) -> Recorded<'_> {
-        self.record_lines([record.into_line()])
+        self.record_pending([record.pending()])
     }
 
     /// Adds the records of several changes that one statement makes.
     pub fn record_all(&mut self, records: impl IntoIterator<Item = Record<OfChange>>) -> Recorded<'_> {
-        self.record_lines(records.into_iter().map(Record::into_line))
+        self.record_pending(records.into_iter().map(Record::pending))
     }
 
     /// Adds records that were made before, each in the span of its own request.
-    pub fn record_lines(&mut self, lines: impl IntoIterator<Item = Line>) -> Recorded<'_> {
-        let first = self.lines.len();
-        self.lines.extend(lines);
+    pub fn record_pending(&mut self, records: impl IntoIterator<Item = PendingRecord>) -> Recorded<'_> {
+        let first = self.events.len();
+        for record in records {
+            self.events.push(record.id());
+            self.pending.push(record);
+        }
         Recorded { unit: self, first }
     }
 
     /// How many records it has so far.
     #[must_use]
     pub const fn recorded(&self) -> usize {
-        self.lines.len()
+        self.events.len()
     }
 
     /// A change that an earlier record of this unit reports: what a message brings beside the changes that it reports is
@@ -223,7 +230,7 @@ impl UnitOfWork {
     ///
     /// If this unit has no such record.
     pub fn covered_by(&mut self, event: EventId) -> Result<Recorded<'_>, Failure> {
-        let first = self.lines.iter().position(|line| line.id() == event);
+        let first = self.events.iter().position(|recorded| *recorded == event);
         let first = first.ok_or(Failure::bare(ErrorType::Internal, "a change is covered by no record"))?;
         Ok(Recorded { unit: self, first })
     }
@@ -251,20 +258,22 @@ impl UnitOfWork {
     ///
     /// If the database fails. Whether the changes are committed may be unknown then.
     pub async fn commit(self) -> Result<(), Failure> {
-        let Self { connection, place, journal, lines, staged, wakes, .. } = self;
+        let Self { connection, place, journal, pending, mut staged, wakes, .. } = self;
         crash::point(place, "changed");
         match connection {
             Connection::Transaction(mut transaction) => {
-                journal::stage(&mut transaction, &lines[staged..]).await?;
+                let lines: Vec<_> = pending.into_iter().map(PendingRecord::into_line).collect();
+                journal::stage(&mut transaction, &lines).await?;
                 transaction.commit().await.failure("committing a unit of work")?;
+                staged.extend(lines);
             }
-            Connection::Statement(_) if staged < lines.len() => {
+            Connection::Statement(_) if !pending.is_empty() => {
                 return Err(Failure::bare(ErrorType::Internal, "a statement didn't stage its records"));
             }
             Connection::Statement(_) => {}
         }
         crash::point(place, "committed");
-        journal.flush(&lines);
+        journal.flush(&staged);
         for task in wakes {
             task.notify_one();
         }
@@ -310,13 +319,13 @@ impl Recorded<'_> {
     /// If no record was added.
     #[must_use]
     pub fn event_id(&self) -> EventId {
-        self.unit.lines[self.first].id()
+        self.unit.events[self.first]
     }
 
     /// The changes' ids, in the order of their records.
     #[must_use]
     pub fn event_ids(&self) -> Vec<EventId> {
-        self.unit.lines[self.first..].iter().map(Line::id).collect()
+        self.unit.events[self.first..].to_vec()
     }
 
     /// Notifies a background task once the changes are committed.
@@ -326,10 +335,10 @@ impl Recorded<'_> {
 
     /// Hands the records over to a statement that stages them itself, by an `INSERT INTO journal (event_id, line)`.
     pub fn stage(&mut self) -> Staged {
-        let unstaged = &self.unit.lines[self.unit.staged..];
-        let texts = unstaged.iter().filter_map(|line| Some((line.id().uuid(), line.text()?.to_owned())));
+        let made: Vec<_> = self.unit.pending.drain(..).map(PendingRecord::into_line).collect();
+        let texts = made.iter().filter_map(|line| Some((line.id().uuid(), line.text()?.to_owned())));
         let (event_ids, lines) = texts.unzip();
-        self.unit.staged = self.unit.lines.len();
+        self.unit.staged.extend(made);
         Staged { event_ids, lines }
     }
 }

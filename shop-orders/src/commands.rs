@@ -60,7 +60,7 @@ async fn create(
     let record = Record::of_change(Action::OrderCreated, Subject::order(&id, owner)).in_status(OrderStatus::Initiated);
     let row = NewRow { id, customer, fields, actor: viewer.caller.actor() };
     let Some(request) = request else {
-        return Ok(creations.create(row, record.into_line()).await?);
+        return Ok(creations.create(row, record.pending()).await?);
     };
     let mut unit = core.units.command("create", Action::OrderCreated, Subject::owner(owner)).await?;
     let created = create_once(&mut unit, core.service, &request, row, record).await;

@@ -9,7 +9,7 @@ use common::{
     domain::{Order, OrderId},
     failure::{ErrorType, Failure},
     state::Core,
-    telemetry::Line,
+    telemetry::PendingRecord,
     unit_of_work::Units,
 };
 use tokio::sync::Mutex;
@@ -24,7 +24,7 @@ const BLOCK: i32 = 32;
 pub struct Creations {
     database: Database,
     numbers: Arc<Mutex<VecDeque<OrderId>>>,
-    batcher: Arc<Batcher<(NewRow, Line), Order>>,
+    batcher: Arc<Batcher<(NewRow, PendingRecord), Order>>,
 }
 
 impl Creations {
@@ -47,16 +47,16 @@ impl Creations {
     }
 
     /// Creates an order, together with those of other requests that come at the same time.
-    pub(crate) async fn create(&self, row: NewRow, record: Line) -> Result<Order, Failure> {
+    pub(crate) async fn create(&self, row: NewRow, record: PendingRecord) -> Result<Order, Failure> {
         self.batcher.submit((row, record)).await
     }
 }
 
 /// Creates a batch of orders. They were checked before: what fails now fails for each of them.
-async fn create(units: Units, service: Service, new: Vec<(NewRow, Line)>) -> Result<Vec<Order>, Failure> {
+async fn create(units: Units, service: Service, new: Vec<(NewRow, PendingRecord)>) -> Result<Vec<Order>, Failure> {
     let (rows, records): (Vec<_>, Vec<_>) = new.into_iter().unzip();
     let mut unit = units.single_statement("create").await?;
-    let orders = store::create(unit.record_lines(records), service, &rows).await?;
+    let orders = store::create(unit.record_pending(records), service, &rows).await?;
     unit.commit().await?;
     Ok(orders)
 }

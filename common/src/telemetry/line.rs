@@ -24,9 +24,9 @@ pub(super) enum Value {
     Float(f64),
 }
 
-/// The record of a change, made in the span of its request and not yet written: only a unit of work writes it.
-#[derive(Clone, Debug)]
-pub struct Line {
+/// The line of a change's record.
+#[derive(Debug)]
+pub(crate) struct Line {
     id: EventId,
     text: Option<String>,
 }
@@ -37,8 +37,7 @@ impl Line {
     }
 
     /// The change's id: `event.id` of its record.
-    #[must_use]
-    pub const fn id(&self) -> EventId {
+    pub(crate) const fn id(&self) -> EventId {
         self.id
     }
 

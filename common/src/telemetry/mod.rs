@@ -8,8 +8,8 @@ mod setup;
 mod subject;
 
 pub use context::{TraceContext, adopt, identify, trace_id};
-pub use line::Line;
+pub(crate) use line::Line;
 pub use output::{Output, Sink, redirect};
-pub use record::{Notice, OfChange, Record};
+pub use record::{Notice, OfChange, PendingRecord, Record};
 pub use setup::{DEFAULT_FILTER, EventsOnly, Telemetry, events};
 pub use subject::Subject;

@@ -1,6 +1,10 @@
 //! The log record: the one way to write it, so that every record has the catalogue's fields under the dictionary's names.
 
-use std::{marker::PhantomData, net::IpAddr, time::Duration};
+use std::{
+    marker::PhantomData,
+    net::IpAddr,
+    time::{Duration, Instant},
+};
 
 use catalogue::{Action, ErrorType, field};
 use opentelemetry::{KeyValue, trace::Status};
@@ -35,6 +39,7 @@ pub struct Record<Kind = Notice> {
     outcome: &'static str,
     message: Option<String>,
     fields: Vec<(&'static str, Value)>,
+    started: Option<Instant>,
     kind: PhantomData<Kind>,
 }
 
@@ -74,18 +79,48 @@ impl Record<OfChange> {
         Self::new(action, subject)
     }
 
-    /// Makes the line, with a new id of the change, in the span that this is called in.
+    /// Gives the change a new id, and the record to a unit of work, with the current span. The line is made when the unit is
+    /// committed.
     #[must_use]
-    pub fn into_line(self) -> Line {
-        let id = EventId::new();
-        Line::new(id, self.line(Some(id)))
+    pub fn pending(self) -> PendingRecord {
+        PendingRecord { id: EventId::new(), span: Span::current(), record: self }
+    }
+}
+
+/// The record of a change that isn't committed yet, in the span of its request: only a unit of work writes it.
+#[derive(Debug)]
+pub struct PendingRecord {
+    id: EventId,
+    span: Span,
+    record: Record<OfChange>,
+}
+
+impl PendingRecord {
+    /// The change's id: `event.id` of its record.
+    #[must_use]
+    pub const fn id(&self) -> EventId {
+        self.id
+    }
+
+    /// The line, made now.
+    pub(crate) fn into_line(self) -> Line {
+        let Self { id, span, record } = self;
+        Line::new(id, span.in_scope(|| record.line(Some(id))))
     }
 }
 
 impl<Kind> Record<Kind> {
     fn new(action: Action, subject: Subject) -> Self {
         let fields = Vec::with_capacity(12);
-        let record = Self { action, level: Level::INFO, outcome: "success", message: None, fields, kind: PhantomData };
+        let record = Self {
+            action,
+            level: Level::INFO,
+            outcome: "success",
+            message: None,
+            fields,
+            started: None,
+            kind: PhantomData,
+        };
         record
             .optional(field::ORDER_ID, subject.order)
             .optional(field::CUSTOMER_ID, subject.customer)
@@ -171,6 +206,11 @@ impl<Kind> Record<Kind> {
         self.with(field::EVENT_DURATION, Value::Unsigned(nanoseconds))
     }
 
+    /// When it began: the duration is taken when the line is made.
+    pub fn started(self, started: Instant) -> Self {
+        Self { started: Some(started), ..self }
+    }
+
     /// The model's size in triangles.
     pub fn triangles(self, triangles: u64) -> Self {
         self.with(field::MODEL_TRIANGLES, Value::Unsigned(triangles))
@@ -222,6 +262,9 @@ impl<Kind> Record<Kind> {
     fn line(mut self, id: Option<EventId>) -> Option<String> {
         if !line::enabled(self.level) {
             return None;
+        }
+        if let Some(started) = self.started {
+            self = self.duration(started.elapsed());
         }
         let sentence = self.message.take().unwrap_or_else(|| self.sentence());
         if self.level == Level::ERROR {

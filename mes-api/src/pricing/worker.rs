@@ -233,7 +233,7 @@ impl Workers {
         if end(&mut unit, &calculation.job).await? {
             let subject = calculation.order.subject();
             let priced = changed(subject.clone(), PriceStatus::Calculating.name(), PriceStatus::Calculated)
-                .duration(calculation.started.elapsed())
+                .started(calculation.started)
                 .triangles(calculated.triangles);
             store::set_price(unit.record(priced), id, PriceStatus::Calculated, Some(&calculated.price), None).await?;
             let advanced = Record::of_change(Action::OrderStatusChanged, subject);
@@ -252,7 +252,7 @@ impl Workers {
             let subject = calculation.order.subject();
             let failure = changed(subject, PriceStatus::Calculating.name(), PriceStatus::Failed)
                 .failed(Level::ERROR, &failed.failure)
-                .duration(calculation.started.elapsed())
+                .started(calculation.started)
                 .triangles(failed.triangles);
             let recorded = unit.record(failure);
             store::set_price(recorded, id, PriceStatus::Failed, None, Some(&failed.for_customer)).await?;

@@ -2,7 +2,7 @@
 //! lost, duplicated, stuck, recovered and unexpected.
 //!
 //! Three sources are compared: the responses that clients got, the two databases, and the log. The parts are named as in
-//! Jepsen: [`workload`] makes the orders, [`nemesis`] injects faults by a seed, [`checker`] counts.
+//! Jepsen: `workload` makes the orders, `nemesis` injects faults by a seed, `checker` counts.
 
 mod checker;
 mod nemesis;
