@@ -53,8 +53,8 @@ async fn a_crm_that_dies_anywhere_loses_no_message_and_no_record() {
     for place in [
         "relay.published",
         "relay.confirmed",
-        "relay.marked",
-        "consumer.applied",
+        "relay.committed",
+        "consumer.changed",
         "consumer.committed",
         "consumer.recorded",
     ] {
@@ -76,14 +76,17 @@ async fn a_mes_that_dies_anywhere_loses_no_message_no_price_and_no_record() {
     let mut world = World::start(&[("PRICE_LEASE_SECONDS", "2".to_owned())]).await;
     let mut orders = Vec::new();
     for place in [
-        "consumer.applied",
+        "consumer.changed",
         "consumer.committed",
         "consumer.recorded",
+        "claim.committed",
         "price.calculating",
+        "price.changed",
         "price.committed",
+        "price.recorded",
         "relay.published",
         "relay.confirmed",
-        "relay.marked",
+        "relay.committed",
     ] {
         world.replace(Service::MesApi, &[("CRASH_AT", place.to_owned())]).await;
         let ada = world.site.customer().await;

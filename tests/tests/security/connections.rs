@@ -159,6 +159,18 @@ async fn a_partners_form_that_stops_or_drips_is_given_up_and_leaves_nothing() {
     assert!(mes.stored_models().is_empty(), "{:?}", mes.stored_models());
 }
 
+/// Whether the service's side of a connection is established, as the kernel's table says (proc(5), `/proc/net/tcp`).
+fn is_open_there(client: &TcpStream) -> bool {
+    const ESTABLISHED: &str = "01";
+    let client = format!(":{:04X}", client.local_addr().expect("an address").port());
+    let table = std::fs::read_to_string("/proc/net/tcp").expect("the kernel's table");
+    // Number, own address, the peer's address, state.
+    table
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>())
+        .any(|fields| fields.get(2).is_some_and(|peer| peer.ends_with(&client)) && fields.get(3) == Some(&ESTABLISHED))
+}
+
 #[tokio::test]
 async fn a_client_that_takes_nothing_of_its_response_is_cut_off() {
     let crm = service::start::<CrmApi>(&LIMITS).await;
@@ -182,7 +194,13 @@ async fn a_client_that_takes_nothing_of_its_response_is_cut_off() {
         records_with("http.request.id", &number).pop().map(drop).ok_or("there is none")
     })
     .await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    eventually(
+        "the service to end the connection",
+        async || {
+            if is_open_there(&slow) { Err("it is open") } else { Ok(()) }
+        },
+    )
+    .await;
     let got = rest(&mut slow).await.len();
     assert!(got < size, "all {got} bytes came, as if the client had read them");
 }
