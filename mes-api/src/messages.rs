@@ -44,7 +44,7 @@ impl Handler for Inbound {
             } else if order.price.is_none() {
                 let subject = Subject::order(&order.id, order.owner);
                 let queued = changed(subject, PriceStatus::NONE, PriceStatus::Queued);
-                message.span.in_scope(|| drop(unit.record(queued)));
+                message.span.in_scope(|| unit.record(queued).event_id());
             }
         }
         Ok(())

@@ -86,7 +86,7 @@ impl Relay {
         for (message, span) in confirmed {
             let record = Record::of_change(Action::MessagePublished, subject(message));
             let record = record.messaging(Some(message.message_id), &message.message_type);
-            span.in_scope(|| drop(unit.record(record)));
+            span.in_scope(|| unit.record(record).event_id());
             published.push(message.seq);
         }
         table::delete(unit.connection(), &published).await?;

@@ -161,8 +161,12 @@ async fn a_message_that_no_sender_of_ours_writes_is_refused_and_leaves_nothing()
     let bad = [
         change(|facts| facts.order.model = None),
         change(|facts| facts.order.status = OrderStatus::FileUploaded),
-        change(|facts| drop(facts.history.remove(1))),
-        change(|facts| drop(facts.history.pop())),
+        change(|facts| {
+            facts.history.remove(1);
+        }),
+        change(|facts| {
+            facts.history.pop();
+        }),
         // A price before it was calculated, and none after.
         change(|facts| {
             facts.order.price = Some(Price { amount_minor: 1, currency: "EUR".to_owned() });
