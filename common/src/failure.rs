@@ -1,4 +1,4 @@
-//! A failure of ours: what the log tells about it, and nothing that a client sees.
+//! A failure of ours: what the log says about it, and nothing that a client sees.
 
 use std::{error::Error, fmt, sync::Arc};
 

@@ -83,7 +83,7 @@ impl Cursor {
 }
 
 impl<T> Page<T> {
-    /// The page out of rows that were asked for with one more than `limit`, which tells whether there is a next page.
+    /// The page out of rows that were asked for with one more than `limit`, which shows whether there is a next page.
     #[must_use]
     pub fn of(mut items: Vec<T>, limit: i64, cursor: impl Fn(&T) -> Cursor) -> Self {
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);

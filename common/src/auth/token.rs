@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 #[derive(Clone, Debug)]
 pub struct Token(SecretString);
 
-/// Tells a key from a session's token, for people and for scanners of leaked secrets.
+/// Distinguishes a key from a session's token, for people and for scanners of leaked secrets.
 const KEY_PREFIX: &str = "alxkey_";
 
 impl Token {

@@ -51,7 +51,7 @@ impl std::fmt::Display for OrderId {
     }
 }
 
-/// Makes an id a type of its own, so that the compiler tells an account's from an event's.
+/// Makes an id a type of its own, so that the compiler distinguishes an account's from an event's.
 macro_rules! uuid_ids {
     ($($(#[$meaning:meta])* $name:ident;)*) => {$(
         $(#[$meaning])*

@@ -152,7 +152,7 @@ pub struct Order {
 pub struct OrderFacts {
     /// The order as of the change that the message reports.
     pub order: Order,
-    /// Where the model lies in the model store.
+    /// The key of the model in the model store.
     pub model_key: String,
     /// Every change so far, the oldest first.
     pub history: Vec<Change>,

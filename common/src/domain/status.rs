@@ -38,7 +38,7 @@ pub enum Trigger {
     Creation,
     /// The model is uploaded.
     Upload,
-    /// Somebody asks for the status by name.
+    /// A caller asks for the status by name.
     Request,
     /// The price calculation ends well.
     Calculation,
@@ -138,7 +138,7 @@ impl OrderStatus {
     ///
     /// # Errors
     ///
-    /// Says which rule the change would break; the answer to it is `409 Conflict`.
+    /// The rule that the change would break; the response is `409 Conflict`.
     pub fn change(self, to: Self, trigger: Trigger, service: Service) -> Result<(), Refusal> {
         let (its_trigger, its_systems) = to.set_by();
         match to.cmp(&self) {

@@ -25,7 +25,7 @@ pub struct ModelFile(#[expect(dead_code, reason = "only its schema is used")] By
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ModelQuery {
-    /// The file's name; its extension tells the format: `.stl`, `.obj` or `.3mf`.
+    /// The file's name; its extension is that of the format: `.stl`, `.obj` or `.3mf`.
     #[param(
         example = "ring.stl",
         max_length = 255,

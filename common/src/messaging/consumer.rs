@@ -122,7 +122,7 @@ impl<H: Handler> Consumer<H> {
             .for_each_concurrent(usize::from(self.concurrency), |batch| self.receive(batch))
             .await;
         if self.stopping.is_cancelled() {
-            // Gives back what was prefetched.
+            // The broker requeues what was prefetched.
             return link.connection.close(200, "stopping".into()).await.failure("closing the connection");
         }
         Err(Failure::bare(ErrorType::BrokerUnavailable, "the broker ended the subscription"))

@@ -1,4 +1,4 @@
-//! The kinds of problems that a client is told: the one list, which `docs/problems.md` is written from.
+//! The kinds of problems: the one list, which `docs/problems.md` is written from.
 
 macro_rules! problem_codes {
     ($($variant:ident = $name:literal, $status:literal, $meaning:literal, $remedy:literal;)*) => {

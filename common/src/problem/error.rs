@@ -33,7 +33,7 @@ impl ApiError {
         }
     }
 
-    /// The problem as the client is told it. A failure of ours shows nothing but that there was one.
+    /// The problem as the client sees it. A failure of ours shows nothing but that there was one.
     #[must_use]
     pub fn rejection(&self) -> Cow<'_, Rejection> {
         match self {

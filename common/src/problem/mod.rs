@@ -1,4 +1,4 @@
-//! Problems: what a client is told when something doesn't work, whatever the transport.
+//! Problems: what a client gets instead of a result, whatever the transport.
 
 mod code;
 mod error;

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use super::code::ProblemCode;
 use crate::domain::{InvalidOrder, InvalidOrderId, Refusal};
 
-/// A client's mistake. The client is told of it; in the log it is never an error.
+/// A client's mistake. The client sees it; in the log it is never an error.
 #[derive(Clone, Debug)]
 pub struct Rejection {
     /// The kind of problem.

@@ -94,7 +94,7 @@ pub struct CoreSettings {
     #[arg(long, env = "HEADER_SECONDS", value_name = "HEADER_SECONDS", default_value_t = 15,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub header_seconds: u64,
-    /// A request or answer that makes no progress for so many seconds is given up
+    /// A request or response that makes no progress for so many seconds is given up
     #[arg(long, env = "STALLED_SECONDS", value_name = "STALLED_SECONDS", default_value_t = 20,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub stalled_seconds: u64,
@@ -123,7 +123,7 @@ pub struct CoreSettings {
     #[arg(long, env = "SESSION_HOURS", value_name = "SESSION_HOURS", default_value_t = 24,
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub session_hours: u64,
-    /// The key that logins which nobody has are hashed with in the log; random at each start unless set
+    /// The key that logins which no account has are hashed with in the log; random at each start unless set
     #[arg(long, env = "LOGIN_HASH_KEY", value_name = "LOGIN_HASH_KEY", hide_env_values = true)]
     pub login_hash_key: Option<SecretString>,
     /// Seconds that requests and background work get to finish when the service is stopped

@@ -79,7 +79,7 @@ impl Record<OfChange> {
         Self::new(action, subject)
     }
 
-    /// Gives the change a new id, and the record to a unit of work, with the current span. The line is made when the unit is
+    /// The record for a unit of work, with a new id of the change and with the current span. The line is made when the unit is
     /// committed.
     #[must_use]
     pub fn pending(self) -> PendingRecord {
@@ -258,7 +258,7 @@ impl<Kind> Record<Kind> {
         self.name(field::SERVICE_STATE, state)
     }
 
-    /// The line, its end included; none if the log's filter leaves the record out. A failure is told to the span as well.
+    /// The line, its end included; none if the log's filter leaves the record out. A failure marks the span as well.
     fn line(mut self, id: Option<EventId>) -> Option<String> {
         if !line::enabled(self.level) {
             return None;

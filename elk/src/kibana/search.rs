@@ -10,7 +10,7 @@ use crate::kibana::data_view;
 pub struct Search {
     /// Its id in Kibana.
     pub id: &'static str,
-    /// The question that it answers.
+    /// The question that it is for.
     pub title: &'static str,
     /// The exact definition of what is shown, and its limits.
     pub description: &'static str,

@@ -40,7 +40,7 @@ pub struct Filter {
     pub customer: Option<CustomerId>,
 }
 
-/// Orders, newest first, from `after` on: one more than `limit`, which tells whether there are more.
+/// Orders, newest first, from `after` on: one more than `limit`, which shows whether there are more.
 ///
 /// # Errors
 ///

@@ -46,7 +46,7 @@ enum Command {
     },
     /// Shows which errors the logs have: by class, the most frequent first, with the services and when last.
     Errors(LogFlags),
-    /// Shows which orders are stuck or overdue now, as the logs tell: the longest-waiting first.
+    /// Shows which orders are stuck or overdue now, as the logs have them: the longest-waiting first.
     Stuck(LogFlags),
     /// Runs a subcommand of a service with the settings that the running system gave it, such as
     /// `exec mes-api dead-letters list`.

@@ -139,7 +139,7 @@ pub(crate) async fn run_with_input(command: &mut Command, input: &str, within: D
     let (stdin, stdout, stderr) = (child.inner.stdin.take(), child.inner.stdout.take(), child.inner.stderr.take());
     let feed = async {
         if let Some(mut stdin) = stdin {
-            // A program that does not read its input has not failed by that: its status tells.
+            // A program that does not read its input has not failed by that: its status shows it.
             let _ = stdin.write_all(input.as_bytes()).await;
         }
     };
