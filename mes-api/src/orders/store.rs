@@ -316,6 +316,40 @@ pub async fn advance(mut recorded: Recorded<'_>, id: &OrderId, to: OrderStatus, 
     Ok(())
 }
 
+/// Sets the price that the MES has calculated, and the status that follows, in one statement.
+///
+/// # Errors
+///
+/// If the database fails.
+pub async fn advance_with_price(
+    mut recorded: Recorded<'_>,
+    id: &OrderId,
+    to: OrderStatus,
+    price: &Price,
+) -> Result<(), Failure> {
+    sqlx::query!(
+        "WITH changed AS (
+             UPDATE orders SET status = $2, price_status = $3, price_amount_minor = $4, price_currency = $5,
+                 price_failure = NULL, updated_at = clock_timestamp()
+             WHERE id = $1 RETURNING updated_at
+         )
+         INSERT INTO order_history (order_id, status, at, actor, service, event_id)
+         SELECT $1, $2, updated_at, $6, $7, $8 FROM changed",
+        id.as_str(),
+        to.name(),
+        PriceStatus::Calculated.name(),
+        price.amount_minor,
+        price.currency,
+        Actor::Service(Service::MesApi).to_string(),
+        Service::MesApi.name(),
+        recorded.event_id().uuid()
+    )
+    .execute(recorded.connection())
+    .await
+    .failure("changing an order's status")?;
+    Ok(())
+}
+
 /// Assigns an order to an operator.
 ///
 /// # Errors

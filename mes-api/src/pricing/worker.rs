@@ -12,7 +12,7 @@ use bytes::Bytes;
 use catalogue::{Action, ErrorType, Service, field};
 use common::{
     crash,
-    domain::{Actor, OrderStatus, Price, Trigger},
+    domain::{OrderStatus, Price, Trigger},
     failure::{Failure, FailureContext as _},
     outbox::MessageType,
     state::Core,
@@ -235,10 +235,10 @@ impl Workers {
             let priced = changed(subject.clone(), PriceStatus::Calculating.name(), PriceStatus::Calculated)
                 .started(calculation.started)
                 .triangles(calculated.triangles);
-            store::set_price(unit.record(priced), id, PriceStatus::Calculated, Some(&calculated.price), None).await?;
+            unit.record(priced);
             let advanced = Record::of_change(Action::OrderStatusChanged, subject);
             let advanced = unit.record(advanced.status(calculation.order.status(), PRICED));
-            store::advance(advanced, id, PRICED, Actor::Service(Service::MesApi)).await?;
+            store::advance_with_price(advanced, id, PRICED, &calculated.price).await?;
             outbound::enqueue(&mut unit, MessageType::OrderPriced, id).await?;
         }
         unit.commit().await

@@ -1,4 +1,4 @@
-//! What the CRM tells takes effect once, in whatever order it comes.
+//! Messages of the CRM take effect once, in whatever sequence they come.
 
 use common::{
     domain::{ModelFormat, OrderFacts, OrderStatus, Price},
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testkit::orders::{cube, statuses};
 use testkit::{eventually, service::RunningService};
 
-use crate::support::{NO_PRICES, PRICES, apply, begin, count, one_on, priced, receive, start, submitted, told};
+use crate::support::{NO_PRICES, PRICES, apply, begin, count, one_on, priced, receive, sent, start, submitted};
 
 #[tokio::test]
 async fn a_submitted_order_is_taken_on_with_its_history_and_gets_a_price() {
@@ -31,9 +31,9 @@ async fn a_submitted_order_is_taken_on_with_its_history_and_gets_a_price() {
     assert_eq!(history[3]["actor"], "service:mes-api");
     assert_eq!(history[3]["service"], "mes-api");
 
-    let told = told(&mes, facts.order.id.as_str()).await;
-    let [(message_type, priced)] = &told[..] else {
-        panic!("one message, not {told:?}");
+    let sent = sent(&mes, facts.order.id.as_str()).await;
+    let [(message_type, priced)] = &sent[..] else {
+        panic!("one message, not {sent:?}");
     };
     assert_eq!(message_type, "order.priced");
     assert_eq!(priced.order.price.as_ref().map(|price| price.amount_minor), Some(13_680));
@@ -104,7 +104,7 @@ async fn an_approval_that_comes_twice_or_late_changes_the_status_once() {
     receive(&mes, &facts).await;
     priced(&operator, &facts.order.id).await;
     // The CRM has heard of the price and goes on from there.
-    let (_, heard) = told(&mes, facts.order.id.as_str()).await.remove(0);
+    let (_, heard) = sent(&mes, facts.order.id.as_str()).await.remove(0);
     let approved = one_on(&heard);
     for message in [&approved, &facts, &approved] {
         receive(&mes, message).await;

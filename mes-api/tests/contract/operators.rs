@@ -7,7 +7,7 @@ use testkit::orders::{cube, statuses};
 use testkit::records::summary;
 use testkit::{Client, Response, records::records_of, service::RunningService};
 
-use crate::support::{NO_PRICES, approved, count, receive, start, submitted, told};
+use crate::support::{NO_PRICES, approved, count, receive, sent, start, submitted};
 
 async fn take(operator: &Client, id: &OrderId) -> Response {
     operator.put(&format!("/orders/{id}/operator")).await
@@ -56,11 +56,11 @@ async fn an_operator_takes_an_order_and_brings_it_to_the_carrier() {
     }
     assert!(history.windows(2).all(|pair| pair[0]["status"] != pair[1]["status"]));
 
-    let told = told(&mes, id.as_str()).await;
-    assert!(told.iter().all(|(message_type, _)| message_type == "order.progressed"));
-    let lengths: Vec<_> = told.iter().map(|(_, facts)| facts.history.len()).collect();
+    let sent = sent(&mes, id.as_str()).await;
+    assert!(sent.iter().all(|(message_type, _)| message_type == "order.progressed"));
+    let lengths: Vec<_> = sent.iter().map(|(_, facts)| facts.history.len()).collect();
     assert_eq!(lengths, [6, 7, 8, 9]);
-    assert_eq!(serde_json::to_value(&told[3].1.history).unwrap(), order["history"]);
+    assert_eq!(serde_json::to_value(&sent[3].1.history).unwrap(), order["history"]);
 }
 
 #[tokio::test]
@@ -181,7 +181,7 @@ async fn lists_are_newest_first_in_pages_of_any_size() {
         };
         all.insert(0, json!(id));
     }
-    // Two orders of the same instant are in one order as well, and none is told twice or left out.
+    // Two orders of the same instant are in one order as well, and none is listed twice or left out.
     sqlx::query("UPDATE orders SET created_at = (SELECT max(created_at) FROM orders)")
         .execute(mes.tables())
         .await

@@ -13,7 +13,7 @@ use testkit::{
     records::{records_of, records_with},
 };
 
-use crate::support::{NO_PRICES, PRICES, count, priced, start, told};
+use crate::support::{NO_PRICES, PRICES, count, priced, sent, start};
 
 fn file(name: &str, bytes: Vec<u8>) -> Part {
     Part::bytes(bytes).file_name(name.to_owned())
@@ -78,16 +78,16 @@ async fn a_partner_orders_and_gets_a_price() {
     assert_eq!(order["price"], json!({"amount_minor": 13_680, "currency": "EUR"}));
     assert_eq!(order["price_status"], "CALCULATED");
     assert_eq!(order["status"], "PRICE_CALCULATED");
-    let types: Vec<_> = told(&mes, id.as_str()).await.into_iter().map(|(message_type, _)| message_type).collect();
+    let types: Vec<_> = sent(&mes, id.as_str()).await.into_iter().map(|(message_type, _)| message_type).collect();
     assert_eq!(types, ["order.partner_submitted", "order.priced"]);
 
     // The whole calculation belongs to the trace of the partner's request.
     let trace = records[0]["trace.id"].as_str().unwrap();
     let rest = eventually("the last record", async || {
-        let mut told = summary(&records_with("trace.id", trace));
+        let mut sent = summary(&records_with("trace.id", trace));
         // There is no broker, and the relay says so.
-        told.retain(|line| !line.starts_with("message."));
-        if told.len() == records.len() + 3 { Ok(told) } else { Err(format!("{told:?}")) }
+        sent.retain(|line| !line.starts_with("message."));
+        if sent.len() == records.len() + 3 { Ok(sent) } else { Err(format!("{sent:?}")) }
     })
     .await;
     assert_eq!(rest.iter().filter(|line| *line == "order.price_status_changed QUEUED CALCULATING").count(), 1);
@@ -123,10 +123,10 @@ async fn partners_see_their_own_orders_alone() {
     other.get(&location).await.expect_problem(404, "order_not_found");
     partner.get(&format!("/partner/orders/{customers}")).await.expect_problem(404, "order_not_found");
     partner.get("/partner/orders/P-999999").await.expect_problem(404, "order_not_found");
-    let (nobody, operator) = (mes.anonymous(), mes.operator().await);
-    nobody.get(&location).await.expect_problem(401, "unauthenticated");
+    let (anonymous, operator) = (mes.anonymous(), mes.operator().await);
+    anonymous.get(&location).await.expect_problem(401, "unauthenticated");
     operator.get(&location).await.expect_problem(403, "forbidden");
-    nobody.post_form("/partner/orders", order()).await.expect_problem(401, "unauthenticated");
+    anonymous.post_form("/partner/orders", order()).await.expect_problem(401, "unauthenticated");
     operator.post_form("/partner/orders", order()).await.expect_problem(403, "forbidden");
 }
 

@@ -9,7 +9,7 @@ use testkit::orders::{cube, open_cube, statuses};
 use testkit::records::summary;
 use testkit::{Client, eventually, records::records_with, service::RunningService, solids};
 
-use crate::support::{NO_PRICES, PRICES, apply, begin, count, priced, receive, start, store, submitted, told};
+use crate::support::{NO_PRICES, PRICES, apply, begin, count, priced, receive, sent, start, store, submitted};
 
 /// Waits for a record about the order's price with this status; there is exactly one.
 async fn price_record(facts: &OrderFacts, status: &str) -> Map<String, Value> {
@@ -97,9 +97,9 @@ async fn a_model_that_is_not_closed_fails_with_a_reason_until_it_is_mended() {
     assert_eq!(record["level"], 50);
     assert_eq!(record["error.type"], "model_not_closed");
     assert_eq!(record["order.price_status_from"], "CALCULATING");
-    let told_failure = told(&mes, facts.order.id.as_str()).await.remove(0);
-    assert_eq!(told_failure.0, "order.price_failed");
-    assert_eq!(told_failure.1.price_failure.as_deref(), Some(reason));
+    let sent_failure = sent(&mes, facts.order.id.as_str()).await.remove(0);
+    assert_eq!(sent_failure.0, "order.price_failed");
+    assert_eq!(sent_failure.1.price_failure.as_deref(), Some(reason));
 
     store(&mes, &facts.model_key, &cube());
     let path = format!("/orders/{}/price", facts.order.id);
@@ -113,7 +113,7 @@ async fn a_model_that_is_not_closed_fails_with_a_reason_until_it_is_mended() {
     assert_eq!(order["price"]["amount_minor"], 13_680);
     assert_eq!(order["price_failure"], Value::Null);
     operator.post(&path).await.expect_problem(409, "price_not_failed");
-    assert_eq!(told(&mes, facts.order.id.as_str()).await.last().unwrap().1.price_failure, None);
+    assert_eq!(sent(&mes, facts.order.id.as_str()).await.last().unwrap().1.price_failure, None);
 }
 
 #[tokio::test]
@@ -263,7 +263,7 @@ async fn a_worker_that_lost_its_lease_has_no_say_any_more() {
     let order = operator.get(&format!("/orders/{}", facts.order.id)).await.expect(200);
     assert_eq!(order["price_status"], "CALCULATING");
     assert_eq!(count(&mes, "SELECT count(*) FROM price_jobs").await, 1);
-    assert!(told(&mes, facts.order.id.as_str()).await.is_empty());
+    assert!(sent(&mes, facts.order.id.as_str()).await.is_empty());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Orders as the CRM tells them, and what is often asked.
+//! Orders as the CRM sends them, and what tests often need of them.
 
 use catalogue::Service;
 use std::{
@@ -22,14 +22,14 @@ use uuid::Uuid;
 
 /// Prices are left alone.
 pub(crate) const NO_PRICES: [&str; 2] = ["--price-workers", "0"];
-/// Prices are looked for often, so that nobody waits.
+/// Prices are looked for often, so that no test waits.
 pub(crate) const PRICES: [&str; 4] = ["--price-workers", "2", "--price-poll-ms", "20"];
 
 pub(crate) async fn start(flags: &[&str]) -> RunningService {
     testkit::service::start::<MesApi>(flags).await
 }
 
-/// What the CRM tells when a customer has submitted an order of three silver pieces of this model.
+/// What the CRM sends when a customer has submitted an order of three silver pieces of this model.
 pub(crate) fn submitted(mes: &RunningService, file: &[u8], format: ModelFormat) -> OrderFacts {
     static NUMBER: AtomicU32 = AtomicU32::new(100_000);
     let id = format!("A-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
@@ -124,8 +124,8 @@ pub(crate) async fn priced(operator: &Client, id: &OrderId) -> Value {
     .await
 }
 
-/// What the service has told the CRM about the order, the oldest first: types and bodies.
-pub(crate) async fn told(mes: &RunningService, id: &str) -> Vec<(String, OrderFacts)> {
+/// What the service has sent to the CRM about the order, the oldest first: types and bodies.
+pub(crate) async fn sent(mes: &RunningService, id: &str) -> Vec<(String, OrderFacts)> {
     let rows: Vec<(String, Value)> = sqlx::query_as("SELECT type, body FROM outbox WHERE order_id = $1 ORDER BY seq")
         .bind(id)
         .fetch_all(mes.tables())
