@@ -1,7 +1,7 @@
 //! Migrations are expand-then-contract: while services are being replaced, old and new ones work on the same tables, so a
 //! migration that the old ones can't live with needs a reason to come now.
 //!
-//! A file that takes something away begins with `-- contract: ‹why nobody uses it any more›`.
+//! A file that takes something away begins with `-- contract: <why no version uses it any more>`.
 
 use std::{fs, path::Path};
 

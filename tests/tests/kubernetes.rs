@@ -21,7 +21,7 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 
-/// The folder of the tools, whose name tells their versions; made when it is first asked for.
+/// The folder of the tools, whose name has their versions; made when it is first needed.
 static TOOLS: LazyLock<PathBuf> = LazyLock::new(|| {
     let versions = format!("kubernetes-{KUSTOMIZE}-{SCHEMAS}").replace(|c: char| "/@=".contains(c), "-");
     let tools = workspace().join("target/tools").join(versions);

@@ -1,4 +1,4 @@
-//! What the MES tells: it may come twice, late or out of order, and the outcome is the same.
+//! Messages of the MES: they may come twice, late or out of order, and the outcome is the same.
 
 use catalogue::Service;
 use common::{
@@ -20,15 +20,15 @@ pub(crate) async fn apply(crm: &RunningService, message: &OrderFacts) -> Result<
     testkit::facts::apply(crm.tables(), &Inbound, message).await
 }
 
-/// What the MES knows of a submitted order: what it was told.
-pub(crate) async fn told_to_the_mes(crm: &RunningService, id: &str) -> OrderFacts {
+/// What the MES knows of a submitted order: the message about it.
+pub(crate) async fn sent_to_the_mes(crm: &RunningService, id: &str) -> OrderFacts {
     let body = sqlx::query_scalar("SELECT body FROM outbox WHERE order_id = $1 AND type = 'order.submitted'");
     let body: Value = body.bind(id).fetch_one(crm.tables()).await.expect("a message");
     serde_json::from_value(body).expect("an order's facts")
 }
 
-/// What the MES tells after it has gone on with an order up to `status`.
-pub(crate) fn gone_on_to(status: OrderStatus, before: &OrderFacts) -> OrderFacts {
+/// What the MES sends after it has advanced an order to `status`.
+pub(crate) fn advanced_to(status: OrderStatus, before: &OrderFacts) -> OrderFacts {
     let mut facts = before.clone();
     while let Some(next) = facts.order.status.next().filter(|next| *next <= status) {
         let service = if next == OrderStatus::ManufacturingApproved { Service::CrmApi } else { Service::MesApi };
@@ -50,7 +50,7 @@ fn without_price(before: &OrderFacts) -> OrderFacts {
 /// Submits an order and lets the MES calculate its price; returns its number.
 pub(crate) async fn priced_order(crm: &RunningService, seller: &Client) -> String {
     let id = submit_order(seller, crm.customer_account().await).await;
-    let priced = gone_on_to(OrderStatus::PriceCalculated, &told_to_the_mes(crm, &id).await);
+    let priced = advanced_to(OrderStatus::PriceCalculated, &sent_to_the_mes(crm, &id).await);
     assert_eq!(apply(crm, &priced).await.expect("it is applied"), 1);
     id
 }
@@ -89,7 +89,7 @@ pub(crate) fn placed_by_partner(number: u32) -> OrderFacts {
     }
 }
 
-/// An order without what differs from one to the next or tells when it was last touched.
+/// An order without what differs from one to the next, and without the time of its last change.
 async fn end_state(seller: &Client, id: &OrderId) -> Value {
     let mut order = get_order(seller, id.as_str()).await;
     for own in ["id", "partner_id", "updated_at"] {
@@ -113,7 +113,7 @@ async fn a_price_takes_the_order_on_and_is_shown() {
     let seller = crm.seller().await;
     let id = submit_order(&seller, crm.customer_account().await).await;
     assert_eq!(get_order(&seller, &id).await["price"], Value::Null);
-    let priced = gone_on_to(OrderStatus::PriceCalculated, &told_to_the_mes(&crm, &id).await);
+    let priced = advanced_to(OrderStatus::PriceCalculated, &sent_to_the_mes(&crm, &id).await);
     assert_eq!(apply(&crm, &priced).await.expect("it is applied"), 1);
 
     let order = get_order(&seller, &id).await;
@@ -130,7 +130,7 @@ async fn the_same_message_again_changes_nothing() {
     let seller = crm.seller().await;
     let id = priced_order(&crm, &seller).await;
     let before = get_order(&seller, &id).await;
-    let priced = gone_on_to(OrderStatus::PriceCalculated, &told_to_the_mes(&crm, &id).await);
+    let priced = advanced_to(OrderStatus::PriceCalculated, &sent_to_the_mes(&crm, &id).await);
     for _ in 0..3 {
         assert_eq!(apply(&crm, &priced).await.expect("it is applied"), 0);
     }
@@ -142,7 +142,7 @@ async fn another_price_for_the_same_order_does_not_replace_the_first() {
     let crm = crm().await;
     let seller = crm.seller().await;
     let id = priced_order(&crm, &seller).await;
-    let mut other = gone_on_to(OrderStatus::PriceCalculated, &told_to_the_mes(&crm, &id).await);
+    let mut other = advanced_to(OrderStatus::PriceCalculated, &sent_to_the_mes(&crm, &id).await);
     other.order.price = Some(Price { amount_minor: 1, currency: "EUR".to_owned() });
     assert_eq!(apply(&crm, &other).await.expect("it is applied"), 0);
     assert_eq!(get_order(&seller, &id).await["price"]["amount_minor"], 48_950);
@@ -153,14 +153,14 @@ async fn why_there_is_no_price_is_shown_until_there_is_one() {
     let crm = crm().await;
     let seller = crm.seller().await;
     let id = submit_order(&seller, crm.customer_account().await).await;
-    let submitted = told_to_the_mes(&crm, &id).await;
+    let submitted = sent_to_the_mes(&crm, &id).await;
     assert_eq!(apply(&crm, &without_price(&submitted)).await.expect("it is applied"), 0);
     let order = get_order(&seller, &id).await;
     assert_eq!((&order["status"], &order["price"]), (&json!("SUBMITTED"), &Value::Null));
     assert_eq!(order["price_failure"], "The model has holes.");
     set_status(&seller, &id, "MANUFACTURING_APPROVED").await.expect_problem(409, "status_skipped");
 
-    apply(&crm, &gone_on_to(OrderStatus::PriceCalculated, &submitted)).await.expect("it is applied");
+    apply(&crm, &advanced_to(OrderStatus::PriceCalculated, &submitted)).await.expect("it is applied");
     let priced = get_order(&seller, &id).await;
     assert_eq!(priced["price_failure"], Value::Null);
     assert_eq!(priced["price"]["amount_minor"], 48_950);
@@ -177,7 +177,7 @@ async fn a_partners_order_appears_whichever_message_comes_first_and_however_ofte
     let mut states = Vec::new();
     for (arrival, number) in [arrivals(3, 3), arrivals(3, 4)].concat().into_iter().zip(100_000..) {
         let placed = placed_by_partner(number);
-        let messages = [placed.clone(), without_price(&placed), gone_on_to(OrderStatus::PriceCalculated, &placed)];
+        let messages = [placed.clone(), without_price(&placed), advanced_to(OrderStatus::PriceCalculated, &placed)];
         let mut changes = 0;
         for kind in &arrival {
             changes += apply(&crm, &messages[*kind]).await.expect("it is applied");
@@ -208,13 +208,13 @@ async fn production_ends_the_same_in_whichever_order_its_messages_come() {
     });
     let mut states = Vec::new();
     for (arrival, number) in permutations.zip(200_000..) {
-        let priced = gone_on_to(OrderStatus::PriceCalculated, &placed_by_partner(number));
+        let priced = advanced_to(OrderStatus::PriceCalculated, &placed_by_partner(number));
         let id = &priced.order.id;
         apply(&crm, &priced).await.expect("it is applied");
         set_status(&seller, id.as_str(), "MANUFACTURING_APPROVED").await.expect(200);
         let mut changes = 0;
         for kind in &arrival {
-            let message = gone_on_to(OrderStatus::ALL[5 + kind], &priced);
+            let message = advanced_to(OrderStatus::ALL[5 + kind], &priced);
             changes += apply(&crm, &message).await.expect("it is applied");
         }
         assert_eq!(changes, 4, "{arrival:?}");
@@ -238,12 +238,12 @@ async fn an_early_message_brings_what_the_late_ones_would_have_brought() {
     let seller = crm.seller().await;
     let id = priced_order(&crm, &seller).await;
     set_status(&seller, &id, "MANUFACTURING_APPROVED").await.expect(200);
-    let submitted = told_to_the_mes(&crm, &id).await;
-    let shipped = gone_on_to(OrderStatus::Shipped, &submitted);
+    let submitted = sent_to_the_mes(&crm, &id).await;
+    let shipped = advanced_to(OrderStatus::Shipped, &submitted);
     assert_eq!(apply(&crm, &shipped).await.expect("it is applied"), 4);
     let order = get_order(&seller, &id).await;
     assert_eq!(order["status"], "SHIPPED");
-    assert_eq!(apply(&crm, &gone_on_to(OrderStatus::Packaging, &submitted)).await.expect("it is applied"), 0);
+    assert_eq!(apply(&crm, &advanced_to(OrderStatus::Packaging, &submitted)).await.expect("it is applied"), 0);
     assert_eq!(get_order(&seller, &id).await, order);
 }
 
@@ -254,7 +254,7 @@ async fn a_message_that_leaves_a_status_out_is_refused_and_changes_nothing() {
     let id = priced_order(&crm, &seller).await;
     set_status(&seller, &id, "MANUFACTURING_APPROVED").await.expect(200);
     let before = get_order(&seller, &id).await;
-    let mut gap = gone_on_to(OrderStatus::Packaging, &told_to_the_mes(&crm, &id).await);
+    let mut gap = advanced_to(OrderStatus::Packaging, &sent_to_the_mes(&crm, &id).await);
     gap.history.retain(|change| change.status != OrderStatus::ManufacturingCompleted);
     let failure = apply(&crm, &gap).await.expect_err("a status is missing");
     assert_eq!(failure.error_type, ErrorType::MessageUnexpected);
@@ -279,7 +279,7 @@ async fn a_partners_order_is_handled_like_any_other() {
     let crm = crm().await;
     let seller = crm.seller().await;
     let customers = create_order(&seller, crm.customer_account().await).await;
-    let priced = gone_on_to(OrderStatus::PriceCalculated, &placed_by_partner(100_007));
+    let priced = advanced_to(OrderStatus::PriceCalculated, &placed_by_partner(100_007));
     apply(&crm, &priced).await.expect("it is applied");
     let partner = priced.order.owner.partner().expect("a partner");
 
@@ -301,9 +301,9 @@ async fn an_order_goes_through_all_ten_statuses() {
     let seller = crm.seller().await;
     let id = priced_order(&crm, &seller).await;
     set_status(&seller, &id, "MANUFACTURING_APPROVED").await.expect(200);
-    let submitted = told_to_the_mes(&crm, &id).await;
+    let submitted = sent_to_the_mes(&crm, &id).await;
     for status in &OrderStatus::ALL[5..9] {
-        assert_eq!(apply(&crm, &gone_on_to(*status, &submitted)).await.expect("it is applied"), 1);
+        assert_eq!(apply(&crm, &advanced_to(*status, &submitted)).await.expect("it is applied"), 1);
         assert_eq!(get_order(&seller, &id).await["status"], status.name());
     }
     set_status(&seller, &id, "CLOSED").await.expect(200);
@@ -316,6 +316,6 @@ async fn an_order_goes_through_all_ten_statuses() {
     assert_eq!(services[4..], [&crm_api, &mes_api, &mes_api, &mes_api, &mes_api, &crm_api]);
 
     // Whatever still comes, comes too late.
-    apply(&crm, &gone_on_to(OrderStatus::Shipped, &submitted)).await.expect("it is applied");
+    apply(&crm, &advanced_to(OrderStatus::Shipped, &submitted)).await.expect("it is applied");
     assert_eq!(get_order(&seller, &id).await, order);
 }

@@ -57,8 +57,8 @@ async fn only_an_enabled_customer_can_be_ordered_for() {
     let seller = crm.seller().await;
     let (disabled, login) = crm.account(Role::Customer).await;
     accounts::disable(&crm.database(), &login).await.expect("it is disabled");
-    for nobody in [Uuid::now_v7(), Uuid::nil(), seller.account(), disabled] {
-        seller.post_json("/orders", ring_for(nobody)).await.expect_problem(422, "unknown_customer");
+    for unknown in [Uuid::now_v7(), Uuid::nil(), seller.account(), disabled] {
+        seller.post_json("/orders", ring_for(unknown)).await.expect_problem(422, "unknown_customer");
     }
     assert_eq!(seller.get("/orders").await.expect(200)["items"], json!([]));
 }

@@ -39,8 +39,8 @@ async fn a_value_that_can_not_be_used_is_named() {
         let settings = Settings::<CrmApi>::from_flags(flags).expect("they can be read");
         format!("{:#}", Application::build(&settings).await.err().expect("it can't start"))
     };
-    let broker = complaint("--amqp-url", "http://tell-nobody@somewhere").await;
-    assert!(broker.contains("AMQP_URL") && !broker.contains("tell-nobody"), "{broker}");
+    let broker = complaint("--amqp-url", "http://a-secret@somewhere").await;
+    assert!(broker.contains("AMQP_URL") && !broker.contains("a-secret"), "{broker}");
 
     let missing = complaint("--deadlines-file", "/nowhere/deadlines.toml").await;
     assert!(missing.contains("DEADLINES_FILE") && missing.contains("/nowhere/deadlines.toml"), "{missing}");

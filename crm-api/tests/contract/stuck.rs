@@ -306,7 +306,7 @@ async fn among_many_orders_only_the_late_ones_are_read() {
             assert_eq!(pages_of_one(&seller, "stuck=true&limit=10").await.len(), 10);
             assert_eq!(pages_of_one(&seller, "overdue=true&limit=10").await, [""; 0]);
         }
-        // The server's processes tell their counts when they have a moment.
+        // The server's processes report their counts with a delay.
         let (rows, whole) = eventually("the counters", async || {
             let counters = "SELECT seq_tup_read + idx_tup_fetch, seq_scan, idx_scan FROM pg_stat_user_tables
                             WHERE relname = 'orders'";

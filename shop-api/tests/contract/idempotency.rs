@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: whoever isn't sure whether an order was created asks again.
+//! `Idempotency-Key`: a client that doesn't know whether an order was created repeats its request.
 
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -26,7 +26,7 @@ fn path(id: &str, filename: &str) -> String {
     format!("/orders/{id}/model?{}", url.query().expect("a query"))
 }
 
-/// A body whose length isn't told beforehand.
+/// A body without a declared length.
 fn chunked(chunks: &[&[u8]]) -> Body {
     let chunks: Vec<_> = chunks.iter().map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec())).collect();
     Body::wrap_stream(stream::iter(chunks))
@@ -51,10 +51,10 @@ async fn a_model_can_have_any_of_the_formats() {
         let id = create_order(&ada).await;
         let order = ada.put_bytes(&path(&id, filename), file.clone()).await.expect(200);
         assert_eq!(order["status"], "FILE_UPLOADED");
-        let told = json!({"filename": filename, "format": format, "bytes": file.len(), "sha256": sha256(&file)});
-        assert_eq!(order["model"], told);
+        let described = json!({"filename": filename, "format": format, "bytes": file.len(), "sha256": sha256(&file)});
+        assert_eq!(order["model"], described);
         let found = get_order(&ada, &id).await;
-        assert_eq!(found["model"], told);
+        assert_eq!(found["model"], described);
         assert_eq!(statuses(&found), ["INITIATED", "FILE_UPLOADED"]);
         let stored = shop.stored_models();
         let is_there = |bytes: Vec<u8>| bytes == file;

@@ -1,4 +1,4 @@
-//! What happens when something of ours is away: the client is told that, the log why.
+//! A dependency is away: the client is told so, and the log says why.
 
 use serde_json::{Value, json};
 use testkit::{

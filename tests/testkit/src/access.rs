@@ -1,4 +1,4 @@
-//! Who may read the logs, and that nobody changes them.
+//! Who may read the logs, and that no account changes them.
 
 use local::Login;
 use reqwest::Method;
@@ -35,7 +35,7 @@ pub async fn support_only_reads(support: &Search, order: &str) {
     }
 }
 
-/// Asserts that an employee without the role is refused, and that whoever has no account, or not its password, is not
+/// Asserts that an employee without the role is refused, and that a login without an account, or with a wrong password, is not
 /// known.
 ///
 /// # Panics
@@ -44,8 +44,8 @@ pub async fn support_only_reads(support: &Search, order: &str) {
 pub async fn others_read_nothing(address: &str, employee: &Login, support: &Login) {
     assert_eq!(Search::new(address, employee).call(Method::GET, SEARCH, None).await.0, 403);
     let wrong = Login { password: "a guess".to_owned(), ..support.clone() };
-    let nobody = Login { login: "nobody".to_owned(), ..support.clone() };
-    for stranger in [wrong, nobody] {
+    let unknown = Login { login: "nobody".to_owned(), ..support.clone() };
+    for stranger in [wrong, unknown] {
         assert_eq!(Search::new(address, &stranger).call(Method::GET, SEARCH, None).await.0, 401);
     }
 }

@@ -8,7 +8,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// Somebody who uses a service.
+/// A client of a service.
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
@@ -18,7 +18,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Nobody in particular, at the service with this base address, such as `http://127.0.0.1:8081`.
+    /// A client without an account, of the service with this base address, such as `http://127.0.0.1:8081`.
     #[must_use]
     pub fn new(base: &str) -> Self {
         Self { http: reqwest::Client::new(), base: base.to_owned(), token: None, account: None }
@@ -30,7 +30,7 @@ impl Client {
         Self { token: Some(token.to_owned()), account, ..self.clone() }
     }
 
-    /// Whoever has this login.
+    /// The account with this login.
     ///
     /// # Panics
     ///
@@ -56,7 +56,7 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// For nobody in particular.
+    /// If the client has no account.
     #[must_use]
     pub fn account(&self) -> Uuid {
         self.account.expect("this client has no account")
@@ -72,7 +72,7 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// For nobody in particular.
+    /// If the client has no account.
     #[must_use]
     pub fn token(&self) -> &str {
         self.token.as_deref().expect("this client has no token")

@@ -135,13 +135,13 @@ pub async fn a_customers_order(site: &Site, support: &Search) -> String {
     let expected = [&beginning("shop-api")[..], &SUBMISSION, &PRODUCTION, &PROGRESS].concat();
     let customer = ada.account().to_string();
     let trail = trail(support, &order, &expected).await;
-    // Shop and CRM tell of each change once, so their stays are the order's whole life.
+    // Shop and CRM record each change once, so the times in their statuses are the order's whole life.
     let stays = trail.iter().filter_map(|record| record.get("order.status_from_hours")?.as_f64());
     let (lived, life) = (stays.sum::<f64>(), life_in_hours(&closed));
     assert!((lived - life).abs() < 1e-6, "{lived} of {life} hours");
     for record in trail {
-        let told = text(&record, "name") != "mes-api" && text(&record, "event.action").starts_with("order.");
-        assert!(!told || text(&record, "customer.id") == customer, "{record:?}");
+        let has_owner = text(&record, "name") != "mes-api" && text(&record, "event.action").starts_with("order.");
+        assert!(!has_owner || text(&record, "customer.id") == customer, "{record:?}");
     }
     order
 }
@@ -170,8 +170,8 @@ pub async fn a_sellers_order(site: &Site, support: &Search) -> String {
     let expected = [&beginning("crm-api")[..], &SUBMISSION, &PRODUCTION, &PROGRESS].concat();
     let customer = grace.account().to_string();
     for record in trail(support, &order, &expected).await {
-        let told = text(&record, "name") == "crm-api" && text(&record, "event.action").starts_with("order.");
-        assert!(!told || text(&record, "customer.id") == customer, "{record:?}");
+        let has_owner = text(&record, "name") == "crm-api" && text(&record, "event.action").starts_with("order.");
+        assert!(!has_owner || text(&record, "customer.id") == customer, "{record:?}");
     }
     order
 }
@@ -204,8 +204,8 @@ pub async fn a_partners_order(site: &Site, support: &Search) -> String {
     ];
     let expected = [&beginning("mes-api")[..], &arrival, &PRODUCTION, &PROGRESS].concat();
     for record in trail(support, &order, &expected).await {
-        let told = text(&record, "event.action").starts_with("order.");
-        assert!(!told || text(&record, "partner.id") == partner_id, "{record:?}");
+        let has_owner = text(&record, "event.action").starts_with("order.");
+        assert!(!has_owner || text(&record, "partner.id") == partner_id, "{record:?}");
     }
     order
 }

@@ -37,7 +37,7 @@ impl Search {
 
     /// Sends a request; returns the status and the response.
     pub async fn call(&self, method: Method, path: &str, body: Option<&Value>) -> (u16, Value) {
-        eventually("Elasticsearch to answer", async || {
+        eventually("Elasticsearch to respond", async || {
             let request = self.http.request(method.clone(), format!("{}/{path}", self.address));
             let mut request = request.basic_auth(&self.login.login, Some(&self.login.password));
             if let Some(body) = body {

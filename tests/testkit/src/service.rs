@@ -41,7 +41,7 @@ const NO_BROKER: &str = "amqp://nobody:nothing@127.0.0.1:1/%2f";
 
 /// A service that runs until this is dropped.
 pub struct RunningService {
-    // Dropped in this order: nobody works on the database any more when it goes.
+    // Dropped in this order: the database is not in use any more when it goes.
     _stop_on_drop: DropGuard,
     anonymous: Client,
     tables: PgPool,

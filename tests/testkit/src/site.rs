@@ -10,7 +10,7 @@ use crate::{Client, eventually, secrets, solids};
 /// Three services and who uses them.
 #[derive(Clone)]
 pub struct Site {
-    /// The shop, as nobody in particular.
+    /// The shop, without an account.
     pub shop: Client,
     /// The CRM, the same.
     pub crm: Client,

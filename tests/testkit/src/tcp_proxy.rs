@@ -84,7 +84,7 @@ impl Drop for TcpProxy {
 }
 
 async fn forward(near: TcpStream, target: String, mut state: watch::Receiver<State>) {
-    // Whoever is cut off is told so at once, in the middle of whatever was being said.
+    // Both ends notice the cut at once, by a reset.
     let _ = near.set_zero_linger();
     if state.borrow().is_cut {
         return;
@@ -95,7 +95,7 @@ async fn forward(near: TcpStream, target: String, mut state: watch::Receiver<Sta
     let (there, back) = (state.clone(), state.clone());
     let both = async { tokio::join!(copy(near_read, far_write, there), copy(far_read, near_write, back)) };
     tokio::select! {
-        // Whoever ends the connection ends it on both sides.
+        // The end of one side is the end of both.
         _ = both => {}
         _ = state.wait_for(|state| state.is_cut) => {}
     }

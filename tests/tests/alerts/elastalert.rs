@@ -133,10 +133,10 @@ impl Notes {
 
     async fn search(&self, index: &str, query: &Value) -> Value {
         let address = format!("{}/{index}/_search?ignore_unavailable=true", self.address);
-        eventually("Elasticsearch to answer", async || {
+        eventually("Elasticsearch to respond", async || {
             let request = self.http.request(Method::POST, &address).json(query);
             let request = request.basic_auth(&self.support.login, Some(&self.support.password));
-            let response = request.send().await.expect("Elasticsearch answers");
+            let response = request.send().await.expect("Elasticsearch responds");
             let (status, body) = (response.status(), response.json::<Value>().await.expect("JSON"));
             // A new index takes a moment to be opened.
             if status == StatusCode::SERVICE_UNAVAILABLE {

@@ -14,7 +14,7 @@ use tokio::process::Command;
 
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate lies in the repository").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in the repository").to_owned()
 }
 
 /// The variables of `.env`; those of this process's environment win, as they do for `docker compose`.
@@ -101,6 +101,6 @@ impl Running {
 async fn key(service: &str, role: &str) -> String {
     let name = format!("test-{role}");
     let said = compose(&["exec", "-T", service, service, "key", "add", "--role", role, "--name", &name]).await;
-    let made: Value = serde_json::from_str(said.trim()).expect("a key is told as JSON");
+    let made: Value = serde_json::from_str(said.trim()).expect("a key is printed as JSON");
     secrets::keep(made["key"].as_str().expect("a key"))
 }

@@ -98,7 +98,7 @@ async fn while_killed(running: &Running, part: &str) -> Vec<String> {
     orders.concat()
 }
 
-/// An order of somebody who tries each step until it is acknowledged.
+/// An order of a client that repeats each step until it is acknowledged.
 async fn order_stubbornly(ada: &Client) -> String {
     let (key, wish) = (Uuid::now_v7().to_string(), wish());
     let made = until_acknowledged("an order", || {
@@ -163,7 +163,7 @@ async fn every_line_is_one_document(support: &Search, since: &str) {
     .await;
 }
 
-/// The changes of an order until it has a price, as the services have to tell them.
+/// The changes of an order until it has a price, as the services have to record them.
 const CHANGES: [(&str, &str, &str); 6] = [
     ("shop-api", "order.created", "INITIATED"),
     ("shop-api", "order.status_changed", "FILE_UPLOADED"),
@@ -173,19 +173,19 @@ const CHANGES: [(&str, &str, &str); 6] = [
     ("crm-api", "order.status_changed", "PRICE_CALCULATED"),
 ];
 
-/// A change that a service was about to tell when it was killed may be missing: nobody was told that it was done. None
+/// A change that a service was about to record when it was killed may be missing: it was not acknowledged. None
 /// may be there twice, and no other service's may be missing.
 async fn every_change_is_recorded_once(support: &Search, order: &str, killed: &str) {
     eventually(&format!("the changes of {order}"), async || {
         let documents = support.documents(&matching(&[("order.id", order)])).await;
         for (service, action, status) in CHANGES {
-            let tells = |record: &Record| {
+            let reports = |record: &Record| {
                 text(record, "name") == service
                     && text(record, "event.action") == action
                     && text(record, "event.outcome") == "success"
                     && [text(record, "order.status"), text(record, "order.price_status")].contains(&status)
             };
-            let count = documents.iter().filter(|document| tells(&document.record)).count();
+            let count = documents.iter().filter(|document| reports(&document.record)).count();
             assert!(count <= 1, "{order} has {count} records of {service}'s {action} {status}");
             if count == 0 && service != killed {
                 return Err(format!("no record of {service}'s {action} {status}"));

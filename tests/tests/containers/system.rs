@@ -66,14 +66,14 @@ async fn an_employee_whose_account_is_taken_away_is_not_known_any_more() {
     let tool = ["exec", "-T", "elasticsearch", "elasticsearch-users"];
     compose(&[&tool[..], &["useradd", &grace.login, "-p", &grace.password, "-r", "support"]].concat()).await;
     let search = Search::new(&running.elasticsearch, &grace);
-    answers(&search, 200).await;
+    responds(&search, 200).await;
     compose(&[&tool[..], &["userdel", &grace.login]].concat()).await;
-    answers(&search, 401).await;
+    responds(&search, 401).await;
 }
 
 /// Elasticsearch looks at its files every five seconds.
-async fn answers(search: &Search, status: u16) {
-    eventually(&format!("Elasticsearch to answer {status}"), async || {
+async fn responds(search: &Search, status: u16) {
+    eventually(&format!("Elasticsearch to respond with {status}"), async || {
         let now = search.call(Method::GET, SEARCH, None).await.0;
         if now == status { Ok(()) } else { Err(now) }
     })

@@ -1,4 +1,4 @@
-//! Who may read the logs, and that nobody changes them.
+//! Who may read the logs, and that no account changes them.
 
 use local::Login;
 use reqwest::Method;
@@ -33,7 +33,7 @@ async fn the_shipper_appends_and_reads_nothing() {
     assert_eq!(shipper.call(Method::POST, "something-else/_doc", Some(&forged)).await.0, 403);
 }
 
-/// The shipper's own account is told to nobody but the shipper.
+/// Only the shipper has the password of its account.
 async fn shipper() -> Search {
     let system = system::system().await;
     let pid = system.pid("shipper").expect("the shipper runs");

@@ -34,7 +34,7 @@ async fn a_shop_that_dies_anywhere_loses_no_change_and_no_record() {
         world.replace(Service::ShopApi, &[("CRASH_AT", place.to_owned())]).await;
         let ada = world.site.customer().await;
         let (key, wish) = (secrets::new("key"), wish());
-        submit(&ada, &key, &wish).await.expect_err("it dies before it answers");
+        submit(&ada, &key, &wish).await.expect_err("it dies before it responds");
         world.shop.crashed().await;
 
         world.replace(Service::ShopApi, &[]).await;

@@ -94,7 +94,7 @@ impl Question {
         groups.iter().map(|group| (group["key"].as_str().unwrap_or_default().to_owned(), count(group))).collect()
     }
 
-    /// The differences, by their headings, that a panel without groups tells.
+    /// The differences, by their headings, that a panel without groups shows.
     async fn numbers(&self, support: &Search) -> BTreeMap<String, i64> {
         let response = self.ask(support).await;
         let count = |name: String| response["aggregations"][name]["doc_count"].as_i64().expect("a count");

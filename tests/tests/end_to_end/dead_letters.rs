@@ -85,7 +85,7 @@ async fn a_mended_cause(world: &World) {
     world.mes.found(1, &of_order(Action::MessageConsumed)).await;
 }
 
-/// A message that nobody can read comes back to the dead letters, however often it is sent.
+/// A message that can't be read comes back to the dead letters, however often it is sent.
 async fn poison(world: &World) {
     let wire = world.broker.channel().await;
     let poison = [b"{\"order\": 1}", b"{\"order\": 2}"].map(|body| Message::new("order.priced", body));
@@ -129,7 +129,7 @@ async fn one_alone(world: &World, poison: &[Message]) {
     assert!(!output.status.success());
     assert!(String::from_utf8_lossy(&output.stderr).contains("there is no dead letter 01990000"), "{output:?}");
     let neither = world.run(Service::CrmApi, &["dead-letters", "replay"]).await;
-    assert!(!neither.status.success(), "it does nothing unless told what");
+    assert!(!neither.status.success(), "it does nothing without a selection");
 }
 
 #[tokio::test]

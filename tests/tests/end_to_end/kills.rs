@@ -40,7 +40,7 @@ async fn a_mes_that_is_killed_while_it_calculates_leaves_the_price_to_another() 
     let mut world = World::start(&[("PRICE_LEASE_SECONDS", "2".to_owned())]).await;
     let ada = world.site.customer().await;
     let order = ada.create_with_model().await;
-    // Whoever reads the model waits for ever: a pipe that nobody writes to has taken its place.
+    // A read of the model never ends: a pipe without a writer has taken its place.
     let model = only_file_in(&world.models);
     let aside = model.with_extension("aside");
     fs::rename(&model, &aside).expect("the model is there");
@@ -58,8 +58,8 @@ async fn a_mes_that_is_killed_while_it_calculates_leaves_the_price_to_another() 
     world.replace_mes().await;
     ada.wait_for(&order, PriceCalculated).await;
     let of_price = [("order.id", &*order), ("event.action", "order.price_status_changed")];
-    let told: Vec<_> = world.mes.found(1, &of_price).await;
-    let statuses: Vec<_> = told.iter().map(|record| log::text(record, "order.price_status")).collect();
+    let records: Vec<_> = world.mes.found(1, &of_price).await;
+    let statuses: Vec<_> = records.iter().map(|record| log::text(record, "order.price_status")).collect();
     assert_eq!(statuses, ["CALCULATED"]);
 }
 

@@ -39,7 +39,7 @@ async fn assert_answers(account: &Search, expected: &[(u16, Method, &str, Option
     }
 }
 
-/// Nobody's: no service is called so, and no record is that old.
+/// A line of no service: none has this name, and no record is that old.
 const INDEX: &str = "alexandrite-machines-2001.01.01";
 
 fn line() -> Option<Value> {

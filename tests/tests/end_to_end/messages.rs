@@ -82,7 +82,7 @@ async fn messages_in_the_wrong_order_and_late_lead_to_the_same_end() {
     world.site.seller().await.wait_for(&order, PriceCalculated).await;
     world.site.seller().await.advance(&order, ManufacturingApproved).await;
     operator.wait_for(&order, ManufacturingApproved).await;
-    // Nobody takes what the MES has to tell for a while.
+    // The CRM takes no messages for a while.
     let first_log = {
         world.crm.kill();
         world.crm.records()
@@ -162,7 +162,7 @@ async fn two_crms_and_two_mes_share_the_work_and_do_it_once() {
     let mes = [world.mes.records(), second_mes.records()];
     let took =
         |records: &Vec<Record>| records.iter().any(|record| log::has(record, &[("event.action", "message.consumed")]));
-    assert!(crm.iter().chain(&mes).all(took), "somebody had nothing to do");
+    assert!(crm.iter().chain(&mes).all(took), "a replica had nothing to do");
     for order in &orders {
         for records in [crm.concat(), mes.concat()] {
             assert_eq!(changes(&records, order), once_each(&[PriceCalculated]), "{order}");

@@ -160,8 +160,8 @@ async fn every_line_is_one_flat_record_without_a_secret_and_elasticsearch_refuse
             assert!(["shop-api", "crm-api", "mes-api"].contains(&text(&record, "name")), "{line}");
             assert_eq!(record["v"], 0, "{line}");
             assert!([30, 40, 50].contains(&log::level(&record)), "{line}");
-            let told = secrets.iter().find(|secret| line.contains(*secret));
-            assert_eq!(told, None, "{line}");
+            let found = secrets.iter().find(|secret| line.contains(*secret));
+            assert_eq!(found, None, "{line}");
             count += 1;
         }
     }

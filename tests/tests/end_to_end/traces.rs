@@ -75,11 +75,12 @@ async fn one_trace_runs_from_the_submission_through_the_broker_and_the_calculati
         assert_eq!(span.attribute("order.id"), Some(&*order), "{span:?}");
     }
 
-    // The records tell the same story under the same number.
+    // The records are those of the same trace.
     let of_trace = matching(&[("trace.id", TRACE), ("order.id", &order)]);
     let records = Search::as_support().await.at_least(10, &of_trace).await;
-    let mut told: Vec<_> = records.iter().map(|record| (text(record, "name"), text(record, "event.action"))).collect();
-    told.sort_unstable();
+    let mut reported: Vec<_> =
+        records.iter().map(|record| (text(record, "name"), text(record, "event.action"))).collect();
+    reported.sort_unstable();
     let expected = [
         ("crm-api", "message.consumed"),
         ("crm-api", "message.published"),
@@ -92,7 +93,7 @@ async fn one_trace_runs_from_the_submission_through_the_broker_and_the_calculati
         ("mes-api", "order.status_changed"),
         ("shop-api", "order.status_changed"),
     ];
-    assert_eq!(told, expected);
+    assert_eq!(reported, expected);
 }
 
 #[tokio::test]
@@ -115,8 +116,8 @@ async fn a_failed_calculation_is_a_failed_span_and_production_is_traced_to_the_c
     let failed = failed.await;
     // 2 is OTLP's STATUS_CODE_ERROR.
     assert_eq!(failed.span.status.as_ref().map(|status| status.code), Some(2), "{failed:?}");
-    let told = eventually("the CRM to be told", async || {
+    let applied = eventually("the CRM to have the message", async || {
         receiver.find("crm-api", "process orders:order.price_failed:crm-api.orders", |_| true)
     });
-    assert_eq!(told.await.span.trace_id, failed.span.trace_id);
+    assert_eq!(applied.await.span.trace_id, failed.span.trace_id);
 }

@@ -74,7 +74,7 @@ struct Run {
 }
 
 impl Run {
-    /// Makes orders in several statuses, and tells schemathesis about them.
+    /// Makes orders in several statuses, and passes them to schemathesis.
     async fn prepare(&self) {
         let address = |address: &Option<String>| address.clone().expect("the services run");
         let customer = Client::new(&address(&self.file.shop_api)).register(CUSTOMER.0, CUSTOMER.1).await;
@@ -126,10 +126,10 @@ impl Run {
         let report = fs::read(self.folder.join(report)).expect("a report");
         let report = serde_json::from_slice::<Value>(&report).expect("the report is JSON");
         let document = Client::new(base).get("/openapi.json").await.expect(200);
-        let responses = Answers::read(&report, base);
+        let responses = Responses::read(&report, base);
         println!("{service}: {} requests", responses.requests);
-        let faults = responses.faults(&document);
-        (!faults.is_empty()).then(|| format!("{service}: {}", faults.join("\n")))
+        let findings = responses.findings(&document);
+        (!findings.is_empty()).then(|| format!("{service}: {}", findings.join("\n")))
     }
 
     fn secrets(&self) -> [(&'static str, &str); 8] {
@@ -159,12 +159,12 @@ fn lines(entries: &[String]) -> String {
 }
 
 /// Method and path of every request, with each status that it was answered with.
-struct Answers {
+struct Responses {
     requests: usize,
     statuses: BTreeMap<(String, String), BTreeSet<u64>>,
 }
 
-impl Answers {
+impl Responses {
     /// Reads a report in the HTTP archive format.
     fn read(report: &Value, base: &str) -> Self {
         let entries = report["log"]["entries"].as_array().expect("entries");
@@ -180,9 +180,9 @@ impl Answers {
         Self { requests: entries.len(), statuses }
     }
 
-    /// Statuses that the document doesn't list for their operation, and operations that nobody got to.
-    fn faults(&self, document: &Value) -> Vec<String> {
-        let mut faults = Vec::new();
+    /// Statuses that the document doesn't list for their operation, and operations that were not reached.
+    fn findings(&self, document: &Value) -> Vec<String> {
+        let mut findings = Vec::new();
         for (template, operations) in document["paths"].as_object().expect("paths") {
             for (method, operation) in operations.as_object().expect("operations") {
                 let here = self.statuses.iter().filter(|((asked, path), _)| asked == method && fits(path, template));
@@ -190,14 +190,14 @@ impl Answers {
                 let listed = |status: &&u64| operation["responses"].get(status.to_string()).is_some();
                 let unlisted: Vec<_> = seen.iter().filter(|status| !listed(status)).collect();
                 if !unlisted.is_empty() {
-                    faults.push(format!("{method} {template} answers {unlisted:?}, which its document doesn't list"));
+                    findings.push(format!("{method} {template} returns {unlisted:?}, which its document doesn't list"));
                 }
                 if seen.iter().all(|status| [401, 403].contains(status)) {
-                    faults.push(format!("{method} {template} let nobody in"));
+                    findings.push(format!("{method} {template} was never permitted"));
                 }
             }
         }
-        faults
+        findings
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) const KEY: &str = "the-secret-of-that-key";
 pub(crate) enum Mood {
     /// Whatever S3 does.
     Serving(S3Service),
-    /// It never answers.
+    /// It never responds.
     Silent,
     /// It closes the connection.
     Broken,
@@ -52,7 +52,7 @@ impl Server {
         Self { address, mood }
     }
 
-    /// Service over this folder, to whoever has this key.
+    /// A service over this folder, for clients with this key.
     pub(crate) fn serving(folder: &Path, key: &str) -> Mood {
         let mut service = S3ServiceBuilder::new(FileSystem::new(folder).expect("a folder"));
         service.set_auth(SimpleAuth::from_single(KEY_ID, key));
@@ -77,7 +77,7 @@ async fn serve(listener: TcpListener, mood: Arc<Mutex<Mood>>) {
         tokio::spawn(async move {
             let service = service_fn(move |request| {
                 let mood = mood.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                answer(mood, request)
+                respond(mood, request)
             });
             // That a connection breaks is the client's affair.
             let _ = Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(connection), service).await;
@@ -85,7 +85,7 @@ async fn serve(listener: TcpListener, mood: Arc<Mutex<Mood>>) {
     }
 }
 
-async fn answer(mood: Mood, request: Request<Incoming>) -> io::Result<Response<Body>> {
+async fn respond(mood: Mood, request: Request<Incoming>) -> io::Result<Response<Body>> {
     match mood {
         Mood::Serving(s3) => {
             service::Service::call(&s3, request).await.map_err(|error| io::Error::other(format!("{error:?}")))

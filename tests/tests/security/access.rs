@@ -26,7 +26,7 @@ use testkit::{
 };
 use uuid::Uuid;
 
-/// Somebody who asks.
+/// A caller.
 struct Caller {
     who: String,
     client: Client,
@@ -181,7 +181,7 @@ fn whole(operation: &Operation, client: &Client, order: &str) -> RequestBuilder 
     }
 }
 
-/// Asks for every operation of one role that is about an order, as its owner and, before that, as somebody else with the
+/// Calls every operation of one role that is about an order, as its owner and, before that, as another account with the
 /// same role; returns how many there were.
 async fn walk_to_foreign_orders<S: Definition>(owner: &Client, other: &Client, role: Role, order: &str) -> usize {
     let operations = operations(owner).await.into_iter();

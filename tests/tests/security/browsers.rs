@@ -1,4 +1,4 @@
-//! What browsers are told: run nothing, keep nothing, and let no other site's page in.
+//! What responses make browsers do: run nothing, keep nothing, and let no other site's page in.
 
 use mes_api::MesApi;
 use reqwest::Method;

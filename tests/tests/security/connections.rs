@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use crate::{connect, head};
 
-/// Short ones, so that nobody waits.
+/// Short ones, so that no test waits.
 const LIMITS: [&str; 6] = ["--header-seconds", "2", "--stalled-seconds", "1", "--body-seconds", "3"];
 
 async fn shop() -> RunningService {
@@ -54,7 +54,7 @@ async fn drip(mut connection: TcpStream, bytes: &[u8]) -> Vec<u8> {
 }
 
 /// The status and problem in a response as it came over the wire.
-fn problem(response: &[u8]) -> (u16, Value) {
+fn parse_problem(response: &[u8]) -> (u16, Value) {
     let text = String::from_utf8_lossy(response);
     let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no response: {text:?}"));
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
@@ -89,7 +89,7 @@ async fn too_many_connections_wait_until_others_end() {
     late.write_all(b"GET /health/live HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").await.expect("it is sent");
     let waited = tokio::time::timeout(Duration::from_millis(500), late.readable()).await;
     assert!(waited.is_err(), "it was answered before its turn");
-    assert_eq!(problem(&rest(&mut late).await).0, 200);
+    assert_eq!(parse_problem(&rest(&mut late).await).0, 200);
 }
 
 #[test]
@@ -127,14 +127,14 @@ async fn a_body_that_stops_or_drips_is_given_up_and_leaves_nothing() {
             let start = head(&method, path, &ada, &format!("Content-Type: {media_type}\r\n{length}\r\n\r\n"));
             let mut stopped = connect(&ada).await;
             stopped.write_all(start.as_bytes()).await.expect("it is sent");
-            let (status, told) = problem(&rest(&mut stopped).await);
-            assert_eq!((status, &told["code"]), (408, &json!("body_too_slow")), "{path} {length}");
+            let (status, problem) = parse_problem(&rest(&mut stopped).await);
+            assert_eq!((status, &problem["code"]), (408, &json!("body_too_slow")), "{path} {length}");
 
             let mut dripping = connect(&ada).await;
             dripping.write_all(start.as_bytes()).await.expect("it is sent");
             let drops: &[u8] = if length.starts_with('C') { b" " } else { b"1\r\n \r\n" };
-            let (status, told) = problem(&drip(dripping, drops).await);
-            assert_eq!((status, &told["code"]), (408, &json!("body_too_slow")), "{path} {length}");
+            let (status, problem) = parse_problem(&drip(dripping, drops).await);
+            assert_eq!((status, &problem["code"]), (408, &json!("body_too_slow")), "{path} {length}");
         }
     }
     assert!(shop.stored_models().is_empty(), "{:?}", shop.stored_models());
@@ -153,8 +153,8 @@ async fn a_partners_form_that_stops_or_drips_is_given_up_and_leaves_nothing() {
     stopped.write_all(start.as_bytes()).await.expect("it is sent");
     dripping.write_all(start.as_bytes()).await.expect("it is sent");
     for said in [rest(&mut stopped).await, drip(dripping, b"0 ").await] {
-        let (status, told) = problem(&said);
-        assert_eq!((status, &told["code"]), (408, &json!("body_too_slow")));
+        let (status, problem) = parse_problem(&said);
+        assert_eq!((status, &problem["code"]), (408, &json!("body_too_slow")));
     }
     assert!(mes.stored_models().is_empty(), "{:?}", mes.stored_models());
 }

@@ -161,7 +161,7 @@ async fn a_refusal_takes_as_long_whether_the_login_is_unknown_disabled_or_wrong(
         "unknown {:?}, wrong {:?}, disabled {:?}, disabled and wrong {:?}",
         medians[0], medians[1], medians[2], medians[3]
     );
-    // Whoever leaves the hashing out is ten times as fast.
+    // A login without the hashing would be ten times as fast.
     let (least, most) = (medians.iter().min().expect("four"), medians.iter().max().expect("four"));
     assert!(*most < 2 * *least, "{medians:?}");
 }

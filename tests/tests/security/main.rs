@@ -17,7 +17,7 @@ fn host(service: &Client) -> &str {
     service.base().trim_start_matches("http://")
 }
 
-/// A connection on which nothing was sent, with so small a receive buffer that the other side notices when nobody reads.
+/// A connection on which nothing was sent, with so small a receive buffer that the other side notices when it is not read.
 async fn connect(service: &Client) -> TcpStream {
     let socket = TcpSocket::new_v4().expect("a socket");
     socket.set_recv_buffer_size(4096).expect("a size");

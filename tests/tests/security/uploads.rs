@@ -28,7 +28,7 @@ fn leave(models: &Path, owner: &str, name: &str, age: Duration) {
     file.set_modified(SystemTime::now() - age).expect("a time");
 }
 
-/// Names of the files in the store that nobody has uploaded, sorted.
+/// Names of the files in the store that were not uploaded, sorted.
 fn left(service: &RunningService) -> Vec<String> {
     let files = service.stored_models().into_iter();
     let names = files.map(|path| path.strip_prefix(service.models()).expect("a model").display().to_string());

@@ -177,7 +177,7 @@ fn a_part_that_dies_is_started_again() -> Result {
 
     wait_until("another process runs", || pid().is_some_and(|now| now != before))?;
     let address = runner.file()?.databases.ok_or("no database")?.shop;
-    wait_until("it answers", || {
+    wait_until("it responds", || {
         Command::new("psql").args([&address, "-qc", "SELECT 1"]).output().is_ok_and(|output| output.status.success())
     })
 }
@@ -198,7 +198,7 @@ fn a_record_that_elasticsearch_refuses_is_told_to_whoever_runs_the_system() -> R
 
     let twice = r#"{"name":"shop-api","time":"2026-01-02T03:04:05.678Z","msg":"one","msg":"two"}"#;
     fs::write(file.logs.join("shop-api-twice.log"), format!("{twice}\n"))?;
-    wait_until("the refusal was told", || {
+    wait_until("the refusal was printed", || {
         said().contains(&format!("refuses records; which, and why, is in {}", errors.display()))
     })?;
 

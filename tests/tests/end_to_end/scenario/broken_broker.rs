@@ -1,4 +1,4 @@
-//! A broker that is gone, and messages that nobody can handle.
+//! A broker that is gone, and messages that can't be handled.
 
 use std::path::PathBuf;
 
@@ -70,17 +70,17 @@ async fn waits(service: &Process, order: &str, message_type: &str) {
     assert_eq!(tried.len(), 1, "{tried:?}");
 }
 
-/// What can't be handled is an error and a dead letter, and holds nobody up.
+/// What can't be handled is an error and a dead letter, and delays no other message.
 async fn poisoned_messages(world: &World) {
     let wire = world.broker.channel().await;
     let mut copies = wire.listen().await;
     let order = world.site.customer().await.submit_new().await;
-    let told = copies.about(&order, 2).await;
+    let sent = copies.about(&order, 2).await;
 
-    for (service, queue, good) in [(&world.mes, "mes-api.orders", &told[0]), (&world.crm, "crm-api.orders", &told[1])] {
+    for (service, queue, good) in [(&world.mes, "mes-api.orders", &sent[0]), (&world.crm, "crm-api.orders", &sent[1])] {
         let mut impossible = good.json();
         impossible["order"]["id"] = json!("A-987654321");
-        // A history with a hole tells of an order that never was.
+        // A history with a gap is that of no order.
         impossible["history"]
             .as_array_mut()
             .expect("a history")

@@ -74,7 +74,7 @@ fn attempt_names(request: &RequestBuilder, order: &str) -> bool {
     request.is_some_and(|request| request.url().path().contains(order))
 }
 
-/// Whoever writes an order, its history or a session is told that the disk is full.
+/// Writing an order, its history or a session fails with a full disk.
 const FILL: &str = "
     CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100'; END $$;
@@ -87,7 +87,7 @@ async fn execute(tables: &PgPool, statements: &'static str) {
     sqlx::raw_sql(statements).execute(tables).await.expect("the administrator may do that");
 }
 
-/// An order in each status that somebody can go on from.
+/// An order in each status that can be followed by another one.
 struct Scene {
     ada: Client,
     /// What Ada logs in with.
@@ -101,8 +101,8 @@ struct Scene {
     started: String,
     shipped: String,
     without_price: String,
-    /// What CRM and MES told each other about `priced`.
-    told: Vec<Message>,
+    /// What CRM and MES sent each other about `priced`.
+    sent: Vec<Message>,
 }
 
 impl Scene {
@@ -119,7 +119,7 @@ impl Scene {
         ada.upload(&without_price, "open.stl", open.to_binary_stl()).await;
         ada.advance(&without_price, Submitted).await;
 
-        let told = copies.about(&priced, 2).await;
+        let sent = copies.about(&priced, 2).await;
         for order in [&approved, &started] {
             seller.wait_for(order, PriceCalculated).await;
             seller.advance(order, ManufacturingApproved).await;
@@ -147,7 +147,7 @@ impl Scene {
             started,
             shipped,
             without_price,
-            told,
+            sent,
         }
     }
 
@@ -239,7 +239,7 @@ async fn background_work_fails_once(world: &World) {
 
 /// Messages that come now are one error and a warning at each try.
 async fn messages_wait(world: &World, wire: &Wire, scene: &Scene) -> Vec<Message> {
-    let waiting: Vec<_> = scene.told.iter().map(Message::renumbered).collect();
+    let waiting: Vec<_> = scene.sent.iter().map(Message::renumbered).collect();
     for message in &waiting {
         wire.publish(message).await;
         let service = world.service(recipient(message));

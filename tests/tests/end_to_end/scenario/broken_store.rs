@@ -34,7 +34,7 @@ async fn live() -> Vec<PathBuf> {
     world.logs()
 }
 
-/// Models that can't be priced: the customer is told why, and it is an error in the log.
+/// Models that can't be priced: the customer sees why, and it is an error in the log.
 async fn bad_models(world: &World) {
     let ada = world.site.customer().await;
     let mut open = solids::cube(4.0);
@@ -73,7 +73,7 @@ async fn failure(world: &World, order: &str) -> Record {
 
 /// What the customer reads.
 async fn reason(customer: &Client, order: &str) -> String {
-    eventually("the customer to be told", async || {
+    eventually("the customer to see it", async || {
         let order = customer.get(&format!("/orders/{order}")).await.json;
         let reason = order["price_failure"].as_str().map(str::to_owned);
         reason.ok_or(order)

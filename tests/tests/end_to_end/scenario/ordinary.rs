@@ -146,14 +146,14 @@ async fn impatient_clients(world: &World) {
     }
 }
 
-/// An order that nobody goes on with is reported once in each status, and once when it takes too long as a whole.
+/// An order that stands still is reported once in each status, and once when it takes too long as a whole.
 async fn standing_orders(world: &World) {
     let ada = world.site.customer().await;
     let set_back = async |order: &str, columns: &str, ago: &str| {
         let columns = columns.split(' ').map(|column| format!("{column} = now() - interval '{ago}'"));
         let change = format!("UPDATE orders SET {} WHERE id = $1", columns.collect::<Vec<_>>().join(", "));
         let set = sqlx::query(sqlx::AssertSqlSafe(change)).bind(order).execute(&world.shop_tables);
-        assert_eq!(set.await.expect("the database answers").rows_affected(), 1);
+        assert_eq!(set.await.expect("the database responds").rows_affected(), 1);
     };
     let reported = async |order: &str, action: Action, status: OrderStatus, level: u64| {
         let found = world.crm.found(1, &[(field::ORDER_ID, order), (field::EVENT_ACTION, action.name())]).await;

@@ -21,7 +21,7 @@ use super::system;
 /// As many as one run of the tests can need.
 const HOSTS: usize = 32;
 
-/// A virtual host of the shared broker, with the users, rights and policies of the main one, that nobody else uses.
+/// A virtual host of the shared broker, with the users, rights and policies of the main one, for one test.
 pub(crate) struct VirtualHost {
     /// The address for the administrator.
     pub(crate) url: String,
@@ -163,7 +163,7 @@ impl Wire {
         published.await.expect("the broker takes it").await.expect("the broker confirms it");
     }
 
-    /// Deletes a queue, as if nobody had ever read it.
+    /// Deletes a queue, as if it had never been declared.
     pub(crate) async fn delete(&self, queue: &str) {
         let deleted = self.channel.queue_delete(queue.into(), QueueDeleteOptions::default());
         deleted.await.expect("the broker deletes it");
@@ -173,7 +173,7 @@ impl Wire {
     pub(crate) async fn take(&self, queue: &str) -> Option<Message> {
         let got = self.channel.basic_get(queue.into(), BasicGetOptions::default()).await.expect("a queue");
         let delivery = got?.delivery;
-        delivery.ack(BasicAckOptions::default()).await.expect("the broker forgets it");
+        delivery.ack(BasicAckOptions::default()).await.expect("the broker removes it");
         Some(Message::of(delivery))
     }
 }

@@ -1,4 +1,4 @@
-//! Requests that fail for a reason of ours: what the client is told, and what the log tells.
+//! Requests that fail for a reason of ours: what the client sees, and what the log says.
 
 use catalogue::{Action, ErrorType, field, record::violations};
 use reqwest::RequestBuilder;
@@ -23,7 +23,7 @@ const INTERNALS: [&str; 10] =
     ["postgres", "sqlx", "sql", "relation", "no space left", "127.0.0.1", "os error", "panicked", "src/", "/tmp"];
 
 impl Attempt<'_> {
-    /// Asserts that it fails with one of these classes: the client is told nothing that is ours alone, and Support
+    /// Asserts that it fails with one of these classes: the client sees nothing of the inside, and Support
     /// finds one error with the whole chain of causes.
     pub(crate) async fn fails(self, classes: &[ErrorType]) {
         let Self { service, request, action, names } = self;

@@ -38,7 +38,7 @@ pub(crate) struct World {
     shop_variables: Variables,
     crm_variables: Variables,
     mes_variables: Variables,
-    // Dropped last: nobody works on them any more.
+    // Dropped last: they are not in use any more.
     databases: [TestDatabase; 2],
 }
 
