@@ -37,34 +37,25 @@ pub async fn create_order(
     fields: NewOrder,
     key: Option<IdempotencyKey>,
 ) -> Result<Order, ApiError> {
-    let subject = Subject::owner(Owner::Customer(customer));
-    let created = create(core, creations, viewer, customer, fields, key).await;
-    let order = created.map_err(|error| error.during(Action::OrderCreated, subject))?;
+    let owner = Owner::Customer(customer);
+    let created = async {
+        fields.check()?;
+        let request =
+            key.map(|key| RepeatableRequest::new(viewer.caller.account, key, &(customer, &fields))).transpose()?;
+        let id = creations.next_number().await?;
+        let record = Record::of_change(Action::OrderCreated, Subject::order(&id, owner));
+        let record = record.in_status(OrderStatus::Initiated);
+        let row = NewRow { id, customer, fields, actor: viewer.caller.actor() };
+        let Some(request) = request else {
+            return Ok(creations.create(row, record.pending()).await?);
+        };
+        let mut unit = core.units.begin("create").await?;
+        let created = create_once(&mut unit, core.service, &request, row, record).await;
+        unit.finish(created).await
+    };
+    let order = created.await.map_err(|error: ApiError| error.during(Action::OrderCreated, Subject::owner(owner)))?;
     identify(&Span::current(), field::ORDER_ID, &order.id);
     Ok(order)
-}
-
-async fn create(
-    core: &Core,
-    creations: &Creations,
-    viewer: Viewer,
-    customer: CustomerId,
-    fields: NewOrder,
-    key: Option<IdempotencyKey>,
-) -> Result<Order, ApiError> {
-    fields.check()?;
-    let request =
-        key.map(|key| RepeatableRequest::new(viewer.caller.account, key, &(customer, &fields))).transpose()?;
-    let id = creations.next_number().await?;
-    let owner = Owner::Customer(customer);
-    let record = Record::of_change(Action::OrderCreated, Subject::order(&id, owner)).in_status(OrderStatus::Initiated);
-    let row = NewRow { id, customer, fields, actor: viewer.caller.actor() };
-    let Some(request) = request else {
-        return Ok(creations.create(row, record.pending()).await?);
-    };
-    let mut unit = core.units.command("create", Action::OrderCreated, Subject::owner(owner)).await?;
-    let created = create_once(&mut unit, core.service, &request, row, record).await;
-    unit.finish(created).await
 }
 
 /// Creates the order, unless an earlier request with the same key did: its response is returned then.
