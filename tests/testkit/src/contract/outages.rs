@@ -35,14 +35,20 @@ impl Outage {
         self.allow_connections(true).await;
     }
 
+    /// Returns when nobody is connected: a connection that began before the setting was committed is still let in.
     async fn allow_connections(&self, allowed: bool) {
         let mut connection = PgConnection::connect(&self.administrator).await.expect("the server");
-        let statements = format!(
-            "ALTER DATABASE {0} ALLOW_CONNECTIONS {allowed};
-             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{0}'",
-            self.database
-        );
-        sqlx::raw_sql(AssertSqlSafe(statements)).execute(&mut connection).await.expect("an outage");
+        let setting = format!("ALTER DATABASE {} ALLOW_CONNECTIONS {allowed}", self.database);
+        sqlx::raw_sql(AssertSqlSafe(setting)).execute(&mut connection).await.expect("a setting");
+        if allowed {
+            return;
+        }
+        let mut connected = true;
+        while connected {
+            let closed = "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity WHERE datname = $1";
+            let closed = sqlx::query_scalar::<_, i64>(closed).bind(&self.database).fetch_one(&mut connection).await;
+            connected = closed.expect("the connections") > 0;
+        }
     }
 }
 
