@@ -7,7 +7,6 @@ mod lists;
 mod models;
 mod orders;
 mod outages;
-mod problems;
 mod records;
 mod statuses;
 

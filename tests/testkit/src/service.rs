@@ -170,6 +170,15 @@ impl RunningService {
         self.anonymous.log_in(&login, PASSWORD).await
     }
 
+    /// A new account of `role`, with whatever that role proves itself with.
+    ///
+    /// # Panics
+    ///
+    /// If the account can't be made.
+    pub async fn client(&self, role: Role) -> Client {
+        if role.has_keys() { self.with_key(role).await } else { self.logged_in(role).await }
+    }
+
     /// The owner of a new key.
     ///
     /// # Panics

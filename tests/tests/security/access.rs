@@ -101,7 +101,7 @@ async fn strangers(service: &RunningService) -> Vec<Caller> {
 async fn everybody(service: &RunningService) -> Vec<Caller> {
     let mut everybody = Vec::new();
     for role in Role::ALL {
-        let client = if role.has_keys() { service.with_key(role).await } else { service.logged_in(role).await };
+        let client = service.client(role).await;
         if role.has_keys() {
             let caller = Caller::new(role.name(), client.clone(), Some(role));
             everybody.push(Caller { in_own_header: true, ..caller });

@@ -1,56 +1,104 @@
 //! The form of every refusal, and the ids that go with every request.
 
-use common::{domain::Role, service::Definition};
+use std::collections::{BTreeMap, BTreeSet};
+
+use catalogue::Service;
+use common::{
+    auth::access::{self, Access},
+    domain::Role,
+    service::Definition,
+};
 use reqwest::{Method, RequestBuilder};
 
-use crate::{Response, service::start};
+use crate::{
+    Client, Response,
+    service::{RunningService, start},
+};
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
-/// Operations of every service that take JSON.
-const WITH_JSON: [&str; 2] = ["/sessions", "/orders/A-100000/status"];
+/// An operation of every service that takes JSON.
+const STATUS: &str = "/orders/A-100000/status";
 
 fn json_body(request: RequestBuilder, body: impl Into<reqwest::Body>) -> RequestBuilder {
     request.header("Content-Type", "application/json").body(body)
 }
 
+/// Every operation that takes JSON, with a client that may call it.
+async fn operations_with_json<S: Definition>(service: &RunningService) -> Vec<(Client, Method, String)> {
+    let document = service.anonymous().get("/openapi.json").await.expect(200);
+    let mut operations = Vec::new();
+    for (method, path, access) in access::of(S::SERVICE) {
+        if document["paths"][path][method]["requestBody"]["content"]["application/json"].is_object() {
+            let client = match access {
+                Access::Only(role) => service.client(role).await,
+                Access::Anybody | Access::AnySession => service.anonymous().clone(),
+            };
+            let method = method.to_uppercase().parse().expect("a method");
+            operations.push((client, method, path.replace("{id}", "A-100000")));
+        }
+    }
+    assert!(operations.len() >= 2, "{operations:?}");
+    operations
+}
+
+/// The paths of a service, each with the methods that it knows.
+fn methods_by_path(service: Service) -> BTreeMap<String, BTreeSet<String>> {
+    let mut paths = BTreeMap::<_, BTreeSet<_>>::new();
+    for (method, path, _) in access::of(service) {
+        let methods = paths.entry(path.replace("{id}", "A-100000")).or_default();
+        methods.insert(method.to_uppercase());
+        if method == "get" {
+            methods.insert("HEAD".to_owned());
+        }
+    }
+    paths
+}
+
 /// A body that is no json is a bad request.
-pub async fn a_body_that_is_no_json_is_a_bad_request<S: Definition>(role: Role) {
+pub async fn a_body_that_is_no_json_is_a_bad_request<S: Definition>(_: Role) {
     let service = start::<S>(&[]).await;
-    let client = service.logged_in(role).await;
-    for path in WITH_JSON {
+    for (client, method, path) in operations_with_json::<S>(&service).await {
         for body in [&b""[..], b"{", b"not json", b"\xff\xfe", b"{'a': 1}"] {
-            let request = json_body(client.request(Method::POST, path), body.to_vec());
+            let request = json_body(client.request(method.clone(), &path), body.to_vec());
             Response::to(request).await.expect_problem(400, "malformed_request");
         }
     }
 }
 
 /// Another media type than json is not supported.
-pub async fn another_media_type_than_json_is_not_supported<S: Definition>(role: Role) {
+pub async fn another_media_type_than_json_is_not_supported<S: Definition>(_: Role) {
     let service = start::<S>(&[]).await;
-    let client = service.logged_in(role).await;
-    for path in WITH_JSON {
+    for (client, method, path) in operations_with_json::<S>(&service).await {
+        let request = || client.request(method.clone(), &path);
         for media_type in
             ["text/plain", "application/x-www-form-urlencoded", "application/xml", "text/json", "nonsense"]
         {
-            let request = client.request(Method::POST, path).header("Content-Type", media_type).body("{}");
+            let request = request().header("Content-Type", media_type).body("{}");
             Response::to(request).await.expect_problem(415, "unsupported_media_type");
         }
-        Response::to(client.request(Method::POST, path).body("{}")).await.expect_problem(415, "unsupported_media_type");
+        Response::to(request().body("{}")).await.expect_problem(415, "unsupported_media_type");
     }
-    let request = client.request(Method::POST, "/sessions").header("Content-Type", "application/json; charset=utf-8");
+    let request = service
+        .anonymous()
+        .request(Method::POST, "/sessions")
+        .header("Content-Type", "application/json; charset=utf-8");
     Response::to(request.body(r#"{"login": "ada", "password": "wrong"}"#))
         .await
         .expect_problem(401, "wrong_credentials");
 }
 
-/// A path that does not exist is not found.
+/// A path that does not exist is not found, be it another service's.
 pub async fn a_path_that_does_not_exist_is_not_found<S: Definition>(role: Role) {
     let service = start::<S>(&[]).await;
     let client = service.logged_in(role).await;
-    for path in ["/", "/nowhere", "/orders/", "/orders/A-100000/nothing", "/Orders"] {
-        client.get(path).await.expect_problem(404, "unknown_path");
-        service.anonymous().delete(path).await.expect_problem(404, "unknown_path");
+    let known = methods_by_path(S::SERVICE);
+    let others = Service::ALL.into_iter().flat_map(|other| methods_by_path(other).into_keys());
+    let unknown = others.filter(|path| !known.contains_key(path));
+    let unknown =
+        unknown.chain(["/", "/nowhere", "/orders/", "/orders/A-100000/nothing", "/Orders"].map(str::to_owned));
+    for path in unknown {
+        client.get(&path).await.expect_problem(404, "unknown_path");
+        service.anonymous().delete(&path).await.expect_problem(404, "unknown_path");
     }
     client.get("/docs/nothing.js").await.expect_problem(404, "unknown_path");
 }
@@ -59,18 +107,20 @@ pub async fn a_path_that_does_not_exist_is_not_found<S: Definition>(role: Role) 
 pub async fn a_method_that_a_path_does_not_know_is_refused_with_those_it_does<S: Definition>(role: Role) {
     let service = start::<S>(&[]).await;
     let client = service.logged_in(role).await;
-    for (method, path, allowed) in [
-        (Method::GET, "/orders/A-100000/status", vec!["POST"]),
-        (Method::PUT, "/orders/A-100000/status", vec!["POST"]),
-        (Method::GET, "/sessions", vec!["POST"]),
-        (Method::GET, "/sessions/current", vec!["DELETE"]),
-        (Method::POST, "/health/live", vec!["GET", "HEAD"]),
-    ] {
-        let response = Response::to(client.request(method.clone(), path)).await;
-        let mut named: Vec<_> = response.header("allow").unwrap_or_default().split(',').map(str::trim).collect();
-        named.sort_unstable();
-        assert_eq!(named, allowed, "{method} {path}");
-        response.expect_problem(405, "method_not_allowed");
+    for (path, allowed) in methods_by_path(S::SERVICE) {
+        for method in [Method::GET, Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
+            if allowed.contains(method.as_str()) {
+                continue;
+            }
+            let response = Response::to(client.request(method.clone(), &path)).await;
+            let named = response.header("allow").unwrap_or_default().split(',');
+            assert_eq!(
+                named.map(|method| method.trim().to_owned()).collect::<BTreeSet<_>>(),
+                allowed,
+                "{method} {path}"
+            );
+            response.expect_problem(405, "method_not_allowed");
+        }
     }
 }
 
@@ -79,10 +129,10 @@ pub async fn a_body_that_is_too_large_is_refused<S: Definition>(role: Role) {
     let service = start::<S>(&[]).await;
     let client = service.logged_in(role).await;
     let huge = format!(r#"{{"status": "SUBMITTED", "comment": "{}"}}"#, "x".repeat(100_000));
-    let declared = json_body(client.request(Method::POST, WITH_JSON[1]), huge.clone());
+    let declared = json_body(client.request(Method::POST, STATUS), huge.clone());
     Response::to(declared).await.expect_problem(413, "body_too_large");
     let chunks = futures::stream::iter([Ok::<_, std::io::Error>(huge)]);
-    let undeclared = json_body(client.request(Method::POST, WITH_JSON[1]), reqwest::Body::wrap_stream(chunks));
+    let undeclared = json_body(client.request(Method::POST, STATUS), reqwest::Body::wrap_stream(chunks));
     Response::to(undeclared).await.expect_problem(413, "body_too_large");
 }
 
