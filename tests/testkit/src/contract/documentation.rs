@@ -1,9 +1,47 @@
 //! `/openapi.json` for programs, `/docs` for people.
 
+use std::collections::BTreeSet;
+
 use common::{domain::Role, service::Definition};
 use serde_json::Value;
 
-use crate::service::start;
+use crate::{Client, service::start};
+
+/// A method in lower case, its path, and the statuses that are documented at least.
+pub type Operation = (&'static str, &'static str, &'static [&'static str]);
+
+/// Operations that every service has.
+const COMMON: [Operation; 4] = [
+    ("post", "/sessions", &["201", "401", "429", "default"]),
+    ("delete", "/sessions/current", &["204", "401", "default"]),
+    ("get", "/health/live", &["200"]),
+    ("get", "/health/ready", &["200", "503"]),
+];
+
+/// Asserts that a service's document has these operations and the common ones, and no others, each with its statuses, and
+/// those of one role with the way to authenticate.
+///
+/// # Panics
+///
+/// If it is otherwise.
+pub async fn expect_operations(client: &Client, operations: &[Operation]) {
+    let document = client.get("/openapi.json").await.expect(200);
+    let paths = &document["paths"];
+    let listed: BTreeSet<_> =
+        keys(paths).flat_map(|path| keys(&paths[path]).map(move |method| (method, path))).collect();
+    let operations: Vec<_> = operations.iter().chain(&COMMON).collect();
+    assert_eq!(listed, operations.iter().map(|(method, path, _)| (*method, *path)).collect());
+    for (method, path, statuses) in operations {
+        let operation = &paths[path][method];
+        let missing: Vec<_> = statuses.iter().filter(|status| operation["responses"].get(status).is_none()).collect();
+        assert!(missing.is_empty(), "{method} {path} doesn't document {missing:?}");
+        assert!(operation["security"].is_array() || !statuses.contains(&"403"), "{method} {path}");
+    }
+}
+
+fn keys(value: &Value) -> impl Iterator<Item = &str> {
+    value.as_object().into_iter().flat_map(|object| object.keys().map(String::as_str))
+}
 
 fn collect_references(value: &Value, references: &mut Vec<String>) {
     match value {
