@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    domain::{Order, OrderId},
+    domain::{Order, OrderId, OrderStatus},
     problem::Rejection,
 };
 
@@ -17,6 +17,14 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// What to ask for as `after` to get the next page; absent on the last one.
     pub next: Option<String>,
+}
+
+/// Which orders a list has.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StatusQuery {
+    /// Only those in this status.
+    pub status: Option<OrderStatus>,
 }
 
 /// Which page is asked for.

@@ -7,7 +7,7 @@ use utoipa::{
     openapi::{
         self, Ref, RefOr,
         content::ContentBuilder,
-        path::{Operation, PathItem},
+        path::{Operation, ParameterIn, PathItem},
         response::ResponseBuilder,
         security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
@@ -61,12 +61,24 @@ const UNEXPECTED: [(&str, &str); 2] = [
 /// What can go wrong where a token or key is required.
 const GUARDED: [(&str, &str); 2] =
     [("401", "No valid token"), ("403", "A valid token, but of an account that may not do this")];
+/// What can be wrong with a path that names an order.
+const ORDER_PATH: [(&str, &str); 1] = [("404", "No such order")];
+/// What can be wrong with a query.
+const QUERY: [(&str, &str); 2] = [("400", "The query can't be read"), ("422", "A parameter is out of bounds")];
 /// What can be wrong with a JSON body before its values are looked at.
 const JSON_BODY: [(&str, &str); 4] = [
     ("400", "The body is no JSON"),
     ("408", "The body came too slowly"),
     ("413", "The body is too large"),
     ("415", "The body isn't declared as JSON"),
+];
+/// What can be wrong with a model.
+const MODEL_BODY: [(&str, &str); 5] = [
+    ("400", "The query can't be read, or the file didn't arrive whole"),
+    ("408", "The file came too slowly"),
+    ("413", "The file is too large"),
+    ("415", "Not a format that we know, or not what its name says"),
+    ("422", "The file is empty, or its name can't be used"),
 ];
 
 /// Adds to each operation what [`access`] requires of its caller, and the problems that all operations of its kind have in
@@ -86,8 +98,17 @@ pub(super) fn complete(document: &mut openapi::OpenApi, service: Service) {
                 operation.security = Some(ways.collect());
                 add_problems(operation, &GUARDED);
             }
-            if takes_json(operation) {
+            if takes(operation, "application/json") {
                 add_problems(operation, &JSON_BODY);
+            }
+            if takes(operation, "application/octet-stream") {
+                add_problems(operation, &MODEL_BODY);
+            }
+            if has_parameter(operation, &ParameterIn::Query) {
+                add_problems(operation, &QUERY);
+            }
+            if has_parameter(operation, &ParameterIn::Path) {
+                add_problems(operation, &ORDER_PATH);
             }
             if !path.starts_with("/health/") {
                 add_problems(operation, &UNEXPECTED);
@@ -103,11 +124,16 @@ pub(super) fn complete(document: &mut openapi::OpenApi, service: Service) {
     }
 }
 
-fn takes_json(operation: &Operation) -> bool {
+fn takes(operation: &Operation, media_type: &str) -> bool {
     match &operation.request_body {
-        Some(RefOr::T(body)) => body.content.contains_key("application/json"),
+        Some(RefOr::T(body)) => body.content.contains_key(media_type),
         _ => false,
     }
+}
+
+fn has_parameter(operation: &Operation, place: &ParameterIn) -> bool {
+    let mut parameters = operation.parameters.iter().flatten();
+    parameters.any(|parameter| matches!(parameter, RefOr::T(parameter) if parameter.parameter_in == *place))
 }
 
 /// Adds responses that the operation doesn't describe itself.

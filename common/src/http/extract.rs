@@ -4,15 +4,17 @@ use std::{error::Error, iter::successors};
 
 use axum::{
     body::Body,
-    extract::{FromRequest, FromRequestParts, Request},
+    extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
 use bytes::Bytes;
 use futures::{Stream, TryStreamExt as _};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tower_http::timeout::TimeoutError;
+use utoipa::IntoParams;
 
 use crate::{
+    domain::OrderId,
     idempotency::IdempotencyKey,
     model_store::BodyError,
     problem::{ApiError, ProblemCode, Rejection},
@@ -22,9 +24,14 @@ use crate::{
 #[derive(Debug)]
 pub struct Json<T>(pub T);
 
-/// The variable parts of the path.
-#[derive(Debug)]
-pub struct Path<T>(pub T);
+/// The order that the path names.
+#[derive(Debug, IntoParams)]
+#[into_params(names("id"), parameter_in = Path)]
+pub struct OrderPath(
+    /// The order's number.
+    #[param(example = "A-100042")]
+    pub OrderId,
+);
 
 /// The query string.
 #[derive(Debug)]
@@ -79,15 +86,13 @@ pub(super) fn unreadable_body(status: StatusCode, text: String) -> Rejection {
     }
 }
 
-impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+impl<S: Send + Sync> FromRequestParts<S> for OrderPath {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         // An id that can't be read is that of no order.
-        axum::extract::Path::from_request_parts(parts, state)
-            .await
-            .map(|axum::extract::Path(value)| Self(value))
-            .map_err(|_| Rejection::no_such_order().into())
+        let id = Path::from_request_parts(parts, state).await;
+        id.map(|Path(id)| Self(id)).map_err(|_| Rejection::no_such_order().into())
     }
 }
 
@@ -103,8 +108,13 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 }
 
 /// The header `Idempotency-Key`, if the request has one.
-#[derive(Debug)]
-pub struct Idempotency(pub Option<IdempotencyKey>);
+#[derive(Debug, IntoParams)]
+#[into_params(names("Idempotency-Key"), parameter_in = Header)]
+pub struct Idempotency(
+    /// The same key and body again get the first response.
+    #[param(value_type = Option<String>, pattern = "^[ -~]{1,255}$")]
+    pub Option<IdempotencyKey>,
+);
 
 impl<S: Send + Sync> FromRequestParts<S> for Idempotency {
     type Rejection = ApiError;

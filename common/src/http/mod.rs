@@ -17,7 +17,7 @@ mod upload;
 
 pub use admission::Admitted;
 pub use caller::{By, Carrier, Customer, Operator, Partner, RoleMarker, Seller};
-pub use extract::{Idempotency, Json, Path, Query, body_error, body_stream};
+pub use extract::{Idempotency, Json, OrderPath, Query, body_error, body_stream};
 pub use located::{Located, located};
 pub use problem::Problem;
 pub use request::RequestInfo;

@@ -7,10 +7,10 @@ use axum::{
     response::Response,
 };
 use common::{
-    domain::{CustomerId, Material, NewOrder, NewStatus, Order, OrderId, OrderStatus},
+    domain::{CustomerId, Material, NewOrder, NewStatus, Order, OrderStatus},
     http::{
-        By, Idempotency, Json, Located, ModelFile, ModelQuery, Path, Query, Seller, body_stream, check_length, located,
-        model_response,
+        By, Idempotency, Json, Located, ModelFile, ModelQuery, OrderPath, Query, Seller, body_stream, check_length,
+        located, model_response,
     },
     page::{Page, PageQuery},
     problem::{ApiError, Rejection},
@@ -54,7 +54,7 @@ struct NewOrderForCustomer {
 /// Create an order for a customer
 #[utoipa::path(
     post, path = "/orders", tag = "orders", request_body = NewOrderForCustomer,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body again get the first answer", pattern = "^[ -~]{1,255}$")),
+    params(Idempotency),
     responses(
         (status = 201, description = "The order, in `INITIATED`", body = Order, headers(("Location", description = "The order's path"))),
         (status = 409, description = "The first request with this key is under way"),
@@ -96,8 +96,6 @@ struct OrdersQuery {
     get, path = "/orders", tag = "orders", params(OrdersQuery, PageQuery),
     responses(
         (status = 200, description = "One page of them", body = Page<Order>),
-        (status = 400, description = "The query can't be read"),
-        (status = 422, description = "A parameter is out of bounds"),
     )
 )]
 async fn list_orders(
@@ -118,16 +116,15 @@ async fn list_orders(
 /// An order, with its history
 #[utoipa::path(
     get, path = "/orders/{id}", tag = "orders",
-    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")),
+    params(OrderPath),
     responses(
         (status = 200, description = "The order", body = OrderDetails),
-        (status = 404, description = "No such order"),
     )
 )]
 async fn get_order(
     State(core): State<Core>,
     seller: By<Seller>,
-    Path(id): Path<OrderId>,
+    OrderPath(id): OrderPath,
 ) -> Result<axum::Json<OrderDetails>, ApiError> {
     Ok(axum::Json(commands::get_order(&core, *seller, &id).await?))
 }
@@ -137,23 +134,17 @@ async fn get_order(
 /// The body is the file as it is. Until the order is submitted, another upload replaces the model.
 #[utoipa::path(
     put, path = "/orders/{id}/model", tag = "orders",
-    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042"), ModelQuery),
+    params(OrderPath, ModelQuery),
     request_body(content = ModelFile, content_type = "application/octet-stream", description = "The file"),
     responses(
         (status = 200, description = "The order, in `FILE_UPLOADED`, with its model", body = Order),
-        (status = 400, description = "The query can't be read, or the file didn't arrive whole"),
-        (status = 408, description = "The file came too slowly"),
-        (status = 404, description = "No such order"),
         (status = 409, description = "The order is submitted already"),
-        (status = 413, description = "The file is too large"),
-        (status = 415, description = "Not a format that we know, or not what its name says"),
-        (status = 422, description = "The file is empty, or its name can't be used"),
     )
 )]
 async fn put_model(
     State(core): State<Core>,
     seller: By<Seller>,
-    Path(id): Path<OrderId>,
+    OrderPath(id): OrderPath,
     Query(query): Query<ModelQuery>,
     headers: HeaderMap,
     body: Body,
@@ -165,14 +156,14 @@ async fn put_model(
 /// Download the 3D model
 #[utoipa::path(
     get, path = "/orders/{id}/model", tag = "orders",
-    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")),
+    params(OrderPath),
     responses(
         (status = 200, description = "The file",
          content((ModelFile = "model/stl"), (ModelFile = "model/obj"), (ModelFile = "model/3mf"))),
         (status = 404, description = "No such order, or it has no model yet"),
     )
 )]
-async fn get_model(State(core): State<Core>, _: By<Seller>, Path(id): Path<OrderId>) -> Result<Response, ApiError> {
+async fn get_model(State(core): State<Core>, _: By<Seller>, OrderPath(id): OrderPath) -> Result<Response, ApiError> {
     let (model, key) = commands::get_model(&core, &id).await?;
     model_response(&core.models, &model, &key).await
 }
@@ -182,10 +173,9 @@ async fn get_model(State(core): State<Core>, _: By<Seller>, Path(id): Path<Order
 /// Sellers set `SUBMITTED`, `MANUFACTURING_APPROVED` and `CLOSED`.
 #[utoipa::path(
     post, path = "/orders/{id}/status", tag = "orders",
-    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,
+    params(OrderPath), request_body = NewStatus,
     responses(
         (status = 200, description = "The order in its new status", body = Order),
-        (status = 404, description = "No such order"),
         (status = 409, description = "The order may not go there"),
         (status = 422, description = "There is no such status"),
     )
@@ -193,7 +183,7 @@ async fn get_model(State(core): State<Core>, _: By<Seller>, Path(id): Path<Order
 async fn set_status(
     State(core): State<Core>,
     seller: By<Seller>,
-    Path(id): Path<OrderId>,
+    OrderPath(id): OrderPath,
     Json(new): Json<NewStatus>,
 ) -> Result<axum::Json<Order>, ApiError> {
     Ok(axum::Json(commands::set_status(&core, *seller, &id, new.status).await?))

@@ -2,14 +2,12 @@
 
 use axum::{extract::State, http::StatusCode, response::Response};
 use common::{
-    domain::{NewStatus, OrderId, OrderStatus},
-    http::{By, Json, ModelFile, Operator, Path, Query, model_response},
-    page::{Page, PageQuery},
+    domain::NewStatus,
+    http::{By, Json, ModelFile, Operator, OrderPath, Query, model_response},
+    page::{Page, PageQuery, StatusQuery},
     problem::ApiError,
     state::Core,
 };
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
@@ -27,58 +25,46 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(queue_price))
 }
 
-/// Which orders a list has.
-#[derive(Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct OrderFilter {
-    /// Only those in this status.
-    status: Option<OrderStatus>,
-}
-
 /// List orders, newest first
 #[utoipa::path(
-    get, path = "/orders", tag = "orders", params(OrderFilter, PageQuery),
+    get, path = "/orders", tag = "orders", params(StatusQuery, PageQuery),
     responses(
         (status = 200, description = "A page of orders", body = Page<MesOrder>),
-        (status = 400, description = "The query can't be read"),
-        (status = 422, description = "`limit` or `after` makes no sense"),
     )
 )]
 async fn list_orders(
     State(core): State<Core>,
     _: By<Operator>,
-    Query(filter): Query<OrderFilter>,
+    Query(query): Query<StatusQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<MesOrder>>, ApiError> {
-    Ok(axum::Json(commands::list_orders(&core, filter.status, &page).await?))
+    Ok(axum::Json(commands::list_orders(&core, query.status, &page).await?))
 }
 
 /// See an order
 #[utoipa::path(
-    get, path = "/orders/{id}", tag = "orders", params(("id" = OrderId, Path)),
+    get, path = "/orders/{id}", tag = "orders", params(OrderPath),
     responses(
         (status = 200, description = "The order", body = OrderDetails),
-        (status = 404, description = "No such order"),
     )
 )]
 async fn get_order(
     State(core): State<Core>,
     _: By<Operator>,
-    Path(id): Path<OrderId>,
+    OrderPath(id): OrderPath,
 ) -> Result<axum::Json<OrderDetails>, ApiError> {
     Ok(axum::Json(commands::get_order(&core, &id).await?))
 }
 
 /// Download an order's 3D model
 #[utoipa::path(
-    get, path = "/orders/{id}/model", tag = "orders", params(("id" = OrderId, Path)),
+    get, path = "/orders/{id}/model", tag = "orders", params(OrderPath),
     responses(
         (status = 200, description = "The file, as it was uploaded",
          content((ModelFile = "model/stl"), (ModelFile = "model/obj"), (ModelFile = "model/3mf"))),
-        (status = 404, description = "No such order"),
     )
 )]
-async fn get_model(State(core): State<Core>, _: By<Operator>, Path(id): Path<OrderId>) -> Result<Response, ApiError> {
+async fn get_model(State(core): State<Core>, _: By<Operator>, OrderPath(id): OrderPath) -> Result<Response, ApiError> {
     let (model, key) = commands::get_model(&core, &id).await?;
     model_response(&core.models, &model, &key).await
 }
@@ -87,17 +73,16 @@ async fn get_model(State(core): State<Core>, _: By<Operator>, Path(id): Path<Ord
 ///
 /// Assigns the caller and starts manufacturing. Of two at once, one gets the order.
 #[utoipa::path(
-    put, path = "/orders/{id}/operator", tag = "orders", params(("id" = OrderId, Path)),
+    put, path = "/orders/{id}/operator", tag = "orders", params(OrderPath),
     responses(
         (status = 200, description = "The order is the caller's, and in `MANUFACTURING_STARTED`", body = MesOrder),
-        (status = 404, description = "No such order"),
         (status = 409, description = "It is taken, or not to be manufactured now"),
     )
 )]
 async fn take_order(
     State(app): State<App>,
     operator: By<Operator>,
-    Path(id): Path<OrderId>,
+    OrderPath(id): OrderPath,
 ) -> Result<axum::Json<MesOrder>, ApiError> {
     Ok(axum::Json(commands::take_order(&app, *operator, &id).await?))
 }
@@ -106,12 +91,11 @@ async fn take_order(
 ///
 /// `MANUFACTURING_COMPLETED`, `PACKAGING`, `SHIPPED`, one after the other, by the operator who has the order.
 #[utoipa::path(
-    post, path = "/orders/{id}/status", tag = "orders", params(("id" = OrderId, Path)),
+    post, path = "/orders/{id}/status", tag = "orders", params(OrderPath),
     request_body = NewStatus,
     responses(
         (status = 200, description = "The order in its new status", body = MesOrder),
         (status = 403, description = "Only for operators, and only for the one who has the order"),
-        (status = 404, description = "No such order"),
         (status = 409, description = "The order may not go there"),
         (status = 422, description = "There is no such status"),
     )
@@ -119,7 +103,7 @@ async fn take_order(
 async fn set_status(
     State(core): State<Core>,
     operator: By<Operator>,
-    Path(id): Path<OrderId>,
+    OrderPath(id): OrderPath,
     Json(new): Json<NewStatus>,
 ) -> Result<axum::Json<MesOrder>, ApiError> {
     Ok(axum::Json(commands::set_status(&core, *operator, &id, new.status).await?))
@@ -129,17 +113,16 @@ async fn set_status(
 ///
 /// Only after it has failed: the model is read anew, by the prices of today.
 #[utoipa::path(
-    post, path = "/orders/{id}/price", tag = "prices", params(("id" = OrderId, Path)),
+    post, path = "/orders/{id}/price", tag = "prices", params(OrderPath),
     responses(
         (status = 202, description = "The calculation is queued", body = MesOrder),
-        (status = 404, description = "No such order"),
         (status = 409, description = "The last calculation has not failed"),
     )
 )]
 async fn queue_price(
     State(app): State<App>,
     _: By<Operator>,
-    Path(id): Path<OrderId>,
+    OrderPath(id): OrderPath,
 ) -> Result<(StatusCode, axum::Json<MesOrder>), ApiError> {
     Ok((StatusCode::ACCEPTED, axum::Json(commands::queue_price(&app, &id).await?)))
 }

@@ -6,8 +6,8 @@ use axum::{
 };
 use catalogue::Action;
 use common::{
-    domain::{OrderId, Owner},
-    http::{By, Idempotency, Located, Partner, Path, located},
+    domain::Owner,
+    http::{By, Idempotency, Located, OrderPath, Partner, located},
     problem::ApiError,
     state::Core,
     telemetry::Subject,
@@ -30,7 +30,7 @@ pub(super) fn routes(upload_limit: u64) -> OpenApiRouter<App> {
 /// The price is calculated afterwards; ask for the order until `price_status` is `CALCULATED` or `FAILED`.
 #[utoipa::path(
     post, path = "/partner/orders", tag = "partner orders",
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeated request return the first answer")),
+    params(Idempotency),
     request_body(content = partner_form::Schema, content_type = "multipart/form-data"),
     responses(
         (status = 202, description = "The order is placed, its price is queued", body = PartnerOrder,
@@ -62,7 +62,7 @@ async fn place_order(
 /// See an order of one's own
 #[utoipa::path(
     get, path = "/partner/orders/{id}", tag = "partner orders",
-    params(("id" = OrderId, Path)),
+    params(OrderPath),
     responses(
         (status = 200, description = "The order", body = PartnerOrder),
         (status = 404, description = "No such order, or it is another partner's"),
@@ -71,7 +71,7 @@ async fn place_order(
 async fn get_order(
     State(core): State<Core>,
     partner: By<Partner>,
-    Path(id): Path<OrderId>,
+    OrderPath(id): OrderPath,
 ) -> Result<axum::Json<PartnerOrder>, ApiError> {
     Ok(axum::Json(commands::get_order(&core, *partner, &id).await?))
 }

@@ -6,18 +6,16 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 use common::{
-    domain::{NewOrder, NewStatus, Order, OrderId, OrderStatus},
+    domain::{NewOrder, NewStatus, Order},
     http::{
-        By, Customer, Idempotency, Json, Located, ModelFile, ModelQuery, Path, Query, body_stream, check_length,
+        By, Customer, Idempotency, Json, Located, ModelFile, ModelQuery, OrderPath, Query, body_stream, check_length,
         located,
     },
-    page::{Page, PageQuery},
+    page::{Page, PageQuery, StatusQuery},
     problem::ApiError,
     state::Core,
 };
-use serde::Deserialize;
 use shop_orders::OrderDetails;
-use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{app::App, orders::commands};
@@ -33,7 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Create an order
 #[utoipa::path(
     post, path = "/orders", tag = "orders", request_body = NewOrder,
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body again get the first answer", pattern = "^[ -~]{1,255}$")),
+    params(Idempotency),
     responses(
         (status = 201, description = "The order, in `INITIATED`", body = Order, headers(("Location", description = "The order's path"))),
         (status = 409, description = "The first request with this key is under way"),
@@ -50,27 +48,17 @@ async fn create_order(
     Ok(located(StatusCode::CREATED, format!("/orders/{}", order.id), order))
 }
 
-/// Which orders a list has.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct OrdersQuery {
-    /// Only those in this status.
-    status: Option<OrderStatus>,
-}
-
 /// The caller's orders, newest first
 #[utoipa::path(
-    get, path = "/orders", tag = "orders", params(OrdersQuery, PageQuery),
+    get, path = "/orders", tag = "orders", params(StatusQuery, PageQuery),
     responses(
         (status = 200, description = "One page of them", body = Page<Order>),
-        (status = 400, description = "The query can't be read"),
-        (status = 422, description = "A parameter is out of bounds"),
     )
 )]
 async fn list_orders(
     State(core): State<Core>,
     customer: By<Customer>,
-    Query(query): Query<OrdersQuery>,
+    Query(query): Query<StatusQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<Order>>, ApiError> {
     Ok(axum::Json(commands::list_orders(&core, *customer, query.status, &page).await?))
@@ -79,7 +67,7 @@ async fn list_orders(
 /// One of the caller's orders, with its history
 #[utoipa::path(
     get, path = "/orders/{id}", tag = "orders",
-    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")),
+    params(OrderPath),
     responses(
         (status = 200, description = "The order", body = OrderDetails),
         (status = 404, description = "No such order, or another customer's"),
@@ -88,7 +76,7 @@ async fn list_orders(
 async fn get_order(
     State(core): State<Core>,
     customer: By<Customer>,
-    Path(id): Path<OrderId>,
+    OrderPath(id): OrderPath,
 ) -> Result<axum::Json<OrderDetails>, ApiError> {
     Ok(axum::Json(commands::get_order(&core, *customer, &id).await?))
 }
@@ -98,23 +86,18 @@ async fn get_order(
 /// The body is the file as it is. Until the order is submitted, another upload replaces the model.
 #[utoipa::path(
     put, path = "/orders/{id}/model", tag = "orders",
-    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042"), ModelQuery),
+    params(OrderPath, ModelQuery),
     request_body(content = ModelFile, content_type = "application/octet-stream", description = "The file"),
     responses(
         (status = 200, description = "The order, in `FILE_UPLOADED`, with its model", body = Order),
-        (status = 400, description = "The query can't be read, or the file didn't arrive whole"),
-        (status = 408, description = "The file came too slowly"),
         (status = 404, description = "No such order, or another customer's"),
         (status = 409, description = "The order is submitted already"),
-        (status = 413, description = "The file is too large"),
-        (status = 415, description = "Not a format that we know, or not what its name says"),
-        (status = 422, description = "The file is empty, or its name can't be used"),
     )
 )]
 async fn put_model(
     State(core): State<Core>,
     customer: By<Customer>,
-    Path(id): Path<OrderId>,
+    OrderPath(id): OrderPath,
     Query(query): Query<ModelQuery>,
     headers: HeaderMap,
     body: Body,
@@ -128,7 +111,7 @@ async fn put_model(
 /// Customers set `SUBMITTED`.
 #[utoipa::path(
     post, path = "/orders/{id}/status", tag = "orders",
-    params(("id" = OrderId, Path, description = "The order's number", example = "A-100042")), request_body = NewStatus,
+    params(OrderPath), request_body = NewStatus,
     responses(
         (status = 200, description = "The order in its new status", body = Order),
         (status = 404, description = "No such order, or another customer's"),
@@ -139,7 +122,7 @@ async fn put_model(
 async fn set_status(
     State(core): State<Core>,
     customer: By<Customer>,
-    Path(id): Path<OrderId>,
+    OrderPath(id): OrderPath,
     Json(new): Json<NewStatus>,
 ) -> Result<axum::Json<Order>, ApiError> {
     Ok(axum::Json(commands::set_status(&core, *customer, &id, new.status).await?))
