@@ -86,7 +86,9 @@ impl Relay {
         for (message, span) in confirmed {
             let record = Record::of_change(Action::MessagePublished, subject(message));
             let record = record.messaging(Some(message.message_id), &message.message_type);
-            span.in_scope(|| unit.record(record).event_id());
+            span.in_scope(|| {
+                unit.record(record);
+            });
             published.push(message.seq);
         }
         table::delete(unit.connection(), &published).await?;
