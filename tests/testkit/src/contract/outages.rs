@@ -35,7 +35,7 @@ impl Outage {
         self.allow_connections(true).await;
     }
 
-    /// Returns when nobody is connected: a connection that began before the setting was committed is still let in.
+    /// Returns when no client is connected: a connection that began before the setting was committed is still let in.
     async fn allow_connections(&self, allowed: bool) {
         let mut connection = PgConnection::connect(&self.administrator).await.expect("the server");
         let setting = format!("ALTER DATABASE {} ALLOW_CONNECTIONS {allowed}", self.database);
