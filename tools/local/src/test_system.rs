@@ -245,9 +245,7 @@ fn runner() -> Result<PathBuf> {
     let runner = profile.join("alexandrite");
     if !runner.exists() {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        cargo
-            .args(["build", "--package", "local", "--bins", "--profile", cargo_profile(profile)])
-            .current_dir(workspace());
+        cargo.args(["build", "--bin", "alexandrite", "--profile", cargo_profile(profile)]).current_dir(workspace());
         let status = cargo.status().context("building the runner")?;
         ensure!(status.success(), "building the runner failed ({status})");
     }
