@@ -280,7 +280,7 @@ fn inconsistent_orientation_is_reported_differently_from_holes() {
         let error = error(format, &twisted.to_file(format));
         assert_eq!(error, MeshError::InconsistentOrientation { edges: 3 });
         assert_eq!(error.kind(), "model_not_closed");
-        assert!(error.for_customer().contains("face inwards"), "{}", error.for_customer());
+        assert!(error.for_customer().contains("faces inwards"), "{}", error.for_customer());
     }
 }
 

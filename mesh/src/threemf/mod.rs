@@ -5,6 +5,7 @@
 //! Based on `quick-xml` and `rawzip`, because the general readers of 3MF keep the whole document in memory and limit
 //! neither the unpacked size nor the repetition of components.
 
+mod extensions;
 mod linear;
 mod model;
 mod package;

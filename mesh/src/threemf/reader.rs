@@ -6,6 +6,7 @@ use crate::error::MeshError;
 use crate::indexed::{Budget, Mesh};
 use crate::limits::Limits;
 use crate::tally::Vector;
+use crate::threemf::extensions;
 use crate::threemf::linear::IDENTITY;
 use crate::threemf::model::{Model, Object, Placement, Shape};
 use crate::threemf::package::{Package, PartId};
@@ -102,6 +103,9 @@ impl ModelReader<'_> {
             return Err(MeshError::unreadable("the 3MF file's model part contains no model"));
         }
         self.prefix = name[..name.len() - xml::local(name).len()].to_vec();
+        if let Some(required) = self.attribute(b"requiredextensions") {
+            extensions::check_required(|| self.xml.attributes(), required)?;
+        }
         let millimetres_per_unit = millimetres(self.attribute(b"unit"))?;
         let mut model = Model { millimetres_per_unit, objects: HashMap::new(), items: Vec::new() };
         while let Some(child) = self.next_child()? {
@@ -133,6 +137,11 @@ impl ModelReader<'_> {
     fn object(&mut self) -> Result<Object, MeshError> {
         self.count_record()?;
         let is_made = self.attribute(b"type").is_none_or(|kind| kind == b"model");
+        // The slice extension's attribute, with any prefix.
+        let resolution = self.xml.attributes().find(|(name, _)| xml::local(name) == b"meshresolution");
+        if resolution.is_some_and(|(_, value)| value == b"lowres") {
+            return Err(extensions::slices_only());
+        }
         let mut shape = Shape::Components(Vec::new());
         while let Some(child) = self.next_child()? {
             match child {

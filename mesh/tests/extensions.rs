@@ -1,0 +1,73 @@
+//! 3MF files that require extensions, or are encrypted.
+
+use mesh::solids::{cube, package_3mf};
+use mesh::{Format, Limits, MeshError, measure};
+
+fn measured(bytes: &[u8]) -> Result<f64, MeshError> {
+    measure(Format::ThreeMf, bytes, &Limits::default()).map(|measures| measures.volume_mm3)
+}
+
+/// A 3MF file of a cube whose root element has these attributes.
+fn cube_with(attributes: &str, object_attributes: &str) -> Vec<u8> {
+    let mesh = cube(2.0).to_3mf_mesh();
+    let model = format!(
+        "<model {attributes}><resources><object id=\"1\" {object_attributes}>{mesh}</object></resources>\
+         <build><item objectid=\"1\"/></build></model>"
+    );
+    package_3mf(&[("3D/3dmodel.model", &model)])
+}
+
+fn unsupported(extension: &str) -> Result<f64, MeshError> {
+    Err(MeshError::UnsupportedExtension { extension: extension.to_owned() })
+}
+
+#[test]
+fn a_file_that_requires_a_beam_lattice_is_refused_by_its_name() {
+    for file in [&include_bytes!("models/spinal-implant.3mf")[..], include_bytes!("models/Unsupported.3mf")] {
+        assert_eq!(measured(file), unsupported("beam lattice"));
+    }
+}
+
+#[test]
+fn required_extensions_that_change_no_volume_are_accepted() {
+    let file = cube_with(
+        "requiredextensions=' m  p s t ' xmlns:m='http://schemas.microsoft.com/3dmanufacturing/material/2015/02' \
+         xmlns:p='http://schemas.microsoft.com/3dmanufacturing/production/2015/06' \
+         xmlns:s='http://schemas.microsoft.com/3dmanufacturing/slice/2015/07' \
+         xmlns:t='http://schemas.microsoft.com/3dmanufacturing/trianglesets/2021/07'",
+        "s:meshresolution='fullres'",
+    );
+    assert_eq!(measured(&file), Ok(8.0));
+}
+
+#[test]
+fn an_extension_that_is_only_declared_is_ignored() {
+    let file = cube_with("xmlns:b='http://schemas.microsoft.com/3dmanufacturing/beamlattice/2017/02'", "");
+    assert_eq!(measured(&file), Ok(8.0));
+}
+
+#[test]
+fn an_unknown_required_extension_is_named_by_its_namespace_without_special_characters() {
+    let file = cube_with("requiredextensions='x' xmlns:x='http://example.org/a&lt;b&gt;'", "");
+    assert_eq!(measured(&file), unsupported("http://example.org/a?b?"));
+    assert_eq!(measured(&cube_with("requiredextensions='x'", "")), unsupported("x"));
+    let long = format!("requiredextensions='x' xmlns:x='{}'", "y".repeat(10_000));
+    assert_eq!(measured(&cube_with(&long, "")), unsupported(&"y".repeat(100)));
+}
+
+#[test]
+fn an_object_whose_mesh_is_only_a_sketch_of_its_slices_is_refused() {
+    assert_eq!(measured(&cube_with("", "s:meshresolution='lowres'")), unsupported("slice"));
+}
+
+#[test]
+fn an_extension_that_another_part_requires_is_checked_too() {
+    let root = "<model><build><item objectid='1' p:path='/3D/1.model'/></build></model>";
+    let other = format!(
+        "<model requiredextensions='b' xmlns:b='http://schemas.3mf.io/3dmanufacturing/booleanoperations/2023/07'>\
+         <resources><object id='1'>{}</object></resources></model>",
+        cube(2.0).to_3mf_mesh()
+    );
+    let file = package_3mf(&[("3D/3dmodel.model", root), ("3D/1.model", &other)]);
+    assert_eq!(measured(&file), unsupported("boolean operations"));
+}
