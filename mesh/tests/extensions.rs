@@ -1,6 +1,6 @@
 //! 3MF files that require extensions, or are encrypted.
 
-use mesh::solids::{cube, package_3mf};
+use mesh::solids::{archive, cube, package_3mf};
 use mesh::{Format, Limits, MeshError, measure};
 
 fn measured(bytes: &[u8]) -> Result<f64, MeshError> {
@@ -70,4 +70,30 @@ fn an_extension_that_another_part_requires_is_checked_too() {
     );
     let file = package_3mf(&[("3D/3dmodel.model", root), ("3D/1.model", &other)]);
     assert_eq!(measured(&file), unsupported("boolean operations"));
+}
+
+#[test]
+fn a_file_whose_parts_are_encrypted_is_said_to_be_encrypted() {
+    assert_eq!(measured(include_bytes!("models/keystore_encrypted.3mf")), Err(MeshError::Encrypted));
+    // The part itself, where the root element doesn't require the extension.
+    assert_eq!(measured(&archive(&[("3D/3dmodel.model", b"%3McF\0\0\0\x0c\0")])), Err(MeshError::Encrypted));
+}
+
+#[test]
+fn an_archive_with_a_password_is_said_to_be_encrypted() {
+    let mut bytes = cube(1.0).to_3mf();
+    // The lowest bit of the flags, in every record of the central directory.
+    for position in 0..bytes.len() - 10 {
+        if &bytes[position..position + 4] == b"PK\x01\x02" {
+            bytes[position + 8] |= 1;
+        }
+    }
+    assert_eq!(measured(&bytes), Err(MeshError::Encrypted));
+    assert!(MeshError::Encrypted.for_customer().contains("password"));
+}
+
+#[test]
+fn an_encrypted_package_in_a_compound_file_is_said_to_be_encrypted() {
+    let bytes = [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".as_slice(), &[0; 504]].concat();
+    assert_eq!(measured(&bytes), Err(MeshError::Encrypted));
 }

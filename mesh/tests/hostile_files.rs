@@ -259,19 +259,6 @@ fn unused_entries_with_dots_in_their_names_are_ignored() {
 }
 
 #[test]
-fn an_encrypted_model_is_rejected() {
-    let mut bytes = cube(1.0).to_3mf();
-    // The lowest bit of the flags, in every record of the central directory.
-    for position in 0..bytes.len() - 10 {
-        if &bytes[position..position + 4] == b"PK\x01\x02" {
-            bytes[position + 8] |= 1;
-        }
-    }
-    let error = error(Format::ThreeMf, &bytes);
-    assert!(error.for_customer().contains("password"), "{error:?}");
-}
-
-#[test]
 fn a_model_with_a_wrong_checksum_is_rejected() {
     let mut bytes = archive(&[("3D/3dmodel.model", b"<model><resources/><build/></model>")]);
     let record = find(&bytes, b"PK\x01\x02");

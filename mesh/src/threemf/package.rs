@@ -21,6 +21,10 @@ const MAX_ENTRIES: usize = 10_000;
 const WINDOW_BYTES: usize = 64 * 1024;
 /// The maximum length of a tag, comment or text, which the parser may have to buffer as a whole.
 const MAX_STRETCH_BYTES: usize = 1024 * 1024;
+/// The first bytes of a part that is encrypted by the secure content extension.
+const SECURE_CONTENT: &[u8] = b"%3McF";
+/// The first bytes of a compound file, in which office programs keep an encrypted package.
+const COMPOUND_FILE: &[u8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
 
 /// The container with the names of its parts.
 pub(crate) struct Package<'a> {
@@ -44,6 +48,9 @@ struct Entry {
 
 impl<'a> Package<'a> {
     pub(crate) fn open(bytes: &'a [u8], limits: &Limits) -> Result<Self, MeshError> {
+        if bytes.starts_with(COMPOUND_FILE) {
+            return Err(MeshError::Encrypted);
+        }
         let archive = ZipArchive::from_slice(bytes).map_err(|_| damaged())?;
         let mut entries = Vec::new();
         let mut by_name = HashMap::new();
@@ -73,7 +80,7 @@ impl<'a> Package<'a> {
     pub(crate) fn part(&self, id: PartId) -> Result<Part<'_>, MeshError> {
         let entry = &self.entries[id];
         if entry.encrypted {
-            return Err(MeshError::unreadable("the 3MF file is protected by a password"));
+            return Err(MeshError::Encrypted);
         }
         let located = self.archive.get_entry(entry.location).map_err(|_| damaged())?;
         let data = located.data();
@@ -90,6 +97,7 @@ impl<'a> Package<'a> {
             window: vec![0; WINDOW_BYTES],
             unread: 0..0,
             stretch: 0,
+            at_start: true,
             failure: None,
         })
     }
@@ -113,6 +121,7 @@ pub(crate) struct Part<'p> {
     unread: Range<usize>,
     /// The number of bytes consumed since the last [`Part::begin_stretch`].
     stretch: usize,
+    at_start: bool,
     failure: Option<MeshError>,
 }
 
@@ -135,6 +144,10 @@ impl Part<'_> {
         let left = self.package.unpacked_left.get().checked_sub(read as u64);
         self.package.unpacked_left.set(left.ok_or(MeshError::TooLarge { limit: self.package.max_unpacked_bytes })?);
         self.crc.update(&self.window[..read]);
+        if self.at_start && self.window[..read].starts_with(SECURE_CONTENT) {
+            return Err(MeshError::Encrypted);
+        }
+        self.at_start = false;
         if read == 0 && self.crc.sum() != self.expected_crc {
             return Err(damaged());
         }
