@@ -73,7 +73,7 @@ fn has_obj_line(head: &[u8]) -> bool {
     text::without_bom(head).split(|&byte| matches!(byte, b'\n' | b'\r')).any(|line| {
         let line = line.trim_ascii_start();
         let keyword = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
-        line.starts_with(b"#") || KEYWORDS.contains(&keyword)
+        line.starts_with(b"#") || KEYWORDS.iter().any(|known| known.eq_ignore_ascii_case(keyword))
     })
 }
 
@@ -98,6 +98,7 @@ mod tests {
         assert!(sniff(Format::Stl, &[0; 20], Some(84)));
         assert!(sniff(Format::Obj, b"# exported\r\nmtllib ring.mtl\r\n", None));
         assert!(sniff(Format::Obj, b"\xef\xbb\xbfv 0 0 0\n", None));
+        assert!(sniff(Format::Obj, b"V 0 0 0\rV 1 0 0\r", None));
         assert!(sniff(Format::ThreeMf, b"PK\x03\x04\x14\x00", None));
     }
 

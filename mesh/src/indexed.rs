@@ -77,7 +77,7 @@ impl Mesh {
 
     /// Marks the triangles from `first` on as one polygon.
     pub(crate) fn end_polygon(&mut self, first: u64) {
-        if self.triangles() - first > 1 {
+        if self.triangles() > first + 1 {
             // Both are within the budget, which has 32 bits.
             self.polygons.push(first as u32..self.triangles() as u32);
         }

@@ -31,7 +31,7 @@ mod threemf;
 
 pub use error::MeshError;
 pub use format::{Format, sniff};
-pub use limits::{Limits, Measures};
+pub use limits::{Inspection, Limits, Measures, Mended};
 
 /// Reads a whole model file and measures it. Lengths are millimetres, unless a 3MF file names another unit.
 ///
@@ -44,11 +44,26 @@ pub use limits::{Limits, Measures};
 ///
 /// The file can't be read as `format`, exceeds `limits`, or its surface isn't closed.
 pub fn measure(format: Format, bytes: &[u8], limits: &Limits) -> Result<Measures, MeshError> {
-    let measures = match format {
-        Format::Stl => stl::measure(bytes, limits),
-        Format::Obj => obj::measure(bytes, limits),
-        Format::ThreeMf => threemf::measure(bytes, limits),
+    inspect(format, bytes, limits).map(|inspection| inspection.measures)
+}
+
+/// Like [`measure`], and reports what the reader has mended.
+///
+/// # Errors
+///
+/// Those of [`measure`].
+pub fn inspect(format: Format, bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshError> {
+    let inspection = match format {
+        Format::Stl => stl::inspect(bytes, limits),
+        Format::Obj => obj::inspect(bytes, limits),
+        Format::ThreeMf => threemf::inspect(bytes, limits),
     }?;
+    check(&inspection.measures)?;
+    Ok(inspection)
+}
+
+/// Checks that the model encloses a volume.
+fn check(measures: &Measures) -> Result<(), MeshError> {
     if measures.triangles == 0 {
         return Err(MeshError::Empty);
     }
@@ -61,5 +76,5 @@ pub fn measure(format: Format, bytes: &[u8], limits: &Limits) -> Result<Measures
     if !(1e-12 * sphere..=sphere).contains(&measures.volume_mm3) || measures.volume_mm3 == 0.0 {
         return Err(MeshError::NoVolume);
     }
-    Ok(measures)
+    Ok(())
 }

@@ -27,3 +27,19 @@ pub struct Measures {
     /// The area of the surface in square millimetres.
     pub surface_mm2: f64,
 }
+
+/// What is known of a model that can be priced.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Inspection {
+    /// The measures, which the price depends on.
+    pub measures: Measures,
+    /// What the file lacked and the reader has put right.
+    pub mended: Mended,
+}
+
+/// What a file lacked and the reader has put right; nothing of it changes the volume.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mended {
+    /// The number of faces of an OBJ with fewer than three corners, which are left out.
+    pub degenerate_faces: u64,
+}

@@ -5,35 +5,53 @@
 
 use crate::error::MeshError;
 use crate::indexed::{Budget, Mesh};
-use crate::limits::{Limits, Measures};
+use crate::limits::{Inspection, Limits, Measures, Mended};
 use crate::text::{Cursor, without_bom};
 
-pub(crate) fn measure(bytes: &[u8], limits: &Limits) -> Result<Measures, MeshError> {
-    let mesh = read(without_bom(bytes), limits)?;
+pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshError> {
+    let (mesh, degenerate_faces) = read(without_bom(bytes), limits)?;
     if mesh.triangles() == 0 {
         return Err(MeshError::Empty);
     }
     let measures = mesh.measure()?;
-    Ok(Measures {
+    let measures = Measures {
         triangles: mesh.triangles(),
         volume_mm3: measures.signed_volume.abs(),
         surface_mm2: measures.surface,
-    })
+    };
+    Ok(Inspection { measures, mended: Mended { degenerate_faces } })
 }
 
-fn read(text: &[u8], limits: &Limits) -> Result<Mesh, MeshError> {
+/// The mesh, and the number of faces with fewer than three corners, which are left out.
+fn read(text: &[u8], limits: &Limits) -> Result<(Mesh, u64), MeshError> {
+    let mut degenerate_faces = 0;
     let mut mesh = Mesh::default();
     let mut budget = Budget::new(limits);
     let mut cursor = Cursor::new(text);
     loop {
         cursor.skip_white_space();
         match cursor.word() {
-            b"" => return Ok(mesh),
-            b"v" => read_vertex(&mut cursor, &mut mesh, &mut budget)?,
-            b"f" | b"fo" => read_face(&mut cursor, &mut mesh, &mut budget)?,
+            b"" => return Ok((mesh, degenerate_faces)),
+            b"v" | b"V" => read_vertex(&mut cursor, &mut mesh, &mut budget)?,
+            b"f" | b"F" | b"fo" | b"FO" => {
+                degenerate_faces += u64::from(!read_face(&mut cursor, &mut mesh, &mut budget)?);
+            }
+            comment if comment.starts_with(b"#") => cursor.skip_line(),
             _ => {}
         }
+        skip_statement(&mut cursor);
+    }
+}
+
+/// Skips the rest of a line and the lines that continue it.
+#[inline]
+fn skip_statement(cursor: &mut Cursor<'_>) {
+    loop {
         cursor.skip_line();
+        if !cursor.before().ends_with(b"\\") || cursor.peek().is_none() {
+            return;
+        }
+        cursor.advance(if cursor.rest().starts_with(b"\r\n") { 2 } else { 1 });
     }
 }
 
@@ -47,22 +65,20 @@ fn read_vertex(cursor: &mut Cursor<'_>, mesh: &mut Mesh, budget: &mut Budget) ->
     mesh.push_vertex(vertex, budget)
 }
 
-/// Reads a polygon, split into the triangles between its first corner and each of the other edges.
-fn read_face(cursor: &mut Cursor<'_>, mesh: &mut Mesh, budget: &mut Budget) -> Result<(), MeshError> {
+/// Reads a polygon, split into the triangles between its first corner and each of the other edges. Returns false for one
+/// with fewer than three corners, which has no area.
+fn read_face(cursor: &mut Cursor<'_>, mesh: &mut Mesh, budget: &mut Budget) -> Result<bool, MeshError> {
     let first_triangle = mesh.triangles();
     let (Some(first), Some(second)) = (read_corner(cursor, mesh)?, read_corner(cursor, mesh)?) else {
-        return Err(cursor.unreadable("a face has fewer than three corners"));
+        return Ok(false);
     };
     let mut previous = second;
     while let Some(corner) = read_corner(cursor, mesh)? {
         mesh.push_triangle([first, previous, corner], budget)?;
         previous = corner;
     }
-    if mesh.triangles() == first_triangle {
-        return Err(cursor.unreadable("a face has fewer than three corners"));
-    }
     mesh.end_polygon(first_triangle);
-    Ok(())
+    Ok(mesh.triangles() > first_triangle)
 }
 
 /// The index of the next corner's vertex (`7`, `7/1`, `7//2`, `7/1/2`, or `-1` for the last vertex), from 0; `None` at
@@ -107,7 +123,7 @@ fn read_number(cursor: &mut Cursor<'_>) -> Result<u64, MeshError> {
 #[inline]
 fn skip_blanks(cursor: &mut Cursor<'_>) {
     loop {
-        cursor.skip_while(|byte| matches!(byte, b' ' | b'\t'));
+        cursor.skip_blanks();
         match cursor.rest() {
             [b'\\', b'\r', b'\n', ..] => cursor.advance(3),
             [b'\\', b'\n' | b'\r', ..] => cursor.advance(2),

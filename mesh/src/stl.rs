@@ -5,7 +5,7 @@
 
 use crate::closed::{Balance, EdgeCount, Key};
 use crate::error::MeshError;
-use crate::limits::{Limits, Measures};
+use crate::limits::{Inspection, Limits, Measures, Mended};
 use crate::tally::Tally;
 use crate::text::{Cursor, without_bom};
 
@@ -14,7 +14,7 @@ pub(crate) const HEADER_BYTES: usize = 84;
 /// The length of a binary triangle: normal, three vertices, and two bytes of attributes.
 const TRIANGLE_BYTES: usize = 50;
 
-pub(crate) fn measure(bytes: &[u8], limits: &Limits) -> Result<Measures, MeshError> {
+pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshError> {
     match recognise(bytes)? {
         Encoding::Binary(triangles) => {
             if triangles.len() as u64 > limits.max_triangles {
@@ -98,7 +98,7 @@ impl Coordinate for f64 {
 }
 
 /// Iterates over the triangles once, and a second time only to count wrong edges.
-fn measure_triangles<T: Triangles>(triangles: &T) -> Result<Measures, MeshError> {
+fn measure_triangles<T: Triangles>(triangles: &T) -> Result<Inspection, MeshError> {
     let key = Key::random();
     let corners = |triangle: [[T::Coordinate; 3]; 3]| triangle.map(|vertex| key.corner(vertex.map(Coordinate::single)));
     let mut balance = Balance::new();
@@ -118,7 +118,9 @@ fn measure_triangles<T: Triangles>(triangles: &T) -> Result<Measures, MeshError>
         triangles.visit(|triangle| count.add(&corners(triangle)))?;
         return Err(count.into_error());
     }
-    Ok(Measures { triangles: tally.triangles, volume_mm3: tally.signed_volume().abs(), surface_mm2: tally.surface() })
+    let measures =
+        Measures { triangles: tally.triangles, volume_mm3: tally.signed_volume().abs(), surface_mm2: tally.surface() };
+    Ok(Inspection { measures, mended: Mended::default() })
 }
 
 struct Binary<'a> {
@@ -151,7 +153,7 @@ struct Ascii<'a> {
 impl Triangles for Ascii<'_> {
     type Coordinate = f64;
 
-    /// Line ends are white space, except after `solid` and `endsolid`, whose names may contain anything.
+    /// Line ends are white space, except after `solid`, `endsolid` and `color`, which anything may follow.
     fn visit(&self, mut visitor: impl FnMut([[f64; 3]; 3])) -> Result<(), MeshError> {
         let mut cursor = Cursor::new(self.text);
         let mut left = self.max_triangles;
@@ -161,7 +163,7 @@ impl Triangles for Ascii<'_> {
             if word.eq_ignore_ascii_case(b"facet") {
                 left = left.checked_sub(1).ok_or(MeshError::TooManyTriangles { limit: self.max_triangles })?;
                 visitor(ascii_facet(&mut cursor)?);
-            } else if word.eq_ignore_ascii_case(b"solid") || word.eq_ignore_ascii_case(b"endsolid") {
+            } else if [&b"solid"[..], b"endsolid", b"color"].iter().any(|other| word.eq_ignore_ascii_case(other)) {
                 cursor.skip_line();
             } else if word.is_empty() {
                 return Ok(());
@@ -192,16 +194,37 @@ fn ascii_facet(cursor: &mut Cursor<'_>) -> Result<[[f64; 3]; 3], MeshError> {
         }
     }
     expect(cursor, b"endloop")?;
+    skip_remark(cursor, b"endfacet");
     expect(cursor, b"endfacet")?;
+    skip_remark(cursor, b"facet");
     Ok(vertices)
 }
 
+/// Skips the rest of a line, where some programs write words, unless the file goes on there with `next`.
+#[inline]
+fn skip_remark(cursor: &mut Cursor<'_>, next: &[u8]) {
+    cursor.skip_blanks();
+    let goes_on = |word: &[u8]| {
+        cursor.rest().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
+            && cursor.rest().get(word.len()).is_none_or(u8::is_ascii_whitespace)
+    };
+    if !matches!(cursor.peek(), None | Some(b'\n' | b'\r')) && !goes_on(next) && !goes_on(b"endsolid") {
+        cursor.skip_line();
+    }
+}
+
+/// Reads a keyword, after lines of colours that some programs write.
 #[inline]
 fn expect(cursor: &mut Cursor<'_>, keyword: &[u8]) -> Result<(), MeshError> {
-    cursor.skip_white_space();
-    if cursor.word().eq_ignore_ascii_case(keyword) {
-        Ok(())
-    } else {
-        Err(cursor.unreadable("the facet is incomplete, or not a triangle"))
+    loop {
+        cursor.skip_white_space();
+        let word = cursor.word();
+        if word.eq_ignore_ascii_case(keyword) {
+            return Ok(());
+        }
+        if !word.eq_ignore_ascii_case(b"color") {
+            return Err(cursor.unreadable("the facet is incomplete, or not a triangle"));
+        }
+        cursor.skip_line();
     }
 }

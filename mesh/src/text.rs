@@ -19,7 +19,8 @@ pub(crate) fn coordinate(text: &[u8]) -> Result<(f64, usize), CoordinateError> {
     if !(value as f32).is_finite() {
         return Err(CoordinateError::NotFinite);
     }
-    if text.get(taken).is_some_and(|&next| !next.is_ascii_whitespace()) {
+    // A backslash continues a line of an OBJ.
+    if text.get(taken).is_some_and(|&next| !next.is_ascii_whitespace() && next != b'\\') {
         return Err(CoordinateError::NoNumber);
     }
     Ok((value, taken))
@@ -77,6 +78,16 @@ impl<'a> Cursor<'a> {
         &self.text[start..self.position]
     }
 
+    /// The text before the position.
+    pub(crate) fn before(&self) -> &'a [u8] {
+        &self.text[..self.position]
+    }
+
+    #[inline]
+    pub(crate) fn skip_blanks(&mut self) {
+        self.skip_while(|byte| matches!(byte, b' ' | b'\t'));
+    }
+
     /// Skips to the end of the line, which is LF, CR, or both.
     #[inline]
     pub(crate) fn skip_line(&mut self) {
@@ -99,7 +110,10 @@ impl<'a> Cursor<'a> {
     /// An error with the number of the current line.
     #[cold]
     pub(crate) fn unreadable(&self, reason: &str) -> MeshError {
-        let line = 1 + self.text[..self.position].iter().filter(|&&byte| byte == b'\n').count();
+        let before = self.before();
+        let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
+        // Without a line feed, the lines end with a carriage return, as on old Macs.
+        let line = if line > 1 { line } else { 1 + before.iter().filter(|&&byte| byte == b'\r').count() };
         MeshError::unreadable(format!("{reason} (line {line})"))
     }
 }

@@ -11,11 +11,12 @@ mod model;
 mod package;
 mod reader;
 mod scene;
+mod utf16;
 mod values;
 mod xml;
 
 use crate::error::MeshError;
-use crate::limits::{Limits, Measures};
+use crate::limits::{Inspection, Limits};
 use package::{Package, Part, PartId};
 use xml::{Tag, Xml};
 
@@ -24,14 +25,14 @@ const MODEL_RELATIONSHIP: &[u8] = b"http://schemas.microsoft.com/3dmanufacturing
 /// The conventional name of the model's part.
 const MODEL_PART: &[u8] = b"3D/3dmodel.model";
 
-pub(crate) fn measure(bytes: &[u8], limits: &Limits) -> Result<Measures, MeshError> {
+pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshError> {
     if bytes.is_empty() {
         return Err(MeshError::Empty);
     }
     let package = Package::open(bytes, limits)?;
     let root = root_part(&package)?;
     let models = reader::read_models(&package, root, limits)?;
-    scene::measure(&models, root, limits)
+    scene::inspect(&models, root, limits)
 }
 
 /// The part of the model that the package names, or else the conventional one.

@@ -14,6 +14,7 @@ use rawzip::{CompressionMethod, ZipArchive, ZipArchiveEntryWayfinder, ZipSliceAr
 
 use crate::error::MeshError;
 use crate::limits::Limits;
+use crate::threemf::utf16::Utf16;
 
 /// The maximum number of entries: far more than any program writes, and few enough for a table.
 const MAX_ENTRIES: usize = 10_000;
@@ -97,7 +98,7 @@ impl<'a> Package<'a> {
             window: vec![0; WINDOW_BYTES],
             unread: 0..0,
             stretch: 0,
-            at_start: true,
+            text: Text::Unknown,
             failure: None,
         })
     }
@@ -111,6 +112,10 @@ fn damaged() -> MeshError {
     MeshError::unreadable("the 3MF archive is damaged")
 }
 
+fn malformed() -> MeshError {
+    MeshError::unreadable("a part of the 3MF file is not text in UTF-16, as which it begins")
+}
+
 /// A part that is being unpacked.
 pub(crate) struct Part<'p> {
     package: &'p Package<'p>,
@@ -121,8 +126,20 @@ pub(crate) struct Part<'p> {
     unread: Range<usize>,
     /// The number of bytes consumed since the last [`Part::begin_stretch`].
     stretch: usize,
-    at_start: bool,
+    text: Text,
     failure: Option<MeshError>,
+}
+
+/// The encoding of a part.
+enum Text {
+    /// Nothing has been read yet.
+    Unknown,
+    Utf8,
+    Utf16 {
+        decoder: Utf16,
+        /// The text of the window.
+        decoded: Vec<u8>,
+    },
 }
 
 impl Part<'_> {
@@ -140,19 +157,66 @@ impl Part<'_> {
         if self.stretch > MAX_STRETCH_BYTES {
             return Err(MeshError::unreadable("the 3MF file contains an element of extraordinary length"));
         }
-        let read = self.inflated.read(&mut self.window).map_err(|_| damaged())?;
-        let left = self.package.unpacked_left.get().checked_sub(read as u64);
-        self.package.unpacked_left.set(left.ok_or(MeshError::TooLarge { limit: self.package.max_unpacked_bytes })?);
-        self.crc.update(&self.window[..read]);
-        if self.at_start && self.window[..read].starts_with(SECURE_CONTENT) {
-            return Err(MeshError::Encrypted);
+        loop {
+            let read = self.unpack()?;
+            if let (true, Text::Unknown) = (read > 0, &self.text) {
+                self.recognise(read)?;
+            }
+            self.unread = 0..read;
+            let Text::Utf16 { decoder, decoded } = &mut self.text else { return Ok(()) };
+            decoded.clear();
+            decoder.decode(&self.window[..read], decoded).map_err(|_| malformed())?;
+            self.unread = 0..decoded.len();
+            if read == 0 {
+                return decoder.finish().map_err(|_| malformed());
+            }
+            // The bytes may have been the first half of a character.
+            if !decoded.is_empty() {
+                return Ok(());
+            }
         }
-        self.at_start = false;
-        if read == 0 && self.crc.sum() != self.expected_crc {
+    }
+
+    /// Unpacks the next bytes into the window; none at the end of the part.
+    fn unpack(&mut self) -> Result<usize, MeshError> {
+        // Enough at the start to recognise what it is.
+        let least = if matches!(self.text, Text::Unknown) { SECURE_CONTENT.len() } else { 1 };
+        let mut filled = 0;
+        while filled < least {
+            let read = self.inflated.read(&mut self.window[filled..]).map_err(|_| damaged())?;
+            if read == 0 {
+                break;
+            }
+            filled += read;
+        }
+        let left = self.package.unpacked_left.get().checked_sub(filled as u64);
+        self.package.unpacked_left.set(left.ok_or(MeshError::TooLarge { limit: self.package.max_unpacked_bytes })?);
+        self.crc.update(&self.window[..filled]);
+        if filled == 0 && self.crc.sum() != self.expected_crc {
             return Err(damaged());
         }
-        self.unread = 0..read;
+        Ok(filled)
+    }
+
+    fn recognise(&mut self, read: usize) -> Result<(), MeshError> {
+        let start = &self.window[..read];
+        if start.starts_with(SECURE_CONTENT) {
+            return Err(MeshError::Encrypted);
+        }
+        self.text = match Utf16::detect(start) {
+            Some(decoder) => Text::Utf16 { decoder, decoded: Vec::new() },
+            None => Text::Utf8,
+        };
         Ok(())
+    }
+
+    /// The bytes that are not consumed yet, as UTF-8.
+    fn unread(&self) -> &[u8] {
+        let text = match &self.text {
+            Text::Utf16 { decoded, .. } => decoded,
+            Text::Unknown | Text::Utf8 => &self.window,
+        };
+        &text[self.unread.clone()]
     }
 }
 
@@ -172,7 +236,7 @@ impl BufRead for Part<'_> {
                 io::Error::from(io::ErrorKind::InvalidData)
             })?;
         }
-        Ok(&self.window[self.unread.clone()])
+        Ok(self.unread())
     }
 
     fn consume(&mut self, bytes: usize) {

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 
 use crate::error::MeshError;
 use crate::indexed::{Mesh, MeshMeasures};
-use crate::limits::{Limits, Measures};
+use crate::limits::{Inspection, Limits, Measures, Mended};
 use crate::tally::{Sum, cross, dot};
 use crate::threemf::linear::{IDENTITY, Linear, apply, common_scale, compose};
 use crate::threemf::model::{Model, Placement, Shape};
@@ -14,8 +14,8 @@ use crate::threemf::package::PartId;
 /// The deepest nesting of components. A cycle exceeds any depth.
 const MAX_NESTING: usize = 32;
 
-/// Measures everything that the build items of the part `root` place.
-pub(crate) fn measure(models: &HashMap<PartId, Model>, root: PartId, limits: &Limits) -> Result<Measures, MeshError> {
+/// Inspects everything that the build items of the part `root` place.
+pub(crate) fn inspect(models: &HashMap<PartId, Model>, root: PartId, limits: &Limits) -> Result<Inspection, MeshError> {
     let mut scene = Scene {
         models,
         limits,
@@ -28,11 +28,12 @@ pub(crate) fn measure(models: &HashMap<PartId, Model>, root: PartId, limits: &Li
     for item in models.get(&root).map_or(&[][..], |model| &model.items) {
         scene.place(item, &IDENTITY, 0)?;
     }
-    Ok(Measures {
+    let measures = Measures {
         triangles: scene.triangles,
         volume_mm3: scene.volume_mm3.value(),
         surface_mm2: scene.surface_mm2.value(),
-    })
+    };
+    Ok(Inspection { measures, mended: Mended::default() })
 }
 
 /// The tree of placements and the sums over it.
