@@ -47,18 +47,39 @@ pub enum MeshError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// Some edges belong to an odd number of triangles.
-    #[error("The model is not a closed surface: {} a triangle on one side only.", edges_have(*open_edges))]
+    /// Some edges belong to one triangle only.
+    #[error(
+        "The model is not a closed surface: {}, {} a triangle on one side only.", holes_at(*holes, largest_at),
+        edges_have(*open_edges)
+    )]
     NotClosed {
         /// The number of edges.
         open_edges: u64,
+        /// The number of holes: connected open edges.
+        holes: u64,
+        /// The middle of the longest hole's edges, in the coordinates of the file.
+        largest_at: [f64; 3],
     },
-    /// Every edge is shared, but some adjacent triangles face opposite sides.
-    #[error("The model is not a closed surface: at {edges} edges, one triangle faces inwards and one outwards.")]
-    InconsistentOrientation {
-        /// The number of edges between such triangles.
+    /// At some edges three or more triangles meet that are no closed bodies.
+    #[error(
+        "Bodies touch along an edge, or a surface is doubled: {} three or more triangles, the first at {}.",
+        edges_have(*edges), place(first_at)
+    )]
+    NonManifold {
+        /// The number of edges.
         edges: u64,
+        /// The middle of the first edge, in the coordinates of the file.
+        first_at: [f64; 3],
     },
+    /// A closed surface with only one side, such as a Klein bottle.
+    #[error("The surface has no inside: followed around, it comes back as its own outside, at {}.", place(at))]
+    NotOrientable {
+        /// The middle of an edge at which both sides meet, in the coordinates of the file.
+        at: [f64; 3],
+    },
+    /// So many bodies lie behind each other that solids can't be told from cavities within the bounds.
+    #[error("The model has too many bodies inside or behind each other.")]
+    TooComplex,
     /// A closed surface without volume, such as a doubled sheet.
     #[error("The model encloses no volume.")]
     NoVolume,
@@ -78,7 +99,9 @@ impl MeshError {
             Self::TooManyVertices { .. } => "too_many_vertices",
             Self::TooLarge { .. } => "too_large",
             Self::NotClosed { .. } => "not_closed",
-            Self::InconsistentOrientation { .. } => "inconsistent_orientation",
+            Self::NonManifold { .. } => "non_manifold",
+            Self::NotOrientable { .. } => "not_orientable",
+            Self::TooComplex => "too_complex",
             Self::NoVolume => "no_volume",
         }
     }
@@ -92,8 +115,12 @@ impl MeshError {
             | Self::Encrypted
             | Self::UnsupportedExtension { .. }
             | Self::NotFinite => "model_unreadable",
-            Self::TooManyTriangles { .. } | Self::TooManyVertices { .. } | Self::TooLarge { .. } => "model_too_large",
-            Self::NotClosed { .. } | Self::InconsistentOrientation { .. } | Self::NoVolume => "model_not_closed",
+            Self::TooManyTriangles { .. } | Self::TooManyVertices { .. } | Self::TooLarge { .. } | Self::TooComplex => {
+                "model_too_large"
+            }
+            Self::NotClosed { .. } | Self::NonManifold { .. } | Self::NotOrientable { .. } | Self::NoVolume => {
+                "model_not_closed"
+            }
         }
     }
 
@@ -115,7 +142,11 @@ impl MeshError {
                 "Export it with a coarser resolution and upload it again."
             }
             Self::NotClosed { .. } => "Close the holes in your CAD program and upload it again.",
-            Self::InconsistentOrientation { .. } => "Unify the normals in your CAD program and upload it again.",
+            Self::NonManifold { .. } => {
+                "Join the bodies in your CAD program, or delete the doubled surface, and upload it again."
+            }
+            Self::NotOrientable { .. } => "Separate the surface there in your CAD program, and upload it again.",
+            Self::TooComplex => "Join the bodies in your CAD program and upload it again.",
             Self::NoVolume => "Give it a thickness in your CAD program and upload it again.",
         }
     }
@@ -124,6 +155,25 @@ impl MeshError {
     pub(crate) fn unreadable(reason: impl Into<String>) -> Self {
         Self::Unreadable { reason: reason.into() }
     }
+}
+
+/// The number of holes and where they are.
+fn holes_at(holes: u64, largest: &[f64; 3]) -> String {
+    if holes == 1 {
+        format!("it has a hole at {}", place(largest))
+    } else {
+        format!("it has {holes} holes, the largest at {}", place(largest))
+    }
+}
+
+/// A position, rounded to thousandths.
+fn place(position: &[f64; 3]) -> String {
+    let [x, y, z] = position.map(|coordinate| match coordinate {
+        // Adding zero turns -0 into 0.
+        small if small.abs() < 1e6 => format!("{}", (small * 1e3).round() / 1e3 + 0.0),
+        large => format!("{large:.3e}"),
+    });
+    format!("({x}, {y}, {z})")
 }
 
 /// The beginning of a clause about edges.

@@ -2,10 +2,13 @@
 
 use std::ops::Range;
 
-use crate::closed::{Balance, Corner, EdgeCount, Key};
+use crate::bodies::Solid;
+use crate::closed::{Corner, Key};
 use crate::error::MeshError;
 use crate::limits::Limits;
-use crate::tally::{Sum, Tally, Vector, dot, doubled_area, length};
+use crate::surface::{FirstPass, Surface, rounded};
+use crate::tally::{Sum, Vector, dot, doubled_area, length};
+use crate::weld::Welder;
 
 /// The vertices and triangles of a mesh. The indices are not checked until it is measured.
 #[derive(Default)]
@@ -44,14 +47,6 @@ impl Budget {
     }
 }
 
-/// The measures of a closed mesh, in the units of its coordinates.
-#[derive(Clone, Copy)]
-pub(crate) struct MeshMeasures {
-    /// Negative if the triangles face inwards.
-    pub(crate) signed_volume: f64,
-    pub(crate) surface: f64,
-}
-
 impl Mesh {
     pub(crate) fn vertices(&self) -> u64 {
         self.vertices.len() as u64
@@ -83,26 +78,19 @@ impl Mesh {
         }
     }
 
-    /// Measures the mesh and checks that it is closed.
-    pub(crate) fn measure(&self) -> Result<MeshMeasures, MeshError> {
+    /// The solid that the mesh encloses.
+    pub(crate) fn solid(&self) -> Result<Solid, MeshError> {
         let key = Key::random();
         let corners: Vec<Corner> =
             self.vertices.iter().map(|vertex| key.corner(vertex.map(|coordinate| coordinate as f32))).collect();
-        let mut balance = Balance::new();
-        let mut tally = Tally::new(*self.vertices.first().ok_or(MeshError::Empty)?);
+        let mut pass = FirstPass::new(*self.vertices.first().ok_or(MeshError::Empty)?);
         for triangle in &self.triangles {
-            tally.add(pick(&self.vertices, triangle)?);
-            balance.add(&pick(&corners, triangle)?);
+            pass.add(pick(&self.vertices, triangle)?, &pick(&corners, triangle)?);
         }
-        if !balance.is_closed() {
-            let mut count = EdgeCount::new(self.triangles());
-            for triangle in &self.triangles {
-                count.add(&pick(&corners, triangle)?);
-            }
-            return Err(count.into_error());
-        }
-        let surface = tally.surface() + self.polygons_excess(|area| area)?;
-        Ok(MeshMeasures { signed_volume: tally.signed_volume(), surface })
+        drop(corners);
+        let mut solid = pass.solid(self)?;
+        solid.surface += self.polygons_excess(|area| area)?;
+        Ok(solid)
     }
 
     /// The surface after a linear map, given as the corresponding map of area vectors.
@@ -142,6 +130,17 @@ impl Mesh {
             }
         }
         Ok(excess.value() / 2.0)
+    }
+}
+
+impl Surface for Mesh {
+    fn visit(&self, mut visitor: impl FnMut([Vector; 3])) -> Result<(), MeshError> {
+        self.triangles.iter().try_for_each(|triangle| Ok(visitor(pick(&self.vertices, triangle)?)))
+    }
+
+    fn number(&self, welder: &mut Welder) -> Result<Vec<[u32; 3]>, MeshError> {
+        let numbers: Vec<u32> = self.vertices.iter().map(|&vertex| welder.number(rounded(vertex))).collect();
+        self.triangles.iter().map(|triangle| pick(&numbers, triangle)).collect()
     }
 }
 

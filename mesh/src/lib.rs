@@ -16,18 +16,27 @@
 
 use std::f64::consts::PI;
 
+mod bodies;
 mod closed;
+mod connected;
+mod edges;
 mod error;
+mod forest;
 mod format;
+mod holes;
 mod indexed;
 mod limits;
+mod lines;
+mod nesting;
 mod obj;
 #[cfg(feature = "solids")]
 pub mod solids;
 mod stl;
+mod surface;
 mod tally;
 mod text;
 mod threemf;
+mod weld;
 
 pub use error::MeshError;
 pub use format::{Format, sniff};

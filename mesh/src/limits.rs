@@ -1,5 +1,7 @@
 //! The limits and the results of a measurement.
 
+use crate::bodies::Solid;
+
 /// The limits of one model. A model that exceeds one is rejected, never truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -33,13 +35,42 @@ pub struct Measures {
 pub struct Inspection {
     /// The measures, which the price depends on.
     pub measures: Measures,
+    /// The number of separate bodies, cavities included.
+    pub bodies: u64,
     /// What the file lacked and the reader has put right.
     pub mended: Mended,
 }
 
-/// What a file lacked and the reader has put right; nothing of it changes the volume.
+/// What a file lacked and the reader has put right.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mended {
+    /// The surface was closed by welding corners that differed by less than a millionth of the model's diagonal.
+    pub welded: bool,
+    /// The number of triangles that faced against the rest of their body.
+    pub reoriented_triangles: u64,
+    /// The number of bodies that faced inwards, or outwards as a cavity.
+    pub turned_bodies: u64,
     /// The number of faces of an OBJ with fewer than three corners, which are left out.
     pub degenerate_faces: u64,
+}
+
+impl Inspection {
+    /// The inspection of one solid in millimetres.
+    pub(crate) fn of(solid: &Solid, triangles: u64) -> Self {
+        let mut mended = Mended::default();
+        mended.add(solid);
+        Self {
+            measures: Measures { triangles, volume_mm3: solid.volume, surface_mm2: solid.surface },
+            bodies: solid.bodies,
+            mended,
+        }
+    }
+}
+
+impl Mended {
+    pub(crate) fn add(&mut self, solid: &Solid) {
+        self.welded |= solid.welded;
+        self.reoriented_triangles += solid.reoriented_triangles;
+        self.turned_bodies += solid.turned_bodies;
+    }
 }

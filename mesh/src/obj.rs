@@ -5,7 +5,7 @@
 
 use crate::error::MeshError;
 use crate::indexed::{Budget, Mesh};
-use crate::limits::{Inspection, Limits, Measures, Mended};
+use crate::limits::{Inspection, Limits};
 use crate::text::{Cursor, without_bom};
 
 pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshError> {
@@ -13,13 +13,9 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshE
     if mesh.triangles() == 0 {
         return Err(MeshError::Empty);
     }
-    let measures = mesh.measure()?;
-    let measures = Measures {
-        triangles: mesh.triangles(),
-        volume_mm3: measures.signed_volume.abs(),
-        surface_mm2: measures.surface,
-    };
-    Ok(Inspection { measures, mended: Mended { degenerate_faces } })
+    let mut inspection = Inspection::of(&mesh.solid()?, mesh.triangles());
+    inspection.mended.degenerate_faces = degenerate_faces;
+    Ok(inspection)
 }
 
 /// The mesh, and the number of faces with fewer than three corners, which are left out.

@@ -1,13 +1,15 @@
-//! STL, binary and ASCII. Triangles are measured in place, without storing them.
+//! STL, binary and ASCII. Triangles are measured in place, and stored only if they aren't one closed piece.
 //!
 //! Not based on a general reader, because these build an indexed mesh that measuring doesn't need, and reject files
 //! that CAD programs write: several solids in a file, upper case, normals that are not numbers.
 
-use crate::closed::{Balance, EdgeCount, Key};
+use crate::closed::Key;
 use crate::error::MeshError;
-use crate::limits::{Inspection, Limits, Measures, Mended};
-use crate::tally::Tally;
+use crate::limits::{Inspection, Limits};
+use crate::surface::{FirstPass, Surface, rounded};
+use crate::tally::Vector;
 use crate::text::{Cursor, without_bom};
+use crate::weld::Welder;
 
 /// The length of a binary file's header: 80 bytes without meaning, and the count of triangles.
 pub(crate) const HEADER_BYTES: usize = 84;
@@ -20,9 +22,9 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshE
             if triangles.len() as u64 > limits.max_triangles {
                 return Err(MeshError::TooManyTriangles { limit: limits.max_triangles });
             }
-            measure_triangles(&Binary { triangles })
+            inspect_triangles(&Binary { triangles })
         }
-        Encoding::Ascii(text) => measure_triangles(&Ascii { text, max_triangles: limits.max_triangles }),
+        Encoding::Ascii(text) => inspect_triangles(&Ascii { text, max_triangles: limits.max_triangles }),
     }
 }
 
@@ -97,30 +99,32 @@ impl Coordinate for f64 {
     }
 }
 
-/// Iterates over the triangles once, and a second time only to count wrong edges.
-fn measure_triangles<T: Triangles>(triangles: &T) -> Result<Inspection, MeshError> {
+/// Iterates over the triangles once, and again only if they aren't one closed piece.
+fn inspect_triangles<T: Triangles>(triangles: &T) -> Result<Inspection, MeshError> {
     let key = Key::random();
-    let corners = |triangle: [[T::Coordinate; 3]; 3]| triangle.map(|vertex| key.corner(vertex.map(Coordinate::single)));
-    let mut balance = Balance::new();
-    let mut tally: Option<Tally> = None;
+    let mut pass: Option<FirstPass> = None;
     triangles.visit(|triangle| {
         let vertices = triangle.map(|vertex| vertex.map(Coordinate::double));
-        tally.get_or_insert_with(|| Tally::new(vertices[0])).add(vertices);
-        balance.add(&corners(triangle));
+        let corners = triangle.map(|vertex| key.corner(vertex.map(Coordinate::single)));
+        pass.get_or_insert_with(|| FirstPass::new(vertices[0])).add(vertices, &corners);
     })?;
+    let pass = pass.ok_or(MeshError::Empty)?;
+    let triangles_read = pass.tally.triangles;
+    pass.solid(triangles).map(|solid| Inspection::of(&solid, triangles_read))
+}
 
-    let tally = tally.ok_or(MeshError::Empty)?;
-    if !tally.is_finite() {
-        return Err(MeshError::NotFinite);
+impl<T: Triangles> Surface for T {
+    fn visit(&self, mut visitor: impl FnMut([Vector; 3])) -> Result<(), MeshError> {
+        Triangles::visit(self, |triangle| visitor(triangle.map(|vertex| vertex.map(Coordinate::double))))
     }
-    if !balance.is_closed() {
-        let mut count = EdgeCount::new(tally.triangles);
-        triangles.visit(|triangle| count.add(&corners(triangle)))?;
-        return Err(count.into_error());
+
+    fn number(&self, welder: &mut Welder) -> Result<Vec<[u32; 3]>, MeshError> {
+        let mut numbers = Vec::new();
+        Surface::visit(self, |triangle| {
+            numbers.push(triangle.map(|vertex| welder.number(rounded(vertex))));
+        })?;
+        Ok(numbers)
     }
-    let measures =
-        Measures { triangles: tally.triangles, volume_mm3: tally.signed_volume().abs(), surface_mm2: tally.surface() };
-    Ok(Inspection { measures, mended: Mended::default() })
 }
 
 struct Binary<'a> {

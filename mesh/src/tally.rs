@@ -91,3 +91,53 @@ impl Tally {
         self.doubled_surface.value().is_finite()
     }
 }
+
+/// The least and the greatest coordinate along each axis.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) min: Vector,
+    pub(crate) max: Vector,
+}
+
+impl Default for Bounds {
+    /// The bounds of nothing.
+    fn default() -> Self {
+        Self { min: [f64::INFINITY; 3], max: [f64::NEG_INFINITY; 3] }
+    }
+}
+
+impl Bounds {
+    #[inline(always)]
+    pub(crate) fn add(&mut self, point: Vector) {
+        for axis in 0..3 {
+            self.min[axis] = if point[axis] < self.min[axis] { point[axis] } else { self.min[axis] };
+            self.max[axis] = if point[axis] > self.max[axis] { point[axis] } else { self.max[axis] };
+        }
+    }
+
+    /// The bounds of both.
+    pub(crate) fn with(mut self, other: &Self) -> Self {
+        self.add(other.min);
+        self.add(other.max);
+        self
+    }
+
+    pub(crate) fn size(&self) -> Vector {
+        minus(self.max, self.min)
+    }
+
+    pub(crate) fn diagonal(&self) -> f64 {
+        length(self.size())
+    }
+
+    /// Whether both have a point in common.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        (0..3).all(|axis| self.min[axis] <= other.max[axis] && other.min[axis] <= self.max[axis])
+    }
+
+    /// Whether `other` is inside, or outside by no more than `tolerance`.
+    pub(crate) fn contains(&self, other: &Self, tolerance: f64) -> bool {
+        (0..3)
+            .all(|axis| self.min[axis] <= other.min[axis] + tolerance && other.max[axis] <= self.max[axis] + tolerance)
+    }
+}

@@ -253,35 +253,65 @@ fn supports_and_objects_that_are_not_built_are_not_measured() {
     let bytes = model_3mf("millimeter", &resources, "<item objectid=\"4\"/>");
     assert_volume(Format::ThreeMf, &bytes, 8.0);
     let bytes = model_3mf("millimeter", &resources, "<item objectid=\"4\"/><item objectid=\"2\"/>");
-    assert_eq!(error(Format::ThreeMf, &bytes), MeshError::NotClosed { open_edges: 3 });
+    assert!(matches!(error(Format::ThreeMf, &bytes), MeshError::NotClosed { open_edges: 3, .. }));
     assert_eq!(error(Format::ThreeMf, &model_3mf("millimeter", &resources, "")), MeshError::Empty);
 }
 
 // --- Surfaces that are not solids ---
 
 #[test]
-fn a_hole_is_reported_with_its_edges_in_every_format() {
+fn a_hole_is_reported_with_its_edges_and_place_in_every_format() {
     let mut open = cube(10.0);
     open.triangles.remove(4);
-    for format in Format::ALL {
-        let error = error(format, &open.to_file(format));
-        assert_eq!(error, MeshError::NotClosed { open_edges: 3 });
-        assert_eq!(error.kind(), "model_not_closed");
+    let files = Format::ALL.map(|format| (format, open.to_file(format)));
+    for (format, bytes) in files.into_iter().chain([(Format::Stl, open.to_ascii_stl())]) {
+        let error = error(format, &bytes);
+        let MeshError::NotClosed { open_edges: 3, holes: 1, largest_at: [x, y, z] } = error else {
+            panic!("{error:?}");
+        };
+        assert!(y == 0.0 && (0.0..=10.0).contains(&x) && (0.0..=10.0).contains(&z), "{error:?}");
+        assert_eq!((error.code(), error.kind()), ("not_closed", "model_not_closed"));
         assert!(error.for_customer().contains("3 edges"), "{}", error.for_customer());
     }
-    assert_eq!(error(Format::Stl, &open.to_ascii_stl()), MeshError::NotClosed { open_edges: 3 });
 }
 
 #[test]
-fn inconsistent_orientation_is_reported_differently_from_holes() {
-    let mut twisted = cube(10.0);
-    twisted.triangles[4].reverse();
-    for format in Format::ALL {
-        let error = error(format, &twisted.to_file(format));
-        assert_eq!(error, MeshError::InconsistentOrientation { edges: 3 });
-        assert_eq!(error.kind(), "model_not_closed");
-        assert!(error.for_customer().contains("faces inwards"), "{}", error.for_customer());
-    }
+fn of_several_holes_the_largest_is_named() {
+    let mut open = join(cube(1.0), cube(10.0).map(|[x, y, z]| [x + 20.0, y, z]));
+    // A triangle of the bottom of the small cube, both of the top of the large one.
+    open.triangles.remove(0);
+    open.triangles.drain(13..15);
+    let error = error(Format::Stl, &open.to_binary_stl());
+    assert_eq!(error, MeshError::NotClosed { open_edges: 7, holes: 2, largest_at: [25.0, 5.0, 10.0] });
+    assert!(error.to_string().contains("2 holes, the largest at (25, 5, 10)"), "{error}");
+}
+
+#[test]
+fn an_edge_of_three_triangles_is_not_called_a_hole() {
+    let error = error(Format::Stl, include_bytes!("models/3DSMaxExport.STL"));
+    assert!(matches!(error, MeshError::NonManifold { edges: 16, .. }), "{error:?}");
+    assert_eq!(error.code(), "non_manifold");
+    assert!(error.to_string().contains("16 edges have three or more triangles, the first at ("), "{error}");
+}
+
+#[test]
+fn two_cells_with_a_single_wall_between_them_are_told_with_its_place() {
+    let mut cells = join(cube(10.0), cube(10.0).map(|[x, y, z]| [x + 10.0, y, z]));
+    let far = |solid: &Solid, index: usize| {
+        solid.triangles[index].iter().all(|&corner| solid.vertices[corner as usize][0] == 10.0)
+    };
+    let wall: Vec<usize> = (12..24).filter(|&index| far(&cells, index)).collect();
+    cells.triangles.drain(wall[0]..=wall[1]);
+    let error = error(Format::Obj, &cells.to_obj());
+    let MeshError::NonManifold { edges: 4, first_at: [x, ..] } = error else { panic!("{error:?}") };
+    assert_eq!(x, 10.0);
+}
+
+fn join(mut first: Solid, second: Solid) -> Solid {
+    let offset = first.vertices.len() as u32;
+    first.vertices.extend(second.vertices);
+    first.triangles.extend(second.triangles.iter().map(|triangle| triangle.map(|index| index + offset)));
+    first
 }
 
 #[test]

@@ -168,7 +168,8 @@ proptest! {
         open.triangles.remove(index.index(open.triangles.len()));
         for format in Format::ALL {
             let error = measure(format, &open.to_file(format), &Limits::default()).expect_err("an open surface");
-            prop_assert_eq!(error, mesh::MeshError::NotClosed { open_edges: 3 });
+            let three = matches!(error, mesh::MeshError::NotClosed { open_edges: 3, holes: 1, .. });
+            prop_assert!(three, "{:?}", error);
         }
     }
 }

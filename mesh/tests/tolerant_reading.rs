@@ -97,7 +97,7 @@ fn faces_with_fewer_than_three_corners_are_left_out_and_counted() {
     let text = format!("{}f 1 2\nf 3/1/1\nf\nf 1 2 # 3\n", obj());
     assert_is_the_cube(Format::Obj, text.as_bytes());
     let mended = inspected(Format::Obj, text.as_bytes()).expect("a cube").mended;
-    assert_eq!(mended, Mended { degenerate_faces: 4 });
+    assert_eq!(mended, Mended { degenerate_faces: 4, ..Mended::default() });
     assert_eq!(inspected(Format::Obj, b"v 0 0 0\nv 1 0 0\nf 1 2\n"), Err(MeshError::Empty));
 }
 

@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use crate::bodies::Solid;
 use crate::error::MeshError;
-use crate::indexed::{Mesh, MeshMeasures};
+use crate::indexed::Mesh;
 use crate::limits::{Inspection, Limits, Measures, Mended};
 use crate::tally::{Sum, cross, dot};
 use crate::threemf::linear::{IDENTITY, Linear, apply, common_scale, compose};
@@ -19,7 +20,9 @@ pub(crate) fn inspect(models: &HashMap<PartId, Model>, root: PartId, limits: &Li
     let mut scene = Scene {
         models,
         limits,
-        measured: HashMap::new(),
+        solids: HashMap::new(),
+        bodies: 0,
+        mended: Mended::default(),
         steps: 0,
         triangles: 0,
         volume_mm3: Sum::default(),
@@ -33,18 +36,20 @@ pub(crate) fn inspect(models: &HashMap<PartId, Model>, root: PartId, limits: &Li
         volume_mm3: scene.volume_mm3.value(),
         surface_mm2: scene.surface_mm2.value(),
     };
-    Ok(Inspection { measures, mended: Mended::default() })
+    Ok(Inspection { measures, bodies: scene.bodies, mended: scene.mended })
 }
 
 /// The tree of placements and the sums over it.
 struct Scene<'m> {
     models: &'m HashMap<PartId, Model>,
     limits: &'m Limits,
-    /// The measures of each mesh that has been placed, in the units of its part.
-    measured: HashMap<(PartId, u32), MeshMeasures>,
+    /// The solid of each mesh that has been placed, in the units of its part.
+    solids: HashMap<(PartId, u32), Solid>,
     /// The number of placed objects and triangles, which a small file could multiply.
     steps: u64,
     triangles: u64,
+    bodies: u64,
+    mended: Mended,
     volume_mm3: Sum,
     surface_mm2: Sum,
 }
@@ -78,21 +83,25 @@ impl Scene<'_> {
             return Ok(());
         }
         self.step(mesh.triangles())?;
-        let known = self.measured.entry((placement.part, placement.object));
-        let measures = match known {
+        let solid = match self.solids.entry((placement.part, placement.object)) {
             Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(unknown) => *unknown.insert(mesh.measure()?),
+            Entry::Vacant(unknown) => {
+                let solid = mesh.solid()?;
+                self.mended.add(&solid);
+                *unknown.insert(solid)
+            }
         };
         // Area vectors transform by the cofactors, whose columns are the areas that the images of the axes span.
         let areas = [cross(map[1], map[2]), cross(map[2], map[0]), cross(map[0], map[1])];
         let determinant = dot(map[0], areas[0]);
         let surface = match common_scale(map) {
-            Some(scale) => measures.surface * scale * scale,
+            Some(scale) => solid.surface * scale * scale,
             None => mesh.mapped_surface(|area| apply(&areas, area))?,
         };
         self.triangles += mesh.triangles();
+        self.bodies += solid.bodies;
         // By the core specification, a mirrored placement doesn't change the sign of a volume.
-        self.volume_mm3.add((measures.signed_volume * determinant).abs() * unit.powi(3));
+        self.volume_mm3.add((solid.volume * determinant.abs()) * unit.powi(3));
         self.surface_mm2.add(surface * unit * unit);
         Ok(())
     }
