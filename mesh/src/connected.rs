@@ -10,19 +10,20 @@
 
 use crate::closed::Corner;
 
-/// The number of edges that are remembered: 256 KiB.
-const SLOTS: usize = 1 << 15;
-/// The bits of a slot that hold the piece and whether the edge is closed; the others hold those of the edge's key.
-const PIECE_BITS: u32 = 16;
+/// The number of edges that are remembered: 512 KiB.
+const SLOTS: usize = 1 << 16;
+/// The bits of a slot that hold the piece and whether the edge is closed. The others hold those of the edge's key, of
+/// which two differ with a chance of 1 − 2⁻³⁹.
+const PIECE_BITS: u32 = 25;
 /// The bit of a slot whose edge has two triangles.
-const CLOSED: u64 = 1 << 15;
+const CLOSED: u64 = 1 << 24;
 
 /// The pieces of the triangles so far.
 pub(crate) struct Pieces {
     /// Edges by the low bits of their key: the high bits of the key, and the piece.
     slots: Vec<u64>,
     /// Each piece's parent in a union-find forest.
-    parents: Vec<u16>,
+    parents: Vec<u32>,
     pieces: usize,
     /// All keys of edges, added without carry: zero if every edge has an even number of triangles.
     parity: u64,
@@ -52,11 +53,11 @@ impl Pieces {
             if (slot ^ key) >> PIECE_BITS == 0 {
                 self.undecided |= slot & CLOSED != 0;
                 *closed = CLOSED;
-                let found = self.root((slot & (CLOSED - 1)) as u16);
+                let found = self.root((slot & (CLOSED - 1)) as u32);
                 match piece {
                     None => piece = Some(found),
                     Some(joined) if joined != found => {
-                        self.parents[usize::from(found)] = joined;
+                        self.parents[found as usize] = joined;
                         self.pieces -= 1;
                     }
                     Some(_) => {}
@@ -70,8 +71,8 @@ impl Pieces {
     }
 
     #[cold]
-    fn new_piece(&mut self) -> Option<u16> {
-        let piece = u16::try_from(self.parents.len()).ok().filter(|&piece| u64::from(piece) < CLOSED);
+    fn new_piece(&mut self) -> Option<u32> {
+        let piece = u32::try_from(self.parents.len()).ok().filter(|&piece| u64::from(piece) < CLOSED);
         self.undecided = piece.is_none();
         self.parents.extend(piece);
         self.pieces += 1;
@@ -79,14 +80,14 @@ impl Pieces {
     }
 
     #[inline]
-    fn root(&mut self, mut piece: u16) -> u16 {
+    fn root(&mut self, mut piece: u32) -> u32 {
         loop {
-            let parent = self.parents[usize::from(piece)];
+            let parent = self.parents[piece as usize];
             if parent == piece {
                 return piece;
             }
-            let grandparent = self.parents[usize::from(parent)];
-            self.parents[usize::from(piece)] = grandparent;
+            let grandparent = self.parents[parent as usize];
+            self.parents[piece as usize] = grandparent;
             piece = grandparent;
         }
     }
