@@ -1,5 +1,7 @@
 //! The errors of measuring a model: a stable code, a sentence on what is wrong, and a text for the customer.
 
+use crate::unit::Unit;
+
 /// An error of measuring a model. `Display` is one sentence on what is wrong; [`MeshError::for_customer`] adds what to
 /// do. The values in the texts are public fields, so that a translation can use them.
 ///
@@ -80,6 +82,17 @@ pub enum MeshError {
     /// So many bodies lie behind each other that solids can't be told from cavities within the bounds.
     #[error("The model has too many bodies inside or behind each other.")]
     TooComplex,
+    /// The model's largest extent is not within [`Limits::smallest_mm`](crate::limits::Limits::smallest_mm) and
+    /// [`Limits::largest_mm`](crate::limits::Limits::largest_mm), most likely because it was read in the wrong unit.
+    #[error("The model is {} mm wide{}", rounded(widest(size_mm)), drawn_in(*likely))]
+    ImplausibleSize {
+        /// The extents along x, y and z, in millimetres.
+        size_mm: [f64; 3],
+        /// The unit in which the file was read.
+        unit: Unit,
+        /// The unit in which it was probably drawn, if one makes the size plausible.
+        likely: Option<Unit>,
+    },
     /// A closed surface without volume, such as a doubled sheet.
     #[error("The model encloses no volume.")]
     NoVolume,
@@ -102,6 +115,7 @@ impl MeshError {
             Self::NonManifold { .. } => "non_manifold",
             Self::NotOrientable { .. } => "not_orientable",
             Self::TooComplex => "too_complex",
+            Self::ImplausibleSize { .. } => "implausible_size",
             Self::NoVolume => "no_volume",
         }
     }
@@ -115,9 +129,11 @@ impl MeshError {
             | Self::Encrypted
             | Self::UnsupportedExtension { .. }
             | Self::NotFinite => "model_unreadable",
-            Self::TooManyTriangles { .. } | Self::TooManyVertices { .. } | Self::TooLarge { .. } | Self::TooComplex => {
-                "model_too_large"
-            }
+            Self::TooManyTriangles { .. }
+            | Self::TooManyVertices { .. }
+            | Self::TooLarge { .. }
+            | Self::ImplausibleSize { .. }
+            | Self::TooComplex => "model_too_large",
             Self::NotClosed { .. } | Self::NonManifold { .. } | Self::NotOrientable { .. } | Self::NoVolume => {
                 "model_not_closed"
             }
@@ -146,6 +162,7 @@ impl MeshError {
                 "Join the bodies in your CAD program, or delete the doubled surface, and upload it again."
             }
             Self::NotOrientable { .. } => "Separate the surface there in your CAD program, and upload it again.",
+            Self::ImplausibleSize { .. } => "Choose the unit in which it was drawn and upload it again.",
             Self::TooComplex => "Join the bodies in your CAD program and upload it again.",
             Self::NoVolume => "Give it a thickness in your CAD program and upload it again.",
         }
@@ -174,6 +191,27 @@ fn place(position: &[f64; 3]) -> String {
         large => format!("{large:.3e}"),
     });
     format!("({x}, {y}, {z})")
+}
+
+fn widest(size: &[f64; 3]) -> f64 {
+    size.iter().copied().fold(0.0, f64::max)
+}
+
+/// A length with two significant digits, or all digits of its whole part.
+fn rounded(length: f64) -> String {
+    match length {
+        _ if !(1e-6..1e6).contains(&length) => format!("{length:.1e}"),
+        _ if length >= 10.0 => format!("{length:.0}"),
+        _ => {
+            let digits = (1.0 - length.log10().floor()).clamp(0.0, 9.0) as usize;
+            let fixed = format!("{length:.digits$}");
+            fixed.trim_end_matches('0').trim_end_matches('.').to_owned()
+        }
+    }
+}
+
+fn drawn_in(likely: Option<Unit>) -> String {
+    likely.map_or_else(|| ".".to_owned(), |unit| format!("; was it drawn in {}?", unit.plural()))
 }
 
 /// The beginning of a clause about edges.

@@ -36,11 +36,13 @@ mod surface;
 mod tally;
 mod text;
 mod threemf;
+mod unit;
 mod weld;
 
 pub use error::MeshError;
 pub use format::{Format, sniff};
 pub use limits::{Inspection, Limits, Measures, Mended};
+pub use unit::Unit;
 
 /// Reads a whole model file and measures it. Lengths are millimetres, unless a 3MF file names another unit.
 ///
@@ -53,21 +55,22 @@ pub use limits::{Inspection, Limits, Measures, Mended};
 ///
 /// The file can't be read as `format`, exceeds `limits`, or its surface isn't closed.
 pub fn measure(format: Format, bytes: &[u8], limits: &Limits) -> Result<Measures, MeshError> {
-    inspect(format, bytes, limits).map(|inspection| inspection.measures)
+    inspect(format, Unit::Millimetre, bytes, limits).map(|inspection| inspection.measures)
 }
 
-/// Like [`measure`], and reports what the reader has mended.
+/// Like [`measure`], with the unit of a file that names none, and with all that is known of the model.
 ///
 /// # Errors
 ///
 /// Those of [`measure`].
-pub fn inspect(format: Format, bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshError> {
+pub fn inspect(format: Format, unit: Unit, bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshError> {
     let inspection = match format {
-        Format::Stl => stl::inspect(bytes, limits),
-        Format::Obj => obj::inspect(bytes, limits),
+        Format::Stl => stl::inspect(bytes, limits).map(|inspection| inspection.scaled(unit)),
+        Format::Obj => obj::inspect(bytes, limits).map(|inspection| inspection.scaled(unit)),
         Format::ThreeMf => threemf::inspect(bytes, limits),
     }?;
     check(&inspection.measures)?;
+    check_size(&inspection, limits)?;
     Ok(inspection)
 }
 
@@ -86,4 +89,17 @@ fn check(measures: &Measures) -> Result<(), MeshError> {
         return Err(MeshError::NoVolume);
     }
     Ok(())
+}
+
+/// Checks that the model's largest extent is within the limits.
+fn check_size(inspection: &Inspection, limits: &Limits) -> Result<(), MeshError> {
+    let Inspection { unit, size_mm, .. } = *inspection;
+    let largest = size_mm.into_iter().fold(0.0, f64::max);
+    let plausible = limits.smallest_mm..=limits.largest_mm;
+    if plausible.contains(&largest) {
+        return Ok(());
+    }
+    let extent = largest / unit.millimetres();
+    let likely = Some(Unit::likely(extent)).filter(|likely| plausible.contains(&(extent * likely.millimetres())));
+    Err(MeshError::ImplausibleSize { size_mm, unit, likely })
 }

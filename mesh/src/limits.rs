@@ -1,9 +1,10 @@
 //! The limits and the results of a measurement.
 
 use crate::bodies::Solid;
+use crate::unit::Unit;
 
 /// The limits of one model. A model that exceeds one is rejected, never truncated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Limits {
     /// The maximum number of triangles, after polygons are split and 3MF components are placed.
     pub max_triangles: u64,
@@ -11,11 +12,22 @@ pub struct Limits {
     pub max_vertices: u64,
     /// The maximum unpacked size of all parts of a 3MF file, in bytes.
     pub max_unpacked_bytes: u64,
+    /// The smallest plausible value of the model's largest extent, in millimetres.
+    pub smallest_mm: f64,
+    /// The largest plausible value of the model's largest extent, in millimetres.
+    pub largest_mm: f64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_triangles: 5_000_000, max_vertices: 5_000_000, max_unpacked_bytes: 512 * 1024 * 1024 }
+        Self {
+            max_triangles: 5_000_000,
+            max_vertices: 5_000_000,
+            max_unpacked_bytes: 512 * 1024 * 1024,
+            // No jewel is smaller or larger, and a ring in metres, inches or microns is.
+            smallest_mm: 1.0,
+            largest_mm: 1000.0,
+        }
     }
 }
 
@@ -35,6 +47,10 @@ pub struct Measures {
 pub struct Inspection {
     /// The measures, which the price depends on.
     pub measures: Measures,
+    /// The unit in which the file was read; a 3MF file names its own.
+    pub unit: Unit,
+    /// The extents along x, y and z, in millimetres.
+    pub size_mm: [f64; 3],
     /// The number of separate bodies, cavities included.
     pub bodies: u64,
     /// What the file lacked and the reader has put right.
@@ -55,15 +71,27 @@ pub struct Mended {
 }
 
 impl Inspection {
-    /// The inspection of one solid in millimetres.
+    /// The inspection of one solid, whose unit is not yet known.
     pub(crate) fn of(solid: &Solid, triangles: u64) -> Self {
         let mut mended = Mended::default();
         mended.add(solid);
         Self {
             measures: Measures { triangles, volume_mm3: solid.volume, surface_mm2: solid.surface },
+            unit: Unit::Millimetre,
+            size_mm: solid.bounds.size(),
             bodies: solid.bodies,
             mended,
         }
+    }
+
+    /// The inspection of a model in this unit that was read in millimetres.
+    pub(crate) fn scaled(mut self, unit: Unit) -> Self {
+        let scale = unit.millimetres();
+        self.unit = unit;
+        self.size_mm = self.size_mm.map(|extent| extent * scale);
+        self.measures.surface_mm2 *= scale * scale;
+        self.measures.volume_mm3 *= scale * scale * scale;
+        self
     }
 }
 

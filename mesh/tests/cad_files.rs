@@ -3,12 +3,21 @@
 use mesh::solids::{Solid, archive, cube, model_3mf, model_part, package_3mf, sphere};
 use mesh::{Format, Limits, Measures, MeshError, measure};
 
+/// Limits for models of any size.
+const ANY_SIZE: Limits = Limits {
+    max_triangles: 5_000_000,
+    max_vertices: 5_000_000,
+    max_unpacked_bytes: 512 << 20,
+    smallest_mm: 0.0,
+    largest_mm: f64::INFINITY,
+};
+
 fn measured(format: Format, bytes: &[u8]) -> Measures {
-    measure(format, bytes, &Limits::default()).expect("a closed model")
+    measure(format, bytes, &ANY_SIZE).expect("a closed model")
 }
 
 fn error(format: Format, bytes: &[u8]) -> MeshError {
-    measure(format, bytes, &Limits::default()).expect_err("not a closed model")
+    measure(format, bytes, &ANY_SIZE).expect_err("not a closed model")
 }
 
 #[track_caller]

@@ -3,8 +3,17 @@
 use mesh::solids::{Solid, archive, cube, model_3mf, package_3mf, sphere};
 use mesh::{Format, Limits, MeshError, measure};
 
+/// Limits for models of any size.
+const ANY_SIZE: Limits = Limits {
+    max_triangles: 5_000_000,
+    max_vertices: 5_000_000,
+    max_unpacked_bytes: 512 << 20,
+    smallest_mm: 0.0,
+    largest_mm: f64::INFINITY,
+};
+
 fn error(format: Format, bytes: &[u8]) -> MeshError {
-    error_within(format, bytes, &Limits::default())
+    error_within(format, bytes, &ANY_SIZE)
 }
 
 fn error_within(format: Format, bytes: &[u8], limits: &Limits) -> MeshError {
@@ -44,14 +53,14 @@ fn a_file_that_is_truncated_anywhere_is_rejected() {
     {
         // The last bytes of a text may be white space or the last line's name.
         for length in 0..bytes.len() - 24 {
-            assert!(measure(format, &bytes[..length], &Limits::default()).is_err(), "{format:?} of {length} bytes");
+            assert!(measure(format, &bytes[..length], &ANY_SIZE).is_err(), "{format:?} of {length} bytes");
         }
     }
 }
 
 #[test]
 fn too_many_triangles_are_rejected_in_every_format() {
-    let limits = Limits { max_triangles: 11, ..Limits::default() };
+    let limits = Limits { max_triangles: 11, ..ANY_SIZE };
     let solid = cube(1.0);
     for bytes in [solid.to_binary_stl(), solid.to_ascii_stl()] {
         assert_eq!(error_within(Format::Stl, &bytes, &limits), MeshError::TooManyTriangles { limit: 11 });
@@ -75,7 +84,7 @@ fn the_error_for_ten_million_triangles_tells_the_customer_what_to_do() {
 
 #[test]
 fn too_many_vertices_are_rejected() {
-    let limits = Limits { max_vertices: 7, ..Limits::default() };
+    let limits = Limits { max_vertices: 7, ..ANY_SIZE };
     for format in [Format::Obj, Format::ThreeMf] {
         let error = error_within(format, &cube(1.0).to_file(format), &limits);
         assert_eq!(error, MeshError::TooManyVertices { limit: 7 });
@@ -164,7 +173,7 @@ fn a_line_of_megabytes_is_read_or_rejected() {
 #[test]
 fn an_obj_does_not_open_the_files_that_it_names() {
     let text = [b"mtllib /etc/passwd\nmtllib ../../secret\nusemtl root\n".as_slice(), &cube(10.0).to_obj()].concat();
-    let measures = measure(Format::Obj, &text, &Limits::default()).expect("a cube");
+    let measures = measure(Format::Obj, &text, &ANY_SIZE).expect("a cube");
     assert_eq!(measures.triangles, 12);
 }
 
@@ -196,7 +205,7 @@ fn a_zip_bomb_is_rejected_at_the_limit() {
     bomb.extend(std::iter::repeat_n("\n<!-- -->", 8 << 20));
     let bytes = package_3mf(&[("3D/3dmodel.model", &bomb)]);
     assert!(bomb.len() > 64 << 20 && bytes.len() < 1 << 20);
-    let limits = Limits { max_unpacked_bytes: 10 << 20, ..Limits::default() };
+    let limits = Limits { max_unpacked_bytes: 10 << 20, ..ANY_SIZE };
     let error = error_within(Format::ThreeMf, &bytes, &limits);
     assert_eq!(error, MeshError::TooLarge { limit: 10 << 20 });
     assert_eq!(error.kind(), "model_too_large");
@@ -212,8 +221,8 @@ fn the_unpacked_size_of_all_parts_is_limited_together() {
     let mut parts = vec![("3D/3dmodel.model", root.as_str())];
     parts.extend(paths.iter().map(|path| (path.as_str(), part.as_str())));
     let bytes = package_3mf(&parts);
-    assert!(measure(Format::ThreeMf, &bytes, &Limits::default()).is_ok());
-    let limits = Limits { max_unpacked_bytes: 4 * part.len() as u64, ..Limits::default() };
+    assert!(measure(Format::ThreeMf, &bytes, &ANY_SIZE).is_ok());
+    let limits = Limits { max_unpacked_bytes: 4 * part.len() as u64, ..ANY_SIZE };
     assert!(matches!(error_within(Format::ThreeMf, &bytes, &limits), MeshError::TooLarge { .. }));
 }
 
@@ -224,7 +233,7 @@ fn a_declared_size_is_ignored() {
     let mut bytes = archive(&[("3D/3dmodel.model", model.as_bytes())]);
     let record = find(&bytes, b"PK\x01\x02");
     bytes[record + 24..record + 28].copy_from_slice(&1000_u32.to_le_bytes());
-    let limits = Limits { max_unpacked_bytes: 1001, ..Limits::default() };
+    let limits = Limits { max_unpacked_bytes: 1001, ..ANY_SIZE };
     assert_eq!(error_within(Format::ThreeMf, &bytes, &limits), MeshError::TooLarge { limit: 1001 });
 }
 
@@ -252,7 +261,7 @@ fn unused_entries_with_dots_in_their_names_are_ignored() {
     while let Some(position) = bytes.windows(3).position(|window| window == b"xx/") {
         bytes[position..position + 3].copy_from_slice(b"../");
     }
-    assert!(measure(Format::ThreeMf, &bytes, &Limits::default()).is_ok());
+    assert!(measure(Format::ThreeMf, &bytes, &ANY_SIZE).is_ok());
 }
 
 #[test]

@@ -5,6 +5,15 @@ use std::f64::consts::{PI, TAU};
 use mesh::solids::{Solid, cube, cube_with_hole, sphere, torus};
 use mesh::{Format, Limits, Measures, measure};
 
+/// Limits for models of any size.
+const ANY_SIZE: Limits = Limits {
+    max_triangles: 5_000_000,
+    max_vertices: 5_000_000,
+    max_unpacked_bytes: 512 << 20,
+    smallest_mm: 0.0,
+    largest_mm: f64::INFINITY,
+};
+
 /// The solid as a file of each encoding.
 fn files(solid: &Solid) -> [(&'static str, Format, Vec<u8>); 4] {
     [
@@ -18,7 +27,7 @@ fn files(solid: &Solid) -> [(&'static str, Format, Vec<u8>); 4] {
 /// Asserts the measures of the solid in every format, with a relative difference of at most `tolerance`.
 fn assert_measures(solid: &Solid, volume: f64, surface: f64, tolerance: f64) {
     for (name, format, bytes) in files(solid) {
-        let measures = measure(format, &bytes, &Limits::default()).expect(name);
+        let measures = measure(format, &bytes, &ANY_SIZE).expect(name);
         assert_eq!(measures.triangles, solid.triangles.len() as u64, "{name}");
         assert_close(measures.volume_mm3, volume, tolerance, name);
         assert_close(measures.surface_mm2, surface, tolerance, name);
@@ -67,7 +76,7 @@ fn a_sphere_of_few_segments_has_the_volume_of_its_polyhedron() {
         .sum();
     let volume = radius * radius * radius * per_square * frusta;
     for (name, format, bytes) in files(&sphere(radius, segments)) {
-        let measures = measure(format, &bytes, &Limits::default()).expect(name);
+        let measures = measure(format, &bytes, &ANY_SIZE).expect(name);
         assert_close(measures.volume_mm3, volume, 1e-6, name);
     }
 }
@@ -81,7 +90,7 @@ fn a_sphere_of_many_segments_is_within_a_ten_thousandth_of_the_round_one() {
 #[test]
 fn a_torus_of_few_segments_has_the_volume_of_its_polyhedron() {
     for (name, format, bytes) in files(&torus(10.0, 3.0, 24)) {
-        let measures = measure(format, &bytes, &Limits::default()).expect(name);
+        let measures = measure(format, &bytes, &ANY_SIZE).expect(name);
         assert_close(measures.volume_mm3, polyhedral_torus_volume(10.0, 3.0, 24.0), 1e-6, name);
     }
 }
@@ -142,8 +151,7 @@ fn vertices_of_the_same_position_are_the_same_vertex() {
 #[test]
 fn the_same_bytes_always_have_the_same_measures() {
     let bytes = sphere(5.0, 40).to_binary_stl();
-    let measures: Vec<Measures> =
-        (0..5).map(|_| measure(Format::Stl, &bytes, &Limits::default()).expect("a sphere")).collect();
+    let measures: Vec<Measures> = (0..5).map(|_| measure(Format::Stl, &bytes, &ANY_SIZE).expect("a sphere")).collect();
     assert!(measures.iter().all(|other| *other == measures[0]));
 }
 

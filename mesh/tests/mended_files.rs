@@ -1,10 +1,10 @@
 //! Files whose surface is closed only after welding, turning triangles, or telling solids from cavities.
 
 use mesh::solids::{Solid, cube, model_3mf, sphere, torus};
-use mesh::{Format, Inspection, Limits, Mended, MeshError, inspect};
+use mesh::{Format, Inspection, Limits, Mended, MeshError, Unit, inspect};
 
 fn inspected(format: Format, bytes: &[u8]) -> Inspection {
-    inspect(format, bytes, &Limits::default()).expect("a closed model")
+    inspect(format, Unit::Millimetre, bytes, &Limits::default()).expect("a closed model")
 }
 
 #[track_caller]
@@ -75,7 +75,7 @@ fn a_gap_of_a_hundredth_of_a_millimetre_in_a_ring_is_refused() {
         *triangle = triangle.map(|corner| if corner < 48 { corner + moved } else { corner });
     }
     for format in Format::ALL {
-        let error = inspect(format, &ring.to_file(format), &Limits::default()).expect_err("a slit");
+        let error = inspect(format, Unit::Millimetre, &ring.to_file(format), &Limits::default()).expect_err("a slit");
         assert!(matches!(error, MeshError::NotClosed { open_edges: 96, holes: 2, .. }), "{error:?}");
     }
 }
@@ -116,7 +116,7 @@ fn a_surface_with_only_one_side_is_refused_as_such() {
             bottle.triangles.extend([[a, b, c], [a, c, d]]);
         }
     }
-    let error = inspect(Format::Obj, &bottle.to_obj(), &Limits::default()).expect_err("one side");
+    let error = inspect(Format::Obj, Unit::Millimetre, &bottle.to_obj(), &Limits::default()).expect_err("one side");
     assert!(matches!(error, MeshError::NotOrientable { .. }), "{error:?}");
     assert_eq!((error.code(), error.kind()), ("not_orientable", "model_not_closed"));
 }

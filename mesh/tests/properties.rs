@@ -4,6 +4,15 @@ use mesh::solids::{Solid, archive, cube_with_hole, package_3mf, sphere, torus};
 use mesh::{Format, Limits, Measures, measure, sniff};
 use proptest::prelude::*;
 
+/// Limits for models of any size.
+const ANY_SIZE: Limits = Limits {
+    max_triangles: 5_000_000,
+    max_vertices: 5_000_000,
+    max_unpacked_bytes: 512 << 20,
+    smallest_mm: 0.0,
+    largest_mm: f64::INFINITY,
+};
+
 fn solids() -> impl Strategy<Value = Solid> {
     prop_oneof![
         (0.1..100.0, 4_u32..20).prop_map(|(radius, segments)| sphere(radius, segments)),
@@ -13,7 +22,7 @@ fn solids() -> impl Strategy<Value = Solid> {
 }
 
 fn measured(format: Format, bytes: &[u8]) -> Measures {
-    measure(format, bytes, &Limits::default()).expect("a solid")
+    measure(format, bytes, &ANY_SIZE).expect("a solid")
 }
 
 #[track_caller]
@@ -93,23 +102,23 @@ proptest! {
     #[test]
     fn no_reader_panics_on_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         for format in Format::ALL {
-            let _ = measure(format, &bytes, &Limits::default());
+            let _ = measure(format, &bytes, &ANY_SIZE);
             let _ = sniff(format, &bytes, None);
         }
     }
 
     #[test]
     fn no_text_reader_panics_on_any_keywords(text in words()) {
-        let _ = measure(Format::Obj, text.as_bytes(), &Limits::default());
-        let _ = measure(Format::Stl, text.as_bytes(), &Limits::default());
-        let _ = measure(Format::Stl, format!("solid\n{text}").as_bytes(), &Limits::default());
+        let _ = measure(Format::Obj, text.as_bytes(), &ANY_SIZE);
+        let _ = measure(Format::Stl, text.as_bytes(), &ANY_SIZE);
+        let _ = measure(Format::Stl, format!("solid\n{text}").as_bytes(), &ANY_SIZE);
     }
 
     #[test]
     fn the_3mf_reader_panics_on_no_xml(text in xml(), relationships in xml()) {
-        let _ = measure(Format::ThreeMf, &package_3mf(&[("3D/3dmodel.model", &text)]), &Limits::default());
+        let _ = measure(Format::ThreeMf, &package_3mf(&[("3D/3dmodel.model", &text)]), &ANY_SIZE);
         let entries = [("_rels/.rels", relationships.as_bytes()), ("3D/3dmodel.model", text.as_bytes())];
-        let _ = measure(Format::ThreeMf, &archive(&entries), &Limits::default());
+        let _ = measure(Format::ThreeMf, &archive(&entries), &ANY_SIZE);
     }
 
     #[test]
@@ -123,7 +132,7 @@ proptest! {
                 let position = index.index(bytes.len());
                 bytes[position] = *value;
             }
-            if let Ok(measures) = measure(format, &bytes, &Limits::default()) {
+            if let Ok(measures) = measure(format, &bytes, &ANY_SIZE) {
                 prop_assert!(measures.volume_mm3.is_finite() && measures.volume_mm3 > 0.0);
             }
         }
@@ -167,7 +176,7 @@ proptest! {
         let mut open = solid;
         open.triangles.remove(index.index(open.triangles.len()));
         for format in Format::ALL {
-            let error = measure(format, &open.to_file(format), &Limits::default()).expect_err("an open surface");
+            let error = measure(format, &open.to_file(format), &ANY_SIZE).expect_err("an open surface");
             let three = matches!(error, mesh::MeshError::NotClosed { open_edges: 3, holes: 1, .. });
             prop_assert!(three, "{:?}", error);
         }

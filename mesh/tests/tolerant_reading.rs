@@ -1,10 +1,10 @@
 //! Files that break the letter of their format in ways that many programs share.
 
 use mesh::solids::{archive, cube, model_part};
-use mesh::{Format, Inspection, Limits, Measures, Mended, MeshError, inspect};
+use mesh::{Format, Inspection, Limits, Measures, Mended, MeshError, Unit, inspect};
 
 fn inspected(format: Format, bytes: &[u8]) -> Result<Inspection, MeshError> {
-    inspect(format, bytes, &Limits::default())
+    inspect(format, Unit::Millimetre, bytes, &Limits::default())
 }
 
 #[track_caller]

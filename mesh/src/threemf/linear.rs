@@ -1,15 +1,37 @@
-//! Linear maps: the part of a transform that changes lengths, areas and volumes.
+//! Transforms, and their linear part, which is all that changes lengths, areas and volumes.
 
 use crate::tally::{Vector, dot};
 
 /// A linear map, as the images of the three axes.
 pub(crate) type Linear = [Vector; 3];
 
-pub(crate) const IDENTITY: Linear = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]];
+/// A linear map and a translation after it.
+#[derive(Clone, Copy)]
+pub(crate) struct Affine {
+    pub(crate) linear: Linear,
+    pub(crate) shift: Vector,
+}
 
-/// The map that applies `first` and then `second`.
-pub(crate) fn compose(first: &Linear, second: &Linear) -> Linear {
-    first.map(|image| apply(second, image))
+pub(crate) const IDENTITY: Affine =
+    Affine { linear: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]], shift: [0.0; 3] };
+
+impl Affine {
+    /// The map that applies `self` and then `second`.
+    pub(crate) fn then(&self, second: &Self) -> Self {
+        Self { linear: self.linear.map(|image| apply(&second.linear, image)), shift: second.image(self.shift) }
+    }
+
+    /// The image of a position.
+    #[inline]
+    pub(crate) fn image(&self, position: Vector) -> Vector {
+        let image = apply(&self.linear, position);
+        [0, 1, 2].map(|axis| image[axis] + self.shift[axis])
+    }
+
+    /// Whether each axis is mapped to an axis, so that boxes are mapped to boxes.
+    pub(crate) fn keeps_boxes(&self) -> bool {
+        self.linear.iter().all(|image| image.iter().filter(|&&component| component != 0.0).count() <= 1)
+    }
 }
 
 /// The image of a vector.

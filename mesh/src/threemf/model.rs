@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use crate::indexed::Mesh;
-use crate::threemf::linear::Linear;
+use crate::threemf::linear::Affine;
 use crate::threemf::package::PartId;
+use crate::unit::Unit;
 
 /// The content of a model part.
 pub(crate) struct Model {
-    pub(crate) millimetres_per_unit: f64,
+    pub(crate) unit: Unit,
     pub(crate) objects: HashMap<u32, Object>,
     pub(crate) items: Vec<Placement>,
 }
@@ -24,9 +25,9 @@ pub(crate) enum Shape {
     Components(Vec<Placement>),
 }
 
-/// A component or a build item: an object with the linear part of its transform. Its position doesn't change a measure.
+/// A component or a build item: an object with its transform.
 pub(crate) struct Placement {
     pub(crate) part: PartId,
     pub(crate) object: u32,
-    pub(crate) map: Linear,
+    pub(crate) map: Affine,
 }

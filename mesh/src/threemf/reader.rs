@@ -10,7 +10,7 @@ use crate::threemf::extensions;
 use crate::threemf::linear::IDENTITY;
 use crate::threemf::model::{Model, Object, Placement, Shape};
 use crate::threemf::package::{Package, PartId};
-use crate::threemf::values::{index, linear_map, millimetres, number};
+use crate::threemf::values::{affine_map, index, number, unit};
 use crate::threemf::xml::{self, Tag, Xml};
 
 /// The maximum number of objects, components and items of a file.
@@ -106,8 +106,8 @@ impl ModelReader<'_> {
         if let Some(required) = self.attribute(b"requiredextensions") {
             extensions::check_required(|| self.xml.attributes(), required)?;
         }
-        let millimetres_per_unit = millimetres(self.attribute(b"unit"))?;
-        let mut model = Model { millimetres_per_unit, objects: HashMap::new(), items: Vec::new() };
+        let unit = unit(self.attribute(b"unit"))?;
+        let mut model = Model { unit, objects: HashMap::new(), items: Vec::new() };
         while let Some(child) = self.next_child()? {
             match child {
                 Element::Resources => self.resources(&mut model.objects)?,
@@ -216,7 +216,7 @@ impl ModelReader<'_> {
     fn placement(&mut self) -> Result<Placement, MeshError> {
         self.count_record()?;
         let object = self.index(b"objectid")?;
-        let map = self.attribute(b"transform").map_or(Ok(IDENTITY), linear_map)?;
+        let map = self.attribute(b"transform").map_or(Ok(IDENTITY), affine_map)?;
         // The production extension's attribute, with any prefix.
         let path = self.xml.attributes().find(|(name, _)| xml::local(name) == b"path");
         let part = match path {

@@ -7,10 +7,12 @@ use crate::bodies::Solid;
 use crate::error::MeshError;
 use crate::indexed::Mesh;
 use crate::limits::{Inspection, Limits, Measures, Mended};
-use crate::tally::{Sum, cross, dot};
-use crate::threemf::linear::{IDENTITY, Linear, apply, common_scale, compose};
+use crate::surface::Surface;
+use crate::tally::{Bounds, Sum, cross, dot};
+use crate::threemf::linear::{Affine, IDENTITY, apply, common_scale};
 use crate::threemf::model::{Model, Placement, Shape};
 use crate::threemf::package::PartId;
+use crate::unit::Unit;
 
 /// The deepest nesting of components. A cycle exceeds any depth.
 const MAX_NESTING: usize = 32;
@@ -27,6 +29,7 @@ pub(crate) fn inspect(models: &HashMap<PartId, Model>, root: PartId, limits: &Li
         triangles: 0,
         volume_mm3: Sum::default(),
         surface_mm2: Sum::default(),
+        bounds: Bounds::default(),
     };
     for item in models.get(&root).map_or(&[][..], |model| &model.items) {
         scene.place(item, &IDENTITY, 0)?;
@@ -36,7 +39,13 @@ pub(crate) fn inspect(models: &HashMap<PartId, Model>, root: PartId, limits: &Li
         volume_mm3: scene.volume_mm3.value(),
         surface_mm2: scene.surface_mm2.value(),
     };
-    Ok(Inspection { measures, bodies: scene.bodies, mended: scene.mended })
+    Ok(Inspection {
+        measures,
+        unit: models.get(&root).map_or(Unit::Millimetre, |model| model.unit),
+        size_mm: scene.bounds.size(),
+        bodies: scene.bodies,
+        mended: scene.mended,
+    })
 }
 
 /// The tree of placements and the sums over it.
@@ -52,11 +61,13 @@ struct Scene<'m> {
     mended: Mended,
     volume_mm3: Sum,
     surface_mm2: Sum,
+    /// In millimetres.
+    bounds: Bounds,
 }
 
 impl Scene<'_> {
     /// Adds the content of an object, with `outer` applied after its own map.
-    fn place(&mut self, placement: &Placement, outer: &Linear, nesting: usize) -> Result<(), MeshError> {
+    fn place(&mut self, placement: &Placement, outer: &Affine, nesting: usize) -> Result<(), MeshError> {
         if nesting > MAX_NESTING {
             return Err(MeshError::unreadable("components in the 3MF file contain themselves or nest too deeply"));
         }
@@ -69,16 +80,16 @@ impl Scene<'_> {
         if !object.is_made {
             return Ok(());
         }
-        let map = compose(&placement.map, outer);
+        let map = placement.map.then(outer);
         match &object.shape {
-            Shape::Mesh(mesh) => self.add(mesh, placement, &map, model.millimetres_per_unit),
+            Shape::Mesh(mesh) => self.add(mesh, placement, &map, model.unit.millimetres()),
             Shape::Components(components) => {
                 components.iter().try_for_each(|component| self.place(component, &map, nesting + 1))
             }
         }
     }
 
-    fn add(&mut self, mesh: &Mesh, placement: &Placement, map: &Linear, unit: f64) -> Result<(), MeshError> {
+    fn add(&mut self, mesh: &Mesh, placement: &Placement, map: &Affine, unit: f64) -> Result<(), MeshError> {
         if mesh.triangles() == 0 {
             return Ok(());
         }
@@ -91,6 +102,8 @@ impl Scene<'_> {
                 *unknown.insert(solid)
             }
         };
+        self.bounds = self.bounds.with(&placed_bounds(mesh, &solid, map, unit)?);
+        let map = &map.linear;
         // Area vectors transform by the cofactors, whose columns are the areas that the images of the axes span.
         let areas = [cross(map[1], map[2]), cross(map[2], map[0]), cross(map[0], map[1])];
         let determinant = dot(map[0], areas[0]);
@@ -113,4 +126,17 @@ impl Scene<'_> {
         }
         Ok(())
     }
+}
+
+/// The bounds of a placed mesh in millimetres.
+fn placed_bounds(mesh: &Mesh, solid: &Solid, map: &Affine, unit: f64) -> Result<Bounds, MeshError> {
+    let mut bounds = Bounds::default();
+    let mut add = |position| bounds.add(map.image(position).map(|coordinate| coordinate * unit));
+    if map.keeps_boxes() {
+        add(solid.bounds.min);
+        add(solid.bounds.max);
+    } else {
+        mesh.visit(|triangle| triangle.into_iter().for_each(&mut add))?;
+    }
+    Ok(bounds)
 }

@@ -2,16 +2,17 @@
 
 use crate::error::MeshError;
 use crate::text::{self, CoordinateError};
-use crate::threemf::linear::Linear;
+use crate::threemf::linear::Affine;
+use crate::unit::Unit;
 
-pub(crate) fn millimetres(unit: Option<&[u8]>) -> Result<f64, MeshError> {
-    match unit {
-        None | Some(b"millimeter") => Ok(1.0),
-        Some(b"micron") => Ok(0.001),
-        Some(b"centimeter") => Ok(10.0),
-        Some(b"inch") => Ok(25.4),
-        Some(b"foot") => Ok(304.8),
-        Some(b"meter") => Ok(1000.0),
+pub(crate) fn unit(name: Option<&[u8]>) -> Result<Unit, MeshError> {
+    match name {
+        None | Some(b"millimeter") => Ok(Unit::Millimetre),
+        Some(b"micron") => Ok(Unit::Micron),
+        Some(b"centimeter") => Ok(Unit::Centimetre),
+        Some(b"inch") => Ok(Unit::Inch),
+        Some(b"foot") => Ok(Unit::Foot),
+        Some(b"meter") => Ok(Unit::Metre),
         Some(_) => Err(MeshError::unreadable("the 3MF file uses an unknown unit of length")),
     }
 }
@@ -38,8 +39,8 @@ pub(crate) fn index(value: &[u8]) -> Option<u32> {
     })
 }
 
-/// The linear part of a transform of twelve numbers, of which the last three are the translation.
-pub(crate) fn linear_map(value: &[u8]) -> Result<Linear, MeshError> {
+/// A transform of twelve numbers, of which the last three are the translation.
+pub(crate) fn affine_map(value: &[u8]) -> Result<Affine, MeshError> {
     let mut numbers = [0.0; 12];
     let mut words = value.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
     for slot in &mut numbers {
@@ -48,6 +49,6 @@ pub(crate) fn linear_map(value: &[u8]) -> Result<Linear, MeshError> {
     if words.next().is_some() {
         return Err(MeshError::unreadable("a transform in the 3MF file has more than twelve numbers"));
     }
-    let [a, b, c, d, e, f, g, h, i, ..] = numbers;
-    Ok([[a, b, c], [d, e, f], [g, h, i]])
+    let [a, b, c, d, e, f, g, h, i, x, y, z] = numbers;
+    Ok(Affine { linear: [[a, b, c], [d, e, f], [g, h, i]], shift: [x, y, z] })
 }
