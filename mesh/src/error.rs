@@ -28,6 +28,9 @@ pub enum MeshError {
         /// The common name of a known extension, or else its namespace.
         extension: String,
     },
+    /// A slicer's part that is cut out of the others, whose volume is known only after cutting.
+    #[error("The 3MF file has a negative part, which a slicer would cut out of the others.")]
+    NegativePart,
     /// A coordinate is NaN, infinite, or beyond the range of single precision.
     #[error("The model contains a coordinate that is not a number or is out of range.")]
     NotFinite,
@@ -107,6 +110,7 @@ impl MeshError {
             Self::Unreadable { .. } => "unreadable",
             Self::Encrypted => "encrypted",
             Self::UnsupportedExtension { .. } => "unsupported_extension",
+            Self::NegativePart => "negative_part",
             Self::NotFinite => "not_finite",
             Self::TooManyTriangles { .. } => "too_many_triangles",
             Self::TooManyVertices { .. } => "too_many_vertices",
@@ -128,6 +132,7 @@ impl MeshError {
             | Self::Unreadable { .. }
             | Self::Encrypted
             | Self::UnsupportedExtension { .. }
+            | Self::NegativePart
             | Self::NotFinite => "model_unreadable",
             Self::TooManyTriangles { .. }
             | Self::TooManyVertices { .. }
@@ -153,6 +158,7 @@ impl MeshError {
                 "Export it from your CAD program again and upload the new file."
             }
             Self::Encrypted => "Save it without encryption and without a password, and upload it again.",
+            Self::NegativePart => "Cut it out in your CAD program or slicer, and upload the result.",
             Self::UnsupportedExtension { .. } => "Export the model as a plain mesh and upload it again.",
             Self::TooManyTriangles { .. } | Self::TooManyVertices { .. } | Self::TooLarge { .. } => {
                 "Export it with a coarser resolution and upload it again."

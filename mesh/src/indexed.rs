@@ -1,6 +1,6 @@
 //! A mesh as a list of vertices and a list of triangles that refer to them, as in OBJ and 3MF.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use crate::bodies::Solid;
 use crate::closed::{Corner, Key};
@@ -70,6 +70,24 @@ impl Mesh {
         Ok(())
     }
 
+    /// Removes the triangles of these ranges; `None` if one is reversed, or ends after the last triangle.
+    pub(crate) fn remove_triangles(&mut self, mut ranges: Vec<RangeInclusive<u32>>) -> Option<()> {
+        ranges.sort_unstable_by_key(|range| *range.start());
+        let mut kept = Vec::with_capacity(self.triangles.len());
+        let mut next = 0;
+        for range in ranges {
+            let (start, end) = (*range.start() as usize, *range.end() as usize);
+            if end < start {
+                return None;
+            }
+            kept.extend_from_slice(self.triangles.get(next..start.max(next))?);
+            next = next.max(end + 1);
+        }
+        kept.extend_from_slice(self.triangles.get(next..)?);
+        self.triangles = kept;
+        Some(())
+    }
+
     /// Marks the triangles from `first` on as one polygon.
     pub(crate) fn end_polygon(&mut self, first: u64) {
         if self.triangles() > first + 1 {
@@ -135,7 +153,10 @@ impl Mesh {
 
 impl Surface for Mesh {
     fn visit(&self, mut visitor: impl FnMut([Vector; 3])) -> Result<(), MeshError> {
-        self.triangles.iter().try_for_each(|triangle| Ok(visitor(pick(&self.vertices, triangle)?)))
+        for triangle in &self.triangles {
+            visitor(pick(&self.vertices, triangle)?);
+        }
+        Ok(())
     }
 
     fn number(&self, welder: &mut Welder) -> Result<Vec<[u32; 3]>, MeshError> {

@@ -109,9 +109,9 @@ impl Default for Bounds {
 impl Bounds {
     #[inline(always)]
     pub(crate) fn add(&mut self, point: Vector) {
-        for axis in 0..3 {
-            self.min[axis] = if point[axis] < self.min[axis] { point[axis] } else { self.min[axis] };
-            self.max[axis] = if point[axis] > self.max[axis] { point[axis] } else { self.max[axis] };
+        for ((least, greatest), coordinate) in self.min.iter_mut().zip(&mut self.max).zip(point) {
+            *least = if coordinate < *least { coordinate } else { *least };
+            *greatest = if coordinate > *greatest { coordinate } else { *greatest };
         }
     }
 

@@ -11,6 +11,7 @@ mod model;
 mod package;
 mod reader;
 mod scene;
+mod settings;
 mod utf16;
 mod values;
 mod xml;
@@ -18,6 +19,7 @@ mod xml;
 use crate::error::MeshError;
 use crate::limits::{Inspection, Limits};
 use package::{Package, Part, PartId};
+use settings::Settings;
 use xml::{Tag, Xml};
 
 /// The relationship from the package to its model.
@@ -31,8 +33,12 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshE
     }
     let package = Package::open(bytes, limits)?;
     let root = root_part(&package)?;
-    let models = reader::read_models(&package, root, limits)?;
-    scene::inspect(&models, root, limits)
+    let mut models = reader::read_models(&package, root, limits)?;
+    let mut settings = Settings::read(&package)?;
+    if let Some(model) = models.get_mut(&root) {
+        settings.remove_helpers(model)?;
+    }
+    scene::inspect(&models, root, &settings, limits)
 }
 
 /// The part of the model that the package names, or else the conventional one.

@@ -12,15 +12,23 @@ use crate::tally::{Bounds, Sum, cross, dot};
 use crate::threemf::linear::{Affine, IDENTITY, apply, common_scale};
 use crate::threemf::model::{Model, Placement, Shape};
 use crate::threemf::package::PartId;
+use crate::threemf::settings::Settings;
 use crate::unit::Unit;
 
 /// The deepest nesting of components. A cycle exceeds any depth.
 const MAX_NESTING: usize = 32;
 
 /// Inspects everything that the build items of the part `root` place.
-pub(crate) fn inspect(models: &HashMap<PartId, Model>, root: PartId, limits: &Limits) -> Result<Inspection, MeshError> {
+pub(crate) fn inspect(
+    models: &HashMap<PartId, Model>,
+    root: PartId,
+    settings: &Settings,
+    limits: &Limits,
+) -> Result<Inspection, MeshError> {
     let mut scene = Scene {
         models,
+        root,
+        settings,
         limits,
         solids: HashMap::new(),
         bodies: 0,
@@ -51,6 +59,8 @@ pub(crate) fn inspect(models: &HashMap<PartId, Model>, root: PartId, limits: &Li
 /// The tree of placements and the sums over it.
 struct Scene<'m> {
     models: &'m HashMap<PartId, Model>,
+    root: PartId,
+    settings: &'m Settings,
     limits: &'m Limits,
     /// The solid of each mesh that has been placed, in the units of its part.
     solids: HashMap<(PartId, u32), Solid>,
@@ -80,12 +90,19 @@ impl Scene<'_> {
         if !object.is_made {
             return Ok(());
         }
+        let in_root = placement.part == self.root;
+        if in_root {
+            self.settings.check(placement.object)?;
+        }
         let map = placement.map.then(outer);
         match &object.shape {
             Shape::Mesh(mesh) => self.add(mesh, placement, &map, model.unit.millimetres()),
-            Shape::Components(components) => {
-                components.iter().try_for_each(|component| self.place(component, &map, nesting + 1))
-            }
+            Shape::Components(components) => components.iter().try_for_each(|component| {
+                if in_root && self.settings.leaves_out(placement.object, component.object)? {
+                    return Ok(());
+                }
+                self.place(component, &map, nesting + 1)
+            }),
         }
     }
 
