@@ -2,7 +2,7 @@
 
 use crate::edges::Topology;
 use crate::error::MeshError;
-use crate::nesting;
+use crate::nesting::{self, Relations};
 use crate::surface::Surface;
 use crate::tally::{Bounds, Sum, Vector, dot, doubled_area, length, minus};
 
@@ -19,6 +19,8 @@ pub(crate) struct Solid {
     pub(crate) reoriented_triangles: u64,
     /// The number of bodies that face inwards, or outwards as a cavity.
     pub(crate) turned_bodies: u64,
+    /// The number of bodies whose inside is shared with another one.
+    pub(crate) overlapping_bodies: u64,
 }
 
 /// A body: triangles that are connected by edges.
@@ -78,8 +80,8 @@ pub(crate) fn measure(
         index += 1;
     })?;
     let bodies: Vec<Body> = bodies.into_iter().flatten().collect();
-    let cavities = nesting::cavities(&bodies, points, triangles, topology)?;
-    let mut solid = Solid { bodies: bodies.len() as u64, ..Solid::default() };
+    let Relations { cavities, overlapping } = nesting::relations(&bodies, points, triangles, topology)?;
+    let mut solid = Solid { bodies: bodies.len() as u64, overlapping_bodies: overlapping, ..Solid::default() };
     let mut volume = Sum::default();
     for (body, is_cavity) in bodies.iter().zip(cavities) {
         let signed = body.signed_volume();

@@ -29,6 +29,7 @@ mod limits;
 mod lines;
 mod nesting;
 mod obj;
+mod overlap;
 #[cfg(feature = "solids")]
 pub mod solids;
 mod stl;

@@ -53,6 +53,9 @@ pub struct Inspection {
     pub size_mm: [f64; 3],
     /// The number of separate bodies, cavities included.
     pub bodies: u64,
+    /// The number of bodies that share a part of their inside with another one, as far as a sample of lines through
+    /// their surfaces finds them. What is shared counts in the volume as often as it is there.
+    pub overlapping_bodies: u64,
     /// What the file lacked and the reader has put right.
     pub mended: Mended,
 }
@@ -80,6 +83,7 @@ impl Inspection {
             unit: Unit::Millimetre,
             size_mm: solid.bounds.size(),
             bodies: solid.bodies,
+            overlapping_bodies: solid.overlapping_bodies,
             mended,
         }
     }

@@ -1,4 +1,4 @@
-//! Which bodies are cavities: those inside another one that face against it.
+//! How bodies lie to each other: which are cavities, inside another one and facing against it, and which overlap.
 //!
 //! A body is inside another one if points all over its surface are: from each, a line along the x axis crosses the
 //! other body an odd number of times. Only bodies whose boxes meet are looked at.
@@ -9,6 +9,7 @@ use crate::bodies::Body;
 use crate::edges::Topology;
 use crate::error::MeshError;
 use crate::lines::Lines;
+use crate::overlap;
 use crate::tally::{Bounds, Vector};
 
 /// The number of points at which a body is compared with those around it.
@@ -18,27 +19,39 @@ const WEIGHTS: [f64; 3] = [0.413, 0.331, 0.256];
 /// The share of the model's extent within which a point is on a surface, rather than on one of its sides.
 const TOUCHING: f64 = 1e-6;
 
-/// By body, whether it is a cavity.
-pub(crate) fn cavities(
+/// How the bodies of a surface lie to each other.
+pub(crate) struct Relations {
+    /// By body, whether it is a cavity.
+    pub(crate) cavities: Vec<bool>,
+    /// The number of bodies that share a part of their inside with another one.
+    pub(crate) overlapping: u64,
+}
+
+/// Finds out how the bodies lie to each other.
+///
+/// # Errors
+///
+/// So many lie behind each other that finding out exceeds its bounds.
+pub(crate) fn relations(
     bodies: &[Body],
     points: &[Vector],
     triangles: &[[u32; 3]],
     topology: &Topology,
-) -> Result<Vec<bool>, MeshError> {
+) -> Result<Relations, MeshError> {
     let mut cavities = vec![false; bodies.len()];
     let meets = meeting(bodies);
-    if !meets.contains(&true) {
-        return Ok(cavities);
+    if meets.iter().all(Option::is_none) {
+        return Ok(Relations { cavities, overlapping: 0 });
     }
     let groups = Groups::new(bodies, topology, triangles.len());
-    let order = groups
-        .triangles
-        .iter()
-        .copied()
-        .filter(|&triangle| topology.body(triangle as usize).is_some_and(|(body, _)| meets[body as usize]));
+    let order =
+        groups.triangles.iter().copied().filter(|&triangle| {
+            topology.body(triangle as usize).is_some_and(|(body, _)| meets[body as usize].is_some())
+        });
     let mut lines = Lines::new(points, triangles, order.collect());
-    let touching = TOUCHING * bodies.iter().fold(Bounds::default(), |all, body| all.with(&body.bounds)).diagonal();
-    for body in (0..bodies.len()).filter(|&body| meets[body]) {
+    let extent = bodies.iter().fold(Bounds::default(), |all, body| all.with(&body.bounds)).diagonal();
+    let touching = TOUCHING * extent;
+    for body in (0..bodies.len()).filter(|&body| meets[body].is_some()) {
         let samples = groups.samples(body, SAMPLES);
         // By other body: the number of points inside of it, and of those on its surface.
         let mut votes: HashMap<u32, (usize, usize)> = HashMap::new();
@@ -70,7 +83,11 @@ pub(crate) fn cavities(
             .max_by(|&one, &other| volume(one).abs().total_cmp(&volume(other).abs()).then(other.cmp(&one)));
         cavities[body] = outermost.is_some_and(|outer| (volume(outer) < 0.0) != (volume(body as u32) < 0.0));
     }
-    Ok(cavities)
+    let overlapping = overlap::count(&mut lines, topology, &cavities, extent, |body| {
+        let region = meets[body]?;
+        Some(groups.points_in(body, &region, points, triangles))
+    });
+    Ok(Relations { cavities, overlapping })
 }
 
 /// For each body that a line crosses, whether the point at `x` is inside of it; `None` on its surface.
@@ -94,23 +111,28 @@ fn inner_point(points: &[Vector], triangle: [u32; 3]) -> Vector {
     [0, 1, 2].map(|axis| (0..3).map(|corner| WEIGHTS[corner] * corners[corner][axis]).sum())
 }
 
-/// By body, whether its box meets that of another. Boxes are compared in the order of their least x; where very many
-/// overlap along x, all are said to meet.
-fn meeting(bodies: &[Body]) -> Vec<bool> {
+/// By body, the part of its box that meets those of others, if one does. Boxes are compared in the order of their least
+/// x; where very many overlap along x, all are said to meet.
+fn meeting(bodies: &[Body]) -> Vec<Option<Bounds>> {
     let mut budget = 4_000_000 + 16 * bodies.iter().map(Body::triangles).sum::<u64>();
     let mut order: Vec<usize> = (0..bodies.len()).collect();
     order.sort_unstable_by(|&one, &other| bodies[one].bounds.min[0].total_cmp(&bodies[other].bounds.min[0]));
-    let mut meets = vec![false; bodies.len()];
+    let mut meets: Vec<Option<Bounds>> = vec![None; bodies.len()];
     let mut active: Vec<usize> = Vec::new();
     for body in order {
         let bounds = &bodies[body].bounds;
         active.retain(|&other| bodies[other].bounds.max[0] >= bounds.min[0]);
-        let Some(left) = budget.checked_sub(active.len() as u64) else { return vec![true; bodies.len()] };
+        let Some(left) = budget.checked_sub(active.len() as u64) else {
+            return bodies.iter().map(|body| Some(body.bounds)).collect();
+        };
         budget = left;
         for &other in &active {
             if bounds.meets(&bodies[other].bounds) {
-                meets[body] = true;
-                meets[other] = true;
+                let common = bounds.common(&bodies[other].bounds);
+                for meeting in [body, other] {
+                    let known = meets[meeting].unwrap_or_default();
+                    meets[meeting] = Some(known.with(&common));
+                }
             }
         }
         active.push(body);
@@ -142,9 +164,21 @@ impl Groups {
         Self { starts, triangles: grouped }
     }
 
+    fn all(&self, body: usize) -> &[u32] {
+        &self.triangles[self.starts[body] as usize..self.starts[body + 1] as usize]
+    }
+
     /// Up to `count` triangles of a body, spread over all of them.
     fn samples(&self, body: usize, count: usize) -> impl Iterator<Item = u32> {
-        let all = &self.triangles[self.starts[body] as usize..self.starts[body + 1] as usize];
+        let all = self.all(body);
         all.iter().copied().step_by(all.len().div_ceil(count).max(1))
+    }
+
+    /// Points on the surface of a body within a region; on all of it if none is.
+    fn points_in(&self, body: usize, region: &Bounds, points: &[Vector], triangles: &[[u32; 3]]) -> Vec<Vector> {
+        let inner = |&triangle: &u32| inner_point(points, triangles[triangle as usize]);
+        let within = |point: &Vector| region.contains(&Bounds { min: *point, max: *point }, 0.0);
+        let found: Vec<Vector> = self.all(body).iter().map(inner).filter(within).collect();
+        if found.is_empty() { self.all(body).iter().map(inner).collect() } else { found }
     }
 }

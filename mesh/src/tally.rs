@@ -122,6 +122,14 @@ impl Bounds {
         self
     }
 
+    /// The box that two boxes which meet have in common.
+    pub(crate) fn common(&self, other: &Self) -> Self {
+        Self {
+            min: [0, 1, 2].map(|axis| self.min[axis].max(other.min[axis])),
+            max: [0, 1, 2].map(|axis| self.max[axis].min(other.max[axis])),
+        }
+    }
+
     pub(crate) fn size(&self) -> Vector {
         minus(self.max, self.min)
     }

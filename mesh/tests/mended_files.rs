@@ -191,3 +191,38 @@ fn the_bodies_of_all_placed_objects_are_counted_and_each_mended_mesh_once() {
     assert_volume(&inspection, 4.0, 1e-12);
     assert_eq!((inspection.bodies, inspection.mended.turned_bodies), (4, 1));
 }
+
+// --- Overlaps ---
+
+fn overlapping(solids: impl IntoIterator<Item = Solid>) -> u64 {
+    inspected(Format::Stl, &all(solids).to_binary_stl()).overlapping_bodies
+}
+
+#[test]
+fn bodies_that_overlap_count_twice_and_are_reported() {
+    let solids = [cube(10.0), at(cube(10.0), 5.0, 5.0, 5.0), at(cube(3.0), 40.0, 0.0, 0.0)];
+    let inspection = inspected(Format::Stl, &all(solids).to_binary_stl());
+    assert_volume(&inspection, 2027.0, 1e-9);
+    assert_eq!(inspection.overlapping_bodies, 2);
+    // A prong in a ring, and a solid that faces like the one around it.
+    assert_eq!(overlapping([torus(10.0, 2.0, 60), at(sphere(1.5, 20), 12.0, 0.0, 0.0)]), 2);
+    assert_eq!(overlapping([cube(10.0), at(cube(2.0), 4.0, 4.0, 4.0)]), 2);
+}
+
+#[test]
+fn bodies_that_touch_or_nest_do_not_overlap() {
+    assert_eq!(overlapping([cube(10.0), at(cube(4.0), 10.0, 2.0, 3.0)]), 0);
+    assert_eq!(overlapping([cube(10.0), at(cube(10.0), 10.0, 10.0, 0.0)]), 0);
+    assert_eq!(overlapping([torus(10.0, 2.0, 60), sphere(5.0, 20)]), 0);
+    let hollow = [cube(20.0), at(cube(10.0), 5.0, 5.0, 5.0).inside_out(), at(cube(4.0), 8.0, 8.0, 8.0)];
+    assert_eq!(overlapping(hollow), 0);
+}
+
+#[test]
+fn bodies_stacked_in_one_line_end_within_the_bounds() {
+    // Each of 20,000 bodies has all others behind it.
+    let sheet = |index: u32| at(cube(1.0), f64::from(index) * 0.001, 0.0, 0.0);
+    let error =
+        inspect(Format::Stl, Unit::Millimetre, &all((0..20_000).map(sheet)).to_binary_stl(), &Limits::default());
+    assert_eq!(error.map_err(|error| error.code()).err(), Some("too_complex"));
+}

@@ -1,7 +1,7 @@
 //! Properties of any input, tested on generated inputs.
 
 use mesh::solids::{Solid, archive, cube_with_hole, package_3mf, sphere, torus};
-use mesh::{Format, Limits, Measures, measure, sniff};
+use mesh::{Format, Limits, Measures, Unit, inspect, measure, sniff};
 use proptest::prelude::*;
 
 /// Limits for models of any size.
@@ -181,4 +181,85 @@ proptest! {
             prop_assert!(three, "{:?}", error);
         }
     }
+
+    #[test]
+    fn flipping_any_subset_of_separate_bodies_does_not_change_the_volume(
+        bodies in prop::collection::vec((solids(), any::<bool>()), 2..5),
+    ) {
+        let place = |index: usize, solid: Solid| solid.map(|[x, y, z]| [x + 500.0 * index as f64, y, z]);
+        let straight = joined(bodies.iter().enumerate().map(|(index, (solid, _))| place(index, solid.clone())));
+        let flipped = joined(bodies.iter().enumerate().map(|(index, (solid, flip))| {
+            let solid = place(index, solid.clone());
+            if *flip { solid.inside_out() } else { solid }
+        }));
+        for format in Format::ALL {
+            let before = measured(format, &straight.to_file(format));
+            let after = measured(format, &flipped.to_file(format));
+            assert_close(after.volume_mm3, before.volume_mm3, 1e-9);
+        }
+    }
+
+    #[test]
+    fn the_order_of_triangles_and_their_corners_does_not_change_the_volume(
+        solid in solids(),
+        seed in any::<u64>(),
+    ) {
+        let mut shuffled = solid.clone();
+        let mut state = seed;
+        for last in (1..shuffled.triangles.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            shuffled.triangles.swap(last, (state >> 33) as usize % (last + 1));
+            shuffled.triangles[last].rotate_left((state >> 60) as usize % 3);
+        }
+        for format in Format::ALL {
+            let before = measured(format, &solid.to_file(format));
+            assert_close(measured(format, &shuffled.to_file(format)).volume_mm3, before.volume_mm3, 1e-9);
+        }
+    }
+
+    #[test]
+    fn noise_far_below_the_tolerance_is_welded_and_does_not_change_the_volume(
+        solid in solids(),
+        noise in prop::collection::vec(-0.1..0.1, 64),
+    ) {
+        let before = measured(Format::Obj, &solid.to_obj());
+        let extent = solid.vertices.iter().flatten().fold(0.0, |extent: f64, coordinate| extent.max(coordinate.abs()));
+        let corners: Vec<[f64; 3]> =
+            solid.triangles.iter().flatten().map(|&corner| solid.vertices[corner as usize]).collect();
+        let vertices: Vec<[f64; 3]> = corners
+            .into_iter()
+            .enumerate()
+            .map(|(index, vertex)| {
+                [0, 1, 2].map(|axis| vertex[axis] + 1e-6 * extent * noise[(7 * index + axis) % noise.len()])
+            })
+            .collect();
+        let triangles = (0..vertices.len() as u32 / 3).map(|index| [3 * index, 3 * index + 1, 3 * index + 2]).collect();
+        let noisy = Solid { vertices, triangles };
+        for format in Format::ALL {
+            assert_close(measured(format, &noisy.to_file(format)).volume_mm3, before.volume_mm3, 1e-4);
+        }
+    }
+
+    #[test]
+    fn the_volume_grows_with_the_cube_of_the_unit(solid in solids()) {
+        for format in [Format::Stl, Format::Obj] {
+            let file = solid.to_file(format);
+            let before = measured(format, &file);
+            for unit in Unit::CHOICES {
+                let after = inspect(format, unit, &file, &ANY_SIZE).expect("a solid").measures;
+                assert_close(after.volume_mm3, before.volume_mm3 * unit.millimetres().powi(3), 1e-12);
+            }
+        }
+    }
+}
+
+/// The solids as one.
+fn joined(solids: impl Iterator<Item = Solid>) -> Solid {
+    let join = |mut first: Solid, second: Solid| {
+        let offset = first.vertices.len() as u32;
+        first.vertices.extend(second.vertices);
+        first.triangles.extend(second.triangles.iter().map(|triangle| triangle.map(|index| index + offset)));
+        first
+    };
+    solids.reduce(join).expect("solids")
 }

@@ -32,6 +32,7 @@ pub(crate) fn inspect(
         limits,
         solids: HashMap::new(),
         bodies: 0,
+        overlapping_bodies: 0,
         mended: Mended::default(),
         steps: 0,
         triangles: 0,
@@ -52,6 +53,7 @@ pub(crate) fn inspect(
         unit: models.get(&root).map_or(Unit::Millimetre, |model| model.unit),
         size_mm: scene.bounds.size(),
         bodies: scene.bodies,
+        overlapping_bodies: scene.overlapping_bodies,
         mended: scene.mended,
     })
 }
@@ -68,6 +70,7 @@ struct Scene<'m> {
     steps: u64,
     triangles: u64,
     bodies: u64,
+    overlapping_bodies: u64,
     mended: Mended,
     volume_mm3: Sum,
     surface_mm2: Sum,
@@ -130,6 +133,7 @@ impl Scene<'_> {
         };
         self.triangles += mesh.triangles();
         self.bodies += solid.bodies;
+        self.overlapping_bodies += solid.overlapping_bodies;
         // By the core specification, a mirrored placement doesn't change the sign of a volume.
         self.volume_mm3.add((solid.volume * determinant.abs()) * unit.powi(3));
         self.surface_mm2.add(surface * unit * unit);
