@@ -47,8 +47,9 @@ pub use unit::Unit;
 
 /// Reads a whole model file and measures it. Lengths are millimetres, unless a 3MF file names another unit.
 ///
-/// Several shells add up; a shell inside another one that faces the other way is a cavity. A model that faces inwards
-/// as a whole is measured as if it faced outwards. Overlaps count twice.
+/// Several bodies add up, whichever way they face; a body inside another one that faces against it is a cavity. Corners
+/// that differ by rounding are welded and single triangles turned, where the surface isn't closed otherwise. Overlaps
+/// count twice.
 ///
 /// Takes milliseconds to seconds of CPU time, so an asynchronous caller runs it on a blocking thread.
 ///

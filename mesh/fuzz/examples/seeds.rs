@@ -35,6 +35,14 @@ fn main() -> std::io::Result<()> {
     write("obj", "features", OBJ_FEATURES)?;
     write("threemf_model", "components", components(cube).as_bytes())?;
     write("threemf_model", "parts", parts(cube).as_bytes())?;
+    write("threemf_model", "bambu", settings(cube, BAMBU, "").as_bytes())?;
+    write("threemf_model", "prusa", settings(cube, PRUSA, "\0<config/>").as_bytes())?;
+    write("threemf_utf16", "cube", format!("\u{1}{}", part(cube)).as_bytes())?;
+    write("threemf_utf16", "components", format!("\u{2}{}", components(cube)).as_bytes())?;
+    write("units", "stl", &cube.to_ascii_stl())?;
+    write("units", "obj", OBJ_FEATURES)?;
+    write("obj", "quirks", OBJ_QUIRKS)?;
+    write("stl_ascii", "quirks", STL_QUIRKS)?;
     write(
         "threemf_archive",
         "parts",
@@ -57,6 +65,25 @@ fn write(target: &str, name: &str, content: &[u8]) -> std::io::Result<()> {
 const OBJ_FEATURES: &[u8] = b"mtllib /etc/passwd\nusemtl gold\no ring\ng a b\ns 1\nvt 0 0\nvn 0 0 1\n\
     v 0 0 0 1.0\nv 10 0 0 0.5 0.5 0.5\nv 10 10 \\\n0\nv 0 10 0\nv 5 5 1e1\n\
     f 4//1 3//1 2//1 1//1 # the bottom\nf -5/1 -4/1 -1/1\r\nf 2/1/1 3/1/1 5/1/1\nf 3 4 5\nfo 4 1 5\n";
+
+/// Upper case, continued lines, and faces without area.
+const OBJ_QUIRKS: &[u8] =
+    b"\xef\xbb\xbfV 0 0 0\rV 1\\\r0 \\\r0\rV 0 1 0\rV 0 0 1\rF 1 3 2\rF 1 2 4\rF 2 3 4\rF 3 1 4\rF 1 2\rF\r";
+
+/// Colours, and words after the ends of loops and facets.
+const STL_QUIRKS: &[u8] = b"solid a\ncolor 1 0 0\nfacet normal 0 0 1\ncolor 0 0 1\nouter loop\nvertex 0 0 0\n\
+    vertex 1 0 0\nvertex 0 1 0\nendloop 1\nendfacet of facet\nendsolid a\n";
+
+/// Slicers' settings: a normal part and one that isn't.
+const BAMBU: &str = "<config><object id=\"1\"><part id=\"1\" subtype=\"normal_part\"/>\
+    <part id=\"2\" subtype=\"modifier_part\"/><part id=\"3\" subtype=\"negative_part\"/></object></config>";
+const PRUSA: &str = "<config><object id=\"1\"><volume firstid=\"0\" lastid=\"3\">\
+    <metadata type=\"volume\" key=\"volume_type\" value=\"ParameterModifier\"/></volume></object></config>";
+
+/// A model with settings, and the empty parts between them.
+fn settings(solid: &Solid, settings: &str, empty: &str) -> String {
+    [&part(solid), "", &part(solid), empty, settings].join("\0")
+}
 
 fn part(solid: &Solid) -> String {
     model_part("millimeter", &format!("<object id=\"1\">{}</object>", solid.to_3mf_mesh()), "<item objectid=\"1\"/>")
