@@ -119,7 +119,12 @@ impl Record<'_> {
 
 fn fits(kind: Kind, value: &Value) -> bool {
     match kind {
-        Kind::Keyword | Kind::Text => value.is_string(),
+        // Elasticsearch keeps one value and several in the same field.
+        Kind::Keyword => match value {
+            Value::Array(values) => !values.is_empty() && values.iter().all(Value::is_string),
+            value => value.is_string(),
+        },
+        Kind::Text => value.is_string(),
         Kind::Long => value.is_i64() || value.is_u64(),
         Kind::Double => value.is_number(),
         Kind::DateNanos => value.as_str().is_some_and(|time| time.contains('T') && time.ends_with('Z')),

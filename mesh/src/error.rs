@@ -168,7 +168,7 @@ impl MeshError {
                 "Join the bodies in your CAD program, or delete the doubled surface, and upload it again."
             }
             Self::NotOrientable { .. } => "Separate the surface there in your CAD program, and upload it again.",
-            Self::ImplausibleSize { .. } => "Choose the unit in which it was drawn and upload it again.",
+            Self::ImplausibleSize { .. } => "Export it in millimetres and upload it again.",
             Self::TooComplex => "Join the bodies in your CAD program and upload it again.",
             Self::NoVolume => "Give it a thickness in your CAD program and upload it again.",
         }

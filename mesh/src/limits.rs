@@ -100,6 +100,19 @@ impl Inspection {
 }
 
 impl Mended {
+    /// The names of what was put right, for programs; none if nothing was.
+    #[must_use]
+    pub fn names(&self) -> Vec<&'static str> {
+        let Self { welded, reoriented_triangles, turned_bodies, degenerate_faces } = *self;
+        let all = [
+            (welded, "welded"),
+            (reoriented_triangles > 0, "reoriented"),
+            (turned_bodies > 0, "turned"),
+            (degenerate_faces > 0, "left_out"),
+        ];
+        all.into_iter().filter_map(|(mended, name)| mended.then_some(name)).collect()
+    }
+
     pub(crate) fn add(&mut self, solid: &Solid) {
         self.welded |= solid.welded;
         self.reoriented_triangles += solid.reoriented_triangles;

@@ -20,6 +20,7 @@ pub(super) const ONLY_FOR_SPANS: [&str; 6] = ["target", "line", "file", "otel.na
 #[serde(untagged)]
 pub(super) enum Value {
     Text(Cow<'static, str>),
+    Names(Vec<&'static str>),
     Unsigned(u64),
     Float(f64),
 }

@@ -216,6 +216,15 @@ impl<Kind> Record<Kind> {
         self.with(field::MODEL_TRIANGLES, Value::Unsigned(triangles))
     }
 
+    /// What the reader has put right in the model, and how many of its bodies overlap.
+    pub fn mended(self, mended: Vec<&'static str>, overlapping_bodies: u64) -> Self {
+        let record = if mended.is_empty() { self } else { self.with(field::MODEL_MENDED, Value::Names(mended)) };
+        match overlapping_bodies {
+            0 => record,
+            count => record.with(field::MODEL_OVERLAPPING_BODIES, Value::Unsigned(count)),
+        }
+    }
+
     /// The model file's size in bytes, and its extension.
     pub fn file(self, size: u64, extension: &'static str) -> Self {
         self.with(field::FILE_SIZE, Value::Unsigned(size)).name(field::FILE_EXTENSION, extension)

@@ -19,7 +19,7 @@ use common::{
     telemetry::{Record, Subject, adopt, identify},
     unit_of_work::UnitOfWork,
 };
-use mesh::{Limits, Measures, MeshError};
+use mesh::{Inspection, Limits, MeshError, Unit};
 use opentelemetry::trace::Status;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -64,7 +64,7 @@ struct Calculation {
 /// A calculation that ended well.
 struct Calculated {
     price: Price,
-    triangles: u64,
+    model: Inspection,
 }
 
 /// A calculation that ended without a price.
@@ -199,15 +199,15 @@ impl Workers {
         }
         let bytes = self.read_model(&calculation.order).await.map_err(Failed::by_us)?;
         crash::point("price", "calculating");
-        let measures = measure(calculation.order.model.format.into(), bytes).await?;
+        let model = inspect(calculation.order.model.format.into(), bytes).await?;
         let order = &calculation.order.order.order;
-        let price = self.price_list.price(&measures, order.material, order.quantity.unsigned_abs());
+        let price = self.price_list.price(&model.measures, order.material, order.quantity.unsigned_abs());
         let price = price.map_err(|error| Failed {
             failure: Failure::new(ErrorType::ModelTooLarge, "pricing a model", error),
             for_customer: error.for_customer(),
-            triangles: measures.triangles,
+            triangles: model.measures.triangles,
         })?;
-        Ok(Calculated { price, triangles: measures.triangles })
+        Ok(Calculated { price, model })
     }
 
     /// Reads the model; a store that fails gets a few more tries.
@@ -234,7 +234,8 @@ impl Workers {
             let subject = calculation.order.subject();
             let priced = changed(subject.clone(), PriceStatus::Calculating.name(), PriceStatus::Calculated)
                 .started(calculation.started)
-                .triangles(calculated.triangles);
+                .triangles(calculated.model.measures.triangles)
+                .mended(calculated.model.mended.names(), calculated.model.overlapping_bodies);
             unit.record(priced);
             let advanced = Record::of_change(Action::OrderStatusChanged, subject);
             let advanced = unit.record(advanced.status(calculation.order.status(), PRICED));
@@ -299,10 +300,11 @@ impl Failed {
 }
 
 /// Measures a model on a blocking thread; a panic there is an error like any other.
-async fn measure(format: mesh::Format, bytes: Bytes) -> Result<Measures, Failed> {
-    let measured = tokio::task::spawn_blocking(move || mesh::measure(format, &bytes, &Limits::default()));
-    let measured = measured.await.failure("measuring a model").map_err(Failed::by_us)?;
-    measured.map_err(Failed::by_model)
+async fn inspect(format: mesh::Format, bytes: Bytes) -> Result<Inspection, Failed> {
+    let inspected =
+        tokio::task::spawn_blocking(move || mesh::inspect(format, Unit::Millimetre, &bytes, &Limits::default()));
+    let inspected = inspected.await.failure("measuring a model").map_err(Failed::by_us)?;
+    inspected.map_err(Failed::by_model)
 }
 
 /// The calculation's span, in the trace of the request or message that asked for the price.

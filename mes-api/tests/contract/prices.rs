@@ -81,6 +81,27 @@ async fn a_solid_costs_the_same_in_every_format() {
 }
 
 #[tokio::test]
+async fn what_was_mended_in_a_model_is_in_the_record_and_no_error() {
+    let mes = start(&PRICES).await;
+    let operator = mes.operator().await;
+    let mut turned = solids::cube(10.0);
+    turned.triangles[0].reverse();
+    let mut overlapping = solids::cube(10.0);
+    let second = solids::cube(10.0).map(|[x, y, z]| [x + 5.0, y + 1.0, z + 2.0]);
+    overlapping.vertices.extend(second.vertices);
+    overlapping.triangles.extend(second.triangles.iter().map(|triangle| triangle.map(|corner| corner + 8)));
+    let files = [(cube(), Value::Null, Value::Null), (turned.to_binary_stl(), json!(["reoriented"]), Value::Null)];
+    for (file, mended, overlaps) in files.into_iter().chain([(overlapping.to_binary_stl(), Value::Null, json!(2))]) {
+        let facts = submitted(&mes, &file, ModelFormat::Stl);
+        receive(&mes, &facts).await;
+        assert_eq!(priced(&operator, &facts.order.id).await["status"], "PRICE_CALCULATED");
+        let record = price_record(&facts, "CALCULATED").await;
+        assert_eq!(record.get("model.mended").unwrap_or(&Value::Null), &mended, "{record:?}");
+        assert_eq!(record.get("model.overlapping_bodies").unwrap_or(&Value::Null), &overlaps, "{record:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_model_that_is_not_closed_fails_with_a_reason_until_it_is_mended() {
     let mes = start(&PRICES).await;
     let operator = mes.operator().await;
@@ -91,7 +112,8 @@ async fn a_model_that_is_not_closed_fails_with_a_reason_until_it_is_mended() {
     assert_eq!(order["status"], "SUBMITTED");
     assert_eq!(order["price"], Value::Null);
     let reason = order["price_failure"].as_str().unwrap();
-    assert!(reason.starts_with("The model is not a closed surface: 3 edges"), "{reason}");
+    assert!(reason.starts_with("The model is not a closed surface: it has a hole at ("), "{reason}");
+    assert!(reason.contains("3 edges"), "{reason}");
 
     let record = price_record(&facts, "FAILED").await;
     assert_eq!(record["level"], 50);
