@@ -1,9 +1,10 @@
-//! The errors of measuring a model: a stable code, a sentence on what is wrong, and a text for the customer.
+//! The errors of measuring a model: a stable code, and a sentence on what is wrong.
 
+use crate::numbers::{coordinates, rounded, widest};
 use crate::unit::Unit;
 
 /// An error of measuring a model. `Display` is one sentence on what is wrong; [`MeshError::for_customer`] adds what to
-/// do. The values in the texts are public fields, so that a translation can use them.
+/// do, in the customer's language.
 ///
 /// The only text from the file is the name of an extension, of which nothing but the characters of a URL is kept. So
 /// all texts are safe to store and to show.
@@ -14,10 +15,12 @@ pub enum MeshError {
     #[error("The file contains no triangles.")]
     Empty,
     /// The file violates its format.
-    #[error("The file can't be read as a 3D model: {reason}.")]
+    #[error("The file can't be read as a 3D model: {reason}{}.", at_line(*line))]
     Unreadable {
-        /// The reason and its place, as a clause without a full stop.
-        reason: String,
+        /// The reason, as a clause without a full stop.
+        reason: &'static str,
+        /// The line of a text file at which it was found, from 1.
+        line: Option<u64>,
     },
     /// A part of the 3MF file is encrypted, or the archive is protected by a password.
     #[error("The 3MF file is encrypted.")]
@@ -145,38 +148,9 @@ impl MeshError {
         }
     }
 
-    /// A text for the customer: what is wrong with the model and how to correct it.
-    #[must_use]
-    pub fn for_customer(&self) -> String {
-        format!("{self} {}", self.remedy())
-    }
-
-    fn remedy(&self) -> &'static str {
-        match self {
-            Self::Empty => "Export the model from your CAD program as a mesh and upload it again.",
-            Self::Unreadable { .. } | Self::NotFinite => {
-                "Export it from your CAD program again and upload the new file."
-            }
-            Self::Encrypted => "Save it without encryption and without a password, and upload it again.",
-            Self::NegativePart => "Cut it out in your CAD program or slicer, and upload the result.",
-            Self::UnsupportedExtension { .. } => "Export the model as a plain mesh and upload it again.",
-            Self::TooManyTriangles { .. } | Self::TooManyVertices { .. } | Self::TooLarge { .. } => {
-                "Export it with a coarser resolution and upload it again."
-            }
-            Self::NotClosed { .. } => "Close the holes in your CAD program and upload it again.",
-            Self::NonManifold { .. } => {
-                "Join the bodies in your CAD program, or delete the doubled surface, and upload it again."
-            }
-            Self::NotOrientable { .. } => "Separate the surface there in your CAD program, and upload it again.",
-            Self::ImplausibleSize { .. } => "Export it in millimetres and upload it again.",
-            Self::TooComplex => "Join the bodies in your CAD program and upload it again.",
-            Self::NoVolume => "Give it a thickness in your CAD program and upload it again.",
-        }
-    }
-
     /// An [`MeshError::Unreadable`] with this reason.
-    pub(crate) fn unreadable(reason: impl Into<String>) -> Self {
-        Self::Unreadable { reason: reason.into() }
+    pub(crate) fn unreadable(reason: &'static str) -> Self {
+        Self::Unreadable { reason, line: None }
     }
 }
 
@@ -189,31 +163,13 @@ fn holes_at(holes: u64, largest: &[f64; 3]) -> String {
     }
 }
 
-/// A position, rounded to thousandths.
 fn place(position: &[f64; 3]) -> String {
-    let [x, y, z] = position.map(|coordinate| match coordinate {
-        // Adding zero turns -0 into 0.
-        small if small.abs() < 1e6 => format!("{}", (small * 1e3).round() / 1e3 + 0.0),
-        large => format!("{large:.3e}"),
-    });
+    let [x, y, z] = coordinates(position);
     format!("({x}, {y}, {z})")
 }
 
-fn widest(size: &[f64; 3]) -> f64 {
-    size.iter().copied().fold(0.0, f64::max)
-}
-
-/// A length with two significant digits, or all digits of its whole part.
-fn rounded(length: f64) -> String {
-    match length {
-        _ if !(1e-6..1e6).contains(&length) => format!("{length:.1e}"),
-        _ if length >= 10.0 => format!("{length:.0}"),
-        _ => {
-            let digits = (1.0 - length.log10().floor()).clamp(0.0, 9.0) as usize;
-            let fixed = format!("{length:.digits$}");
-            fixed.trim_end_matches('0').trim_end_matches('.').to_owned()
-        }
-    }
+fn at_line(line: Option<u64>) -> String {
+    line.map_or_else(String::new, |line| format!(" (line {line})"))
 }
 
 fn drawn_in(likely: Option<Unit>) -> String {

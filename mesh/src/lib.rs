@@ -28,6 +28,7 @@ mod indexed;
 mod limits;
 mod lines;
 mod nesting;
+mod numbers;
 mod obj;
 mod overlap;
 #[cfg(feature = "solids")]
@@ -36,6 +37,7 @@ mod stl;
 mod surface;
 mod tally;
 mod text;
+mod texts;
 mod threemf;
 mod unit;
 mod weld;
@@ -43,6 +45,7 @@ mod weld;
 pub use error::MeshError;
 pub use format::{Format, sniff};
 pub use limits::{Inspection, Limits, Measures, Mended};
+pub use texts::Language;
 pub use unit::Unit;
 
 /// Reads a whole model file and measures it. Lengths are millimetres, unless a 3MF file names another unit.
@@ -96,7 +99,7 @@ fn check(measures: &Measures) -> Result<(), MeshError> {
 /// Checks that the model's largest extent is within the limits.
 fn check_size(inspection: &Inspection, limits: &Limits) -> Result<(), MeshError> {
     let Inspection { unit, size_mm, .. } = *inspection;
-    let largest = size_mm.into_iter().fold(0.0, f64::max);
+    let largest = numbers::widest(&size_mm);
     let plausible = limits.smallest_mm..=limits.largest_mm;
     if plausible.contains(&largest) {
         return Ok(());

@@ -109,11 +109,11 @@ impl<'a> Cursor<'a> {
 
     /// An error with the number of the current line.
     #[cold]
-    pub(crate) fn unreadable(&self, reason: &str) -> MeshError {
+    pub(crate) fn unreadable(&self, reason: &'static str) -> MeshError {
         let before = self.before();
         let line = 1 + before.iter().filter(|&&byte| byte == b'\n').count();
         // Without a line feed, the lines end with a carriage return, as on old Macs.
         let line = if line > 1 { line } else { 1 + before.iter().filter(|&&byte| byte == b'\r').count() };
-        MeshError::unreadable(format!("{reason} (line {line})"))
+        MeshError::Unreadable { reason, line: Some(line as u64) }
     }
 }

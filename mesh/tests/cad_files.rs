@@ -1,7 +1,7 @@
 //! Files in the variants that CAD programs and slicers write.
 
 use mesh::solids::{Solid, archive, cube, model_3mf, model_part, package_3mf, sphere};
-use mesh::{Format, Limits, Measures, MeshError, measure};
+use mesh::{Format, Language, Limits, Measures, MeshError, measure};
 
 /// Limits for models of any size.
 const ANY_SIZE: Limits = Limits {
@@ -280,7 +280,7 @@ fn a_hole_is_reported_with_its_edges_and_place_in_every_format() {
         };
         assert!(y == 0.0 && (0.0..=10.0).contains(&x) && (0.0..=10.0).contains(&z), "{error:?}");
         assert_eq!((error.code(), error.kind()), ("not_closed", "model_not_closed"));
-        assert!(error.for_customer().contains("3 edges"), "{}", error.for_customer());
+        assert!(error.for_customer(Language::English).contains("3 edges"), "{}", error.for_customer(Language::English));
     }
 }
 

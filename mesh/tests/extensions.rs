@@ -89,7 +89,7 @@ fn an_archive_with_a_password_is_said_to_be_encrypted() {
         }
     }
     assert_eq!(measured(&bytes), Err(MeshError::Encrypted));
-    assert!(MeshError::Encrypted.for_customer().contains("password"));
+    assert!(MeshError::Encrypted.for_customer(mesh::Language::English).contains("password"));
 }
 
 #[test]

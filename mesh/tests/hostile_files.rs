@@ -1,7 +1,7 @@
 //! Malicious and broken files. None may cause a panic, an endless loop, or memory out of proportion to its size.
 
 use mesh::solids::{Solid, archive, cube, model_3mf, package_3mf, sphere};
-use mesh::{Format, Limits, MeshError, measure};
+use mesh::{Format, Language, Limits, MeshError, measure};
 
 /// Limits for models of any size.
 const ANY_SIZE: Limits = Limits {
@@ -78,7 +78,7 @@ fn the_error_for_ten_million_triangles_tells_the_customer_what_to_do() {
     let text = [b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2".as_slice(), &b" 3".repeat(10_000_000)].concat();
     let error = error(Format::Obj, &text);
     assert_eq!(error, MeshError::TooManyTriangles { limit: 5_000_000 });
-    let text = error.for_customer();
+    let text = error.for_customer(Language::English);
     assert!(text.contains("more than 5000000 triangles") && text.contains("coarser resolution"), "{text}");
 }
 

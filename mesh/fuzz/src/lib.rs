@@ -4,7 +4,7 @@
 use std::f64::consts::PI;
 
 use mesh::solids::Solid;
-use mesh::{Format, Limits, Measures, MeshError, Unit, inspect, measure, sniff};
+use mesh::{Format, Language, Limits, Measures, MeshError, Unit, inspect, measure, sniff};
 use peak_alloc::PeakAlloc;
 
 #[global_allocator]
@@ -55,8 +55,11 @@ fn assert_plausible(measures: &Measures) {
 
 /// Checks that the customer's text is short and contains no data from the file.
 fn assert_explained(error: &MeshError) {
-    let text = error.for_customer();
-    assert!(text.is_ascii() && text.ends_with('.') && text.len() < 400, "{text:?}");
+    for language in [Language::English, Language::Russian] {
+        let text = error.for_customer(language);
+        assert!(text.ends_with('.') && text.len() < 600 && !text.contains(char::is_control), "{text:?}");
+    }
+    assert!(error.to_string().is_ascii());
     if let MeshError::NotClosed { open_edges: 0, .. } | MeshError::NonManifold { edges: 0, .. } = error {
         panic!("an open surface has open edges");
     }

@@ -69,3 +69,9 @@ fn name(namespace: &str) -> String {
     };
     known.map_or_else(|| namespace.chars().take(MAX_NAME).map(printable).collect(), |(_, name)| (*name).to_owned())
 }
+
+/// All names that an error can give an extension, and a namespace.
+#[cfg(test)]
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter().map(|(_, name)| name).chain(["slice"])
+}

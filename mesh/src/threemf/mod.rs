@@ -18,6 +18,8 @@ mod xml;
 
 use crate::error::MeshError;
 use crate::limits::{Inspection, Limits};
+#[cfg(test)]
+pub(crate) use extensions::names as extension_names;
 use package::{Package, Part, PartId};
 use settings::Settings;
 use xml::{Tag, Xml};
