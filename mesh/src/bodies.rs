@@ -1,10 +1,11 @@
 //! The volume of a surface's bodies: each faces outwards, unless it is a cavity in another one.
 
-use crate::edges::Topology;
 use crate::error::MeshError;
-use crate::nesting::{self, Relations};
-use crate::surface::Surface;
+use crate::nesting;
+use crate::overlap;
+use crate::surface::{Placed, Surface};
 use crate::tally::{Bounds, Sum, Vector, dot, doubled_area, length, minus};
+use crate::topology::Topology;
 
 /// What the bodies of a surface enclose, in the units of its coordinates.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,6 +22,18 @@ pub(crate) struct Solid {
     pub(crate) turned_bodies: u64,
     /// The number of bodies whose inside is shared with another one.
     pub(crate) overlapping_bodies: u64,
+}
+
+impl Solid {
+    /// The solid of a single body whose triangles all face the same way.
+    pub(crate) fn of_one_body(signed_volume: f64) -> Self {
+        Self {
+            volume: signed_volume.abs(),
+            bodies: 1,
+            turned_bodies: u64::from(signed_volume < 0.0),
+            ..Self::default()
+        }
+    }
 }
 
 /// A body: triangles that are connected by edges.
@@ -58,29 +71,38 @@ impl Body {
         let [(like, likes), (against, opposites)] = self.ways;
         if against > like { likes } else { opposites }
     }
-
-    pub(crate) fn triangles(&self) -> u64 {
-        self.ways[0].1 + self.ways[1].1
-    }
 }
 
-/// Measures the bodies of a surface, of which `points` and `triangles` are the index.
+/// Measures the bodies of a surface.
 pub(crate) fn measure(
     surface: &impl Surface,
-    points: &[Vector],
-    triangles: &[[u32; 3]],
     topology: &Topology,
+    placed: &mut Placed<'_>,
 ) -> Result<Solid, MeshError> {
     let mut bodies: Vec<Option<Body>> = vec![None; topology.bodies];
     let mut index = 0;
-    surface.visit(|triangle| {
-        if let Some((body, against)) = topology.body(index) {
-            bodies[body as usize].get_or_insert_with(|| Body::new(triangle[0])).add(triangle, against);
-        }
-        index += 1;
-    })?;
+    surface.visit(
+        |_| (),
+        |triangle, _| {
+            if let Some((body, against)) = topology.body(index) {
+                bodies[body as usize].get_or_insert_with(|| Body::new(triangle[0])).add(triangle, against);
+            }
+            index += 1;
+        },
+    )?;
     let bodies: Vec<Body> = bodies.into_iter().flatten().collect();
-    let Relations { cavities, overlapping } = nesting::relations(&bodies, points, triangles, topology)?;
+    let mut triangles = |visitor: &mut dyn FnMut(u32, [Vector; 3])| {
+        let mut index = 0;
+        placed(&mut |corners| {
+            if let Some((body, _)) = topology.body(index) {
+                visitor(body, corners);
+            }
+            index += 1;
+        })
+    };
+    let bounds: Vec<Bounds> = bodies.iter().map(|body| body.bounds).collect();
+    let cavities = nesting::cavities(&bodies, &bounds, &mut triangles)?;
+    let overlapping = overlap::count(&bounds, &cavities, &mut triangles)?;
     let mut solid = Solid { bodies: bodies.len() as u64, overlapping_bodies: overlapping, ..Solid::default() };
     let mut volume = Sum::default();
     for (body, is_cavity) in bodies.iter().zip(cavities) {

@@ -15,6 +15,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 
+use crate::tally::Vector;
+
 /// 2⁶¹ − 1, a Mersenne prime: reducing modulo it takes a shift and an addition.
 const PRIME: u64 = (1 << 61) - 1;
 
@@ -55,11 +57,11 @@ impl Key {
         Self { x: word(0), from: [word(1), word(2)], to: [word(3), word(4)] }
     }
 
-    /// The corner at a position.
+    /// The corner at a position, in single precision.
     #[inline(always)]
-    pub(crate) fn corner(&self, position: [f32; 3]) -> Corner {
+    pub(crate) fn corner(&self, position: Vector) -> Corner {
         // Adding zero turns -0.0 into 0.0, its equal.
-        let [x, y, z] = position.map(|coordinate| u64::from((coordinate + 0.0).to_bits()));
+        let [x, y, z] = position.map(|coordinate| u64::from((coordinate as f32 + 0.0).to_bits()));
         // 96 bits, as two words below the prime.
         let (low, high) = (x | (y & 0xffff) << 32, z | (y >> 16) << 32);
         let dot = |start: u64, key: [u64; 2]| {
@@ -91,6 +93,14 @@ impl Balance {
         }
     }
 
+    /// Multiplies the products by those of other triangles.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        for index in 0..3 {
+            self.edges[index] = multiply(self.edges[index], other.edges[index]);
+            self.reverses[index] = multiply(self.reverses[index], other.reverses[index]);
+        }
+    }
+
     /// Whether the surface is closed and consistently oriented.
     pub(crate) fn is_closed(&self) -> bool {
         let product = |factors: [u64; 3]| factors.into_iter().fold(1, multiply) % PRIME;
@@ -115,7 +125,7 @@ fn multiply(accumulated: u64, factor: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn is_closed(triangles: &[[[f32; 3]; 3]]) -> bool {
+    fn is_closed(triangles: &[[Vector; 3]]) -> bool {
         let key = Key::random();
         let mut balance = Balance::new();
         for triangle in triangles {
@@ -124,11 +134,11 @@ mod tests {
         balance.is_closed()
     }
 
-    const A: [f32; 3] = [0.0, 0.0, 0.0];
-    const B: [f32; 3] = [1.0, 0.0, 0.0];
-    const C: [f32; 3] = [0.0, 1.0, 0.0];
-    const D: [f32; 3] = [0.0, 0.0, 1.0];
-    const TETRAHEDRON: [[[f32; 3]; 3]; 4] = [[A, C, B], [A, B, D], [B, C, D], [C, A, D]];
+    const A: Vector = [0.0, 0.0, 0.0];
+    const B: Vector = [1.0, 0.0, 0.0];
+    const C: Vector = [0.0, 1.0, 0.0];
+    const D: Vector = [0.0, 0.0, 1.0];
+    const TETRAHEDRON: [[Vector; 3]; 4] = [[A, C, B], [A, B, D], [B, C, D], [C, A, D]];
 
     #[test]
     fn multiplying_agrees_with_wide_arithmetic_at_the_extremes() {

@@ -1,14 +1,15 @@
-//! Proves in one pass that a surface is one connected piece, with a small table of recent edges.
+//! Finds the bodies of a surface in one pass, with a small table of recent edges.
 //!
 //! Triangles that share an edge belong to the same piece. The table forgets edges, so it may find more pieces than
-//! there are, but never fewer: a surface that comes out as one piece is one. Programs write neighbouring triangles near
+//! there are, but never fewer: a piece that is closed by itself is a body. Programs write neighbouring triangles near
 //! each other, so this nearly always suffices, at the cost of a few accesses to memory near the processor. Where it
 //! doesn't, the caller pays for a complete index.
 //!
-//! Two triangles at an edge close it. A third one means that bodies may only touch there, so nothing is proved then. It
+//! Two triangles at an edge close it. A third one means that bodies may only touch there, so nothing is known then. It
 //! goes unseen if the table has forgotten the edge in between; then it is taken for another edge.
 
-use crate::closed::Corner;
+use crate::closed::{Balance, Corner};
+use crate::topology::{FLAT, Topology};
 
 /// The number of edges that are remembered: 512 KiB.
 const SLOTS: usize = 1 << 16;
@@ -17,6 +18,8 @@ const SLOTS: usize = 1 << 16;
 const PIECE_BITS: u32 = 25;
 /// The bit of a slot whose edge has two triangles.
 const CLOSED: u64 = 1 << 24;
+/// The most pieces, those included that have been joined to others.
+const MAX_PIECES: usize = 1 << 16;
 
 /// The pieces of the triangles so far.
 pub(crate) struct Pieces {
@@ -24,28 +27,57 @@ pub(crate) struct Pieces {
     slots: Vec<u64>,
     /// Each piece's parent in a union-find forest.
     parents: Vec<u32>,
-    pieces: usize,
+    /// By piece: the balance of its triangles, but for those in `balance`.
+    balances: Vec<Balance>,
+    /// The piece of the last triangle, and the balance of the triangles in a row that belong to it.
+    piece: u32,
+    balance: Balance,
+    /// By triangle: its piece, or [`FLAT`]. Empty as long as all belong to the first piece.
+    labels: Vec<u32>,
+    triangles: usize,
     /// All keys of edges, added without carry: zero if every edge has an even number of triangles.
     parity: u64,
-    /// Whether there were more pieces than a slot can tell apart, or an edge of more than two triangles.
+    /// Whether there were too many pieces, or an edge of more than two triangles.
     undecided: bool,
 }
 
 impl Pieces {
     pub(crate) fn new() -> Self {
-        Self { slots: vec![0; SLOTS], parents: Vec::new(), pieces: 0, parity: 0, undecided: false }
+        Self {
+            slots: vec![0; SLOTS],
+            parents: Vec::new(),
+            balances: Vec::new(),
+            piece: 0,
+            balance: Balance::new(),
+            labels: Vec::new(),
+            triangles: 0,
+            parity: 0,
+            undecided: false,
+        }
     }
 
     #[inline(always)]
-    pub(crate) fn add(&mut self, &[a, b, c]: &[Corner; 3]) {
+    pub(crate) fn add(&mut self, corners: &[Corner; 3]) {
+        let &[a, b, c] = corners;
         if a == b || b == c || c == a {
+            self.label(FLAT);
             return;
         }
         let keys = [a.edge_with(b), b.edge_with(c), c.edge_with(a)];
         self.parity ^= keys[0] ^ keys[1] ^ keys[2];
-        if self.undecided {
-            return;
+        if !self.undecided {
+            let piece = self.piece_at(keys);
+            if piece != self.piece {
+                self.switch_to(piece);
+            }
+            self.label(piece);
         }
+        self.balance.add(corners);
+    }
+
+    /// The piece of a triangle with these edges, which joins all pieces that have one of them.
+    #[inline(always)]
+    fn piece_at(&mut self, keys: [u64; 3]) -> u32 {
         let mut piece = None;
         let mut closed = [0; 3];
         for (key, closed) in keys.into_iter().zip(&mut closed) {
@@ -56,27 +88,48 @@ impl Pieces {
                 let found = self.root((slot & (CLOSED - 1)) as u32);
                 match piece {
                     None => piece = Some(found),
-                    Some(joined) if joined != found => {
-                        self.parents[found as usize] = joined;
-                        self.pieces -= 1;
-                    }
+                    Some(joined) if joined != found => self.parents[found as usize] = joined,
                     Some(_) => {}
                 }
             }
         }
-        let Some(piece) = piece.or_else(|| self.new_piece()) else { return };
+        let piece = piece.unwrap_or_else(|| self.new_piece());
         for (key, closed) in keys.into_iter().zip(closed) {
             self.slots[key as usize % SLOTS] = key >> PIECE_BITS << PIECE_BITS | closed | u64::from(piece);
         }
+        piece
     }
 
     #[cold]
-    fn new_piece(&mut self) -> Option<u32> {
-        let piece = u32::try_from(self.parents.len()).ok().filter(|&piece| u64::from(piece) < CLOSED);
-        self.undecided = piece.is_none();
-        self.parents.extend(piece);
-        self.pieces += 1;
+    fn new_piece(&mut self) -> u32 {
+        if self.parents.len() == MAX_PIECES {
+            self.undecided = true;
+            return 0;
+        }
+        let piece = self.parents.len() as u32;
+        self.parents.push(piece);
+        self.balances.push(Balance::new());
         piece
+    }
+
+    #[inline]
+    fn switch_to(&mut self, piece: u32) {
+        self.balances[self.piece as usize].merge(&std::mem::replace(&mut self.balance, Balance::new()));
+        self.piece = piece;
+    }
+
+    #[inline(always)]
+    fn label(&mut self, piece: u32) {
+        if piece != 0 || !self.labels.is_empty() {
+            self.push_label(piece);
+        }
+        self.triangles += 1;
+    }
+
+    #[inline]
+    fn push_label(&mut self, piece: u32) {
+        self.labels.resize(self.triangles, 0);
+        self.labels.push(piece);
     }
 
     #[inline]
@@ -92,9 +145,46 @@ impl Pieces {
         }
     }
 
-    /// Whether the surface certainly is one piece.
-    pub(crate) fn is_one(&self) -> bool {
-        self.pieces == 1 && !self.undecided
+    /// The bodies, if every piece is closed by itself.
+    pub(crate) fn topology(&mut self) -> Option<Topology> {
+        if self.undecided || self.parents.is_empty() {
+            return None;
+        }
+        self.switch_to(self.piece);
+        let roots: Vec<u32> = (0..self.parents.len() as u32).map(|piece| self.root(piece)).collect();
+        for (piece, &root) in roots.iter().enumerate() {
+            if root as usize != piece {
+                let part = std::mem::replace(&mut self.balances[piece], Balance::new());
+                self.balances[root as usize].merge(&part);
+            }
+        }
+        if !self.balances.iter().all(Balance::is_closed) {
+            return None;
+        }
+        let mut bodies = vec![FLAT; roots.len()];
+        let mut count = 0;
+        for &root in &roots {
+            let body = &mut bodies[root as usize];
+            if *body == FLAT {
+                *body = count << 1;
+                count += 1;
+            }
+        }
+        if count == 1 {
+            return Some(Topology::new(Vec::new(), 1));
+        }
+        let mut labels = std::mem::take(&mut self.labels);
+        for label in labels.iter_mut().filter(|label| **label != FLAT) {
+            *label = bodies[roots[*label as usize] as usize];
+        }
+        Some(Topology::new(labels, count as usize))
+    }
+
+    /// Whether the surface is closed and consistently oriented.
+    pub(crate) fn is_closed(&self) -> bool {
+        let mut all = Balance::new();
+        self.balances.iter().chain([&self.balance]).for_each(|part| all.merge(part));
+        all.is_closed()
     }
 
     /// Whether every edge has an even number of triangles, up to a chance of about 1 in 2⁶⁰.
@@ -108,12 +198,12 @@ mod tests {
     use super::*;
     use crate::closed::Key;
 
-    /// The pieces of a plane of squares for each of these widths, all of the same length.
-    fn planes(widths: &[u32], length: u32) -> Pieces {
+    /// The pieces of closed surfaces, for each of these widths, all of the same length.
+    fn tubes(widths: &[u32], length: u32) -> Pieces {
         let key = Key::random();
         let mut pieces = Pieces::new();
-        for (plane, &width) in widths.iter().enumerate() {
-            let corner = |x: u32, y: u32| key.corner([x as f32, y as f32, plane as f32]);
+        for (tube, &width) in widths.iter().enumerate() {
+            let corner = |x: u32, y: u32| key.corner([f64::from(x % length), f64::from(y % width), tube as f64]);
             for (x, y) in (0..length).flat_map(|x| (0..width).map(move |y| (x, y))) {
                 pieces.add(&[corner(x, y), corner(x + 1, y), corner(x + 1, y + 1)]);
                 pieces.add(&[corner(x, y), corner(x + 1, y + 1), corner(x, y + 1)]);
@@ -122,13 +212,35 @@ mod tests {
         pieces
     }
 
+    fn bodies(mut pieces: Pieces) -> Option<usize> {
+        pieces.topology().map(|topology| topology.bodies)
+    }
+
     #[test]
-    fn neighbouring_triangles_are_one_piece_and_separate_ones_are_not() {
-        assert!(planes(&[1_000], 100).is_one());
-        assert!(planes(&[4], 25_000).is_one());
-        assert!(!planes(&[10, 10], 10).is_one());
-        assert!(!planes(&[1; 70_000], 1).is_one());
-        assert!(!planes(&[], 1).is_one());
+    fn closed_surfaces_are_told_apart() {
+        assert_eq!(bodies(tubes(&[1_000], 100)), Some(1));
+        assert_eq!(bodies(tubes(&[4], 25_000)), Some(1));
+        assert_eq!(bodies(tubes(&[10, 12], 10)), Some(2));
+        assert_eq!(bodies(tubes(&[3; 20_000], 3)), Some(20_000));
+        assert_eq!(bodies(tubes(&[], 1)), None);
+    }
+
+    #[test]
+    fn nothing_is_known_of_too_many_pieces_but_that_they_are_closed() {
+        let pieces = tubes(&[3; 70_000], 3);
+        assert!(pieces.is_closed());
+        assert_eq!(bodies(pieces), None);
+    }
+
+    #[test]
+    fn a_triangle_is_labelled_with_its_body() {
+        let mut pieces = tubes(&[5, 5], 5);
+        pieces.add(&[Key::random().corner([9.0; 3]); 3]);
+        let topology = pieces.topology().expect("two bodies");
+        for triangle in 0..100 {
+            assert_eq!(topology.body(triangle), Some((triangle as u32 / 50, false)));
+        }
+        assert_eq!(topology.body(100), None);
     }
 
     #[test]
@@ -137,23 +249,24 @@ mod tests {
         let [a, b, c] = [0.0, 1.0, 2.0].map(|x| key.corner([x, x * x, 0.0]));
         let mut pieces = Pieces::new();
         pieces.add(&[a, b, c]);
-        assert!(!pieces.is_even() && pieces.is_one());
+        assert!(!pieces.is_even() && !pieces.is_closed());
         pieces.add(&[a, c, b]);
-        assert!(pieces.is_even() && pieces.is_one());
-        // Triangles without area belong to no piece.
+        // Triangles without area belong to no body.
         pieces.add(&[key.corner([9.0; 3]), a, a]);
-        assert!(pieces.is_even() && pieces.is_one());
+        assert!(pieces.is_even() && pieces.is_closed());
+        assert_eq!(bodies(pieces), Some(1));
     }
 
     #[test]
-    fn a_third_triangle_at_an_edge_leaves_it_open_whether_all_are_one_piece() {
+    fn a_third_triangle_at_an_edge_leaves_it_open_whether_all_are_one_body() {
         let key = Key::random();
-        let corner = |x: f32| key.corner([x, x * x, 0.0]);
+        let corner = |x: f64| key.corner([x, x * x, 0.0]);
         let mut pieces = Pieces::new();
-        for third in [2.0, 3.0, 4.0] {
-            assert!(third == 2.0 || pieces.is_one());
+        for third in [2.0, 3.0] {
             pieces.add(&[corner(0.0), corner(1.0), corner(third)]);
+            pieces.add(&[corner(0.0), corner(third), corner(1.0)]);
         }
-        assert!(!pieces.is_one());
+        assert!(pieces.is_closed());
+        assert_eq!(bodies(pieces), None);
     }
 }

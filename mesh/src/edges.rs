@@ -1,4 +1,4 @@
-//! Which triangles of an indexed surface belong to the same body, and which of them face the wrong way.
+//! Finds the bodies of an indexed surface by all of its edges.
 //!
 //! The edges are grouped by their lower vertex, so no table of edges is needed. Two triangles at an edge belong to one
 //! body; where four or more meet, bodies touch, and each is closed by itself, or else they are one. Triangles with two
@@ -10,87 +10,69 @@ use crate::error::MeshError;
 use crate::forest::Forest;
 use crate::holes;
 use crate::tally::Vector;
+use crate::topology::{FLAT, Topology};
 
-/// The bodies of a surface.
-pub(crate) struct Topology {
-    /// By triangle: its body, and whether it faces against the first triangle of its body.
-    labels: Vec<u32>,
-    pub(crate) bodies: usize,
+/// Finds the bodies of a surface.
+///
+/// # Errors
+///
+/// Some edges have one triangle only, or can't be made the edges of closed bodies.
+pub(crate) fn topology(points: &[Vector], triangles: &[[u32; 3]]) -> Result<Topology, MeshError> {
+    let mut uses = Uses::new(points.len(), triangles);
+    let mut forest = Forest::new(triangles.len());
+    let (mut open, mut crowded, mut twisted) = (Vec::new(), Vec::new(), Vec::new());
+    uses.for_each_edge(|edge, halves, range| match *halves {
+        [_] => open.push(edge),
+        [(_, one), (_, other)] => {
+            let same_way = is_forward(triangles, one) == is_forward(triangles, other);
+            if !forest.join(one / 3, other / 3, same_way) {
+                twisted.push(edge);
+            }
+        }
+        _ => crowded.push(range),
+    });
+    if !open.is_empty() {
+        return Err(holes::error(points, &open));
+    }
+    let mut branching = Vec::new();
+    // The second time, all bodies that have to be joined are.
+    for last in [false, true] {
+        for range in &crowded {
+            let halves = &uses.halves[range.start as usize..range.end as usize];
+            if !join_crowded(triangles, halves, &mut forest) && last {
+                branching.push(halves[0]);
+            }
+        }
+    }
+    if let Some(&(_, half)) = branching.first() {
+        let [from, to] = ends(triangles, half).map(|vertex| points[vertex as usize]);
+        return Err(MeshError::NonManifold { edges: branching.len() as u64, first_at: middle(from, to) });
+    }
+    if let Some(first) = twisted.first() {
+        let [from, to] = first.map(|vertex| points[vertex as usize]);
+        return Err(MeshError::NotOrientable { at: middle(from, to) });
+    }
+    drop(uses);
+    Ok(label(triangles, forest))
 }
 
-/// The label of a triangle that belongs to no body.
-const FLAT: u32 = u32::MAX;
-
-impl Topology {
-    /// The body of a triangle, and whether it faces against the first triangle of its body; `None` for one without area.
-    #[inline]
-    pub(crate) fn body(&self, triangle: usize) -> Option<(u32, bool)> {
-        let label = self.labels[triangle];
-        (label != FLAT).then_some((label >> 1, label & 1 == 1))
+fn label(triangles: &[[u32; 3]], mut forest: Forest) -> Topology {
+    let mut bodies = 0;
+    let mut labels = vec![FLAT; triangles.len()];
+    // A root is the first triangle of its body.
+    for (index, triangle) in triangles.iter().enumerate() {
+        if is_flat(triangle) {
+            continue;
+        }
+        let (root, opposite) = forest.root(index as u32);
+        labels[index] = if root as usize == index {
+            bodies += 1;
+            (bodies - 1) << 1
+        } else {
+            labels[root as usize] | u32::from(opposite)
+        };
     }
-
-    /// Finds the bodies of a surface.
-    ///
-    /// # Errors
-    ///
-    /// Some edges have one triangle only, or can't be made the edges of closed bodies.
-    pub(crate) fn of(points: &[Vector], triangles: &[[u32; 3]]) -> Result<Self, MeshError> {
-        let mut uses = Uses::new(points.len(), triangles);
-        let mut forest = Forest::new(triangles.len());
-        let (mut open, mut crowded, mut twisted) = (Vec::new(), Vec::new(), Vec::new());
-        uses.for_each_edge(|edge, halves, range| match *halves {
-            [_] => open.push(edge),
-            [(_, one), (_, other)] => {
-                let same_way = is_forward(triangles, one) == is_forward(triangles, other);
-                if !forest.join(one / 3, other / 3, same_way) {
-                    twisted.push(edge);
-                }
-            }
-            _ => crowded.push(range),
-        });
-        if !open.is_empty() {
-            return Err(holes::error(points, &open));
-        }
-        let mut branching = Vec::new();
-        // The second time, all bodies that have to be joined are.
-        for last in [false, true] {
-            for range in &crowded {
-                let halves = &uses.halves[range.start as usize..range.end as usize];
-                if !join_crowded(triangles, halves, &mut forest) && last {
-                    branching.push(halves[0]);
-                }
-            }
-        }
-        if let Some(&(_, half)) = branching.first() {
-            let [from, to] = ends(triangles, half).map(|vertex| points[vertex as usize]);
-            return Err(MeshError::NonManifold { edges: branching.len() as u64, first_at: middle(from, to) });
-        }
-        if let Some(first) = twisted.first() {
-            let [from, to] = first.map(|vertex| points[vertex as usize]);
-            return Err(MeshError::NotOrientable { at: middle(from, to) });
-        }
-        drop(uses);
-        Ok(Self::label(triangles, forest))
-    }
-
-    fn label(triangles: &[[u32; 3]], mut forest: Forest) -> Self {
-        let mut bodies = 0;
-        let mut labels = vec![FLAT; triangles.len()];
-        // A root is the first triangle of its body.
-        for (index, triangle) in triangles.iter().enumerate() {
-            if is_flat(triangle) {
-                continue;
-            }
-            let (root, opposite) = forest.root(index as u32);
-            labels[index] = if root as usize == index {
-                bodies += 1;
-                (bodies - 1) << 1
-            } else {
-                labels[root as usize] | u32::from(opposite)
-            };
-        }
-        Self { labels, bodies: bodies as usize }
-    }
+    Topology::new(labels, bodies as usize)
 }
 
 /// An edge, as its lower and its higher vertex.

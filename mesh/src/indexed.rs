@@ -3,10 +3,9 @@
 use std::ops::{Range, RangeInclusive};
 
 use crate::bodies::Solid;
-use crate::closed::{Corner, Key};
 use crate::error::MeshError;
 use crate::limits::Limits;
-use crate::surface::{FirstPass, Surface, rounded};
+use crate::surface::{self, BATCH, Surface, rounded};
 use crate::tally::{Sum, Vector, dot, doubled_area, length};
 use crate::weld::Welder;
 
@@ -98,15 +97,7 @@ impl Mesh {
 
     /// The solid that the mesh encloses.
     pub(crate) fn solid(&self) -> Result<Solid, MeshError> {
-        let key = Key::random();
-        let corners: Vec<Corner> =
-            self.vertices.iter().map(|vertex| key.corner(vertex.map(|coordinate| coordinate as f32))).collect();
-        let mut pass = FirstPass::new(*self.vertices.first().ok_or(MeshError::Empty)?);
-        for triangle in &self.triangles {
-            pass.add(pick(&self.vertices, triangle)?, &pick(&corners, triangle)?);
-        }
-        drop(corners);
-        let mut solid = pass.solid(self)?;
+        let (mut solid, _) = surface::solid(self)?;
         solid.surface += self.polygons_excess(|area| area)?;
         Ok(solid)
     }
@@ -152,16 +143,28 @@ impl Mesh {
 }
 
 impl Surface for Mesh {
-    fn visit(&self, mut visitor: impl FnMut([Vector; 3])) -> Result<(), MeshError> {
+    fn visit<L: Copy>(
+        &self,
+        label: impl FnMut(Vector) -> L,
+        mut visitor: impl FnMut([Vector; 3], [L; 3]),
+    ) -> Result<(), MeshError> {
+        let labels: Vec<L> = self.vertices.iter().copied().map(label).collect();
         for triangle in &self.triangles {
-            visitor(pick(&self.vertices, triangle)?);
+            visitor(pick(&self.vertices, triangle)?, pick(&labels, triangle)?);
         }
         Ok(())
     }
 
-    fn number(&self, welder: &mut Welder) -> Result<Vec<[u32; 3]>, MeshError> {
-        let numbers: Vec<u32> = self.vertices.iter().map(|&vertex| welder.number(rounded(vertex))).collect();
-        self.triangles.iter().map(|triangle| pick(&numbers, triangle)).collect()
+    fn number(&self, welder: &mut Welder, mut visitor: impl FnMut(&[Vector], [u32; 3])) -> Result<(), MeshError> {
+        let mut numbers = Vec::with_capacity(self.vertices.len());
+        for batch in self.vertices.chunks(BATCH) {
+            let batch: Vec<Vector> = batch.iter().copied().map(rounded).collect();
+            welder.number_all(&batch, &mut numbers);
+        }
+        for triangle in &self.triangles {
+            visitor(&welder.points, pick(&numbers, triangle)?);
+        }
+        Ok(())
     }
 }
 

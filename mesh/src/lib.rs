@@ -31,6 +31,7 @@ mod nesting;
 mod numbers;
 mod obj;
 mod overlap;
+mod samples;
 #[cfg(feature = "solids")]
 pub mod solids;
 mod stl;
@@ -39,6 +40,7 @@ mod tally;
 mod text;
 mod texts;
 mod threemf;
+mod topology;
 mod unit;
 mod weld;
 

@@ -1,15 +1,13 @@
-//! STL, binary and ASCII. Triangles are measured in place, and stored only if they aren't one closed piece.
+//! STL, binary and ASCII. Triangles are measured in place; nothing is stored but what tells bodies apart.
 //!
 //! Not based on a general reader, because these build an indexed mesh that measuring doesn't need, and reject files
 //! that CAD programs write: several solids in a file, upper case, normals that are not numbers.
 
-use crate::closed::Key;
 use crate::error::MeshError;
 use crate::limits::{Inspection, Limits};
-use crate::surface::{FirstPass, Surface, rounded};
+use crate::surface::{self, Surface};
 use crate::tally::Vector;
 use crate::text::{Cursor, without_bom};
-use crate::weld::Welder;
 
 /// The length of a binary file's header: 80 bytes without meaning, and the count of triangles.
 pub(crate) const HEADER_BYTES: usize = 84;
@@ -22,9 +20,9 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshE
             if triangles.len() as u64 > limits.max_triangles {
                 return Err(MeshError::TooManyTriangles { limit: limits.max_triangles });
             }
-            inspect_triangles(&Binary { triangles })
+            inspect_surface(&Binary { triangles })
         }
-        Encoding::Ascii(text) => inspect_triangles(&Ascii { text, max_triangles: limits.max_triangles }),
+        Encoding::Ascii(text) => inspect_surface(&Ascii { text, max_triangles: limits.max_triangles }),
     }
 }
 
@@ -62,89 +60,34 @@ pub(crate) fn starts_like_ascii(head: &[u8]) -> bool {
         && !head.iter().take(HEADER_BYTES).any(|&byte| byte == 0)
 }
 
-/// Triangles that can be iterated more than once.
-trait Triangles {
-    type Coordinate: Coordinate;
-
-    fn visit(&self, visitor: impl FnMut([[Self::Coordinate; 3]; 3])) -> Result<(), MeshError>;
-}
-
-/// A coordinate in the precision of its file.
-trait Coordinate: Copy {
-    fn single(self) -> f32;
-    fn double(self) -> f64;
-}
-
-impl Coordinate for f32 {
-    #[inline]
-    fn single(self) -> f32 {
-        self
-    }
-
-    #[inline]
-    fn double(self) -> f64 {
-        f64::from(self)
-    }
-}
-
-impl Coordinate for f64 {
-    #[inline]
-    fn single(self) -> f32 {
-        self as f32
-    }
-
-    #[inline]
-    fn double(self) -> f64 {
-        self
-    }
-}
-
-/// Iterates over the triangles once, and again only if they aren't one closed piece.
-fn inspect_triangles<T: Triangles>(triangles: &T) -> Result<Inspection, MeshError> {
-    let key = Key::random();
-    let mut pass: Option<FirstPass> = None;
-    triangles.visit(|triangle| {
-        let vertices = triangle.map(|vertex| vertex.map(Coordinate::double));
-        let corners = triangle.map(|vertex| key.corner(vertex.map(Coordinate::single)));
-        pass.get_or_insert_with(|| FirstPass::new(vertices[0])).add(vertices, &corners);
-    })?;
-    let pass = pass.ok_or(MeshError::Empty)?;
-    let triangles_read = pass.tally.triangles;
-    pass.solid(triangles).map(|solid| Inspection::of(&solid, triangles_read))
-}
-
-impl<T: Triangles> Surface for T {
-    fn visit(&self, mut visitor: impl FnMut([Vector; 3])) -> Result<(), MeshError> {
-        Triangles::visit(self, |triangle| visitor(triangle.map(|vertex| vertex.map(Coordinate::double))))
-    }
-
-    fn number(&self, welder: &mut Welder) -> Result<Vec<[u32; 3]>, MeshError> {
-        let mut numbers = Vec::new();
-        Surface::visit(self, |triangle| {
-            numbers.push(triangle.map(|vertex| welder.number(rounded(vertex))));
-        })?;
-        Ok(numbers)
-    }
+fn inspect_surface(surface: &impl Surface) -> Result<Inspection, MeshError> {
+    let (solid, triangles) = surface::solid(surface)?;
+    Ok(Inspection::of(&solid, triangles))
 }
 
 struct Binary<'a> {
     triangles: &'a [[u8; TRIANGLE_BYTES]],
 }
 
-impl Triangles for Binary<'_> {
-    type Coordinate = f32;
-
+impl Surface for Binary<'_> {
     #[inline]
-    fn visit(&self, visitor: impl FnMut([[f32; 3]; 3])) -> Result<(), MeshError> {
-        self.triangles.iter().map(binary_triangle).for_each(visitor);
+    fn visit<L: Copy>(
+        &self,
+        mut label: impl FnMut(Vector) -> L,
+        mut visitor: impl FnMut([Vector; 3], [L; 3]),
+    ) -> Result<(), MeshError> {
+        for triangle in self.triangles.iter().map(binary_triangle) {
+            visitor(triangle, triangle.map(&mut label));
+        }
         Ok(())
     }
 }
 
 #[inline(always)]
-fn binary_triangle(bytes: &[u8; TRIANGLE_BYTES]) -> [[f32; 3]; 3] {
-    let coordinate =
-        |start: usize| f32::from_le_bytes([bytes[start], bytes[start + 1], bytes[start + 2], bytes[start + 3]]);
+fn binary_triangle(bytes: &[u8; TRIANGLE_BYTES]) -> [Vector; 3] {
+    let coordinate = |start: usize| {
+        f64::from(f32::from_le_bytes([bytes[start], bytes[start + 1], bytes[start + 2], bytes[start + 3]]))
+    };
     let vertex = |start: usize| [coordinate(start), coordinate(start + 4), coordinate(start + 8)];
     [vertex(12), vertex(24), vertex(36)]
 }
@@ -154,11 +97,13 @@ struct Ascii<'a> {
     max_triangles: u64,
 }
 
-impl Triangles for Ascii<'_> {
-    type Coordinate = f64;
-
+impl Surface for Ascii<'_> {
     /// Line ends are white space, except after `solid`, `endsolid` and `color`, which anything may follow.
-    fn visit(&self, mut visitor: impl FnMut([[f64; 3]; 3])) -> Result<(), MeshError> {
+    fn visit<L: Copy>(
+        &self,
+        mut label: impl FnMut(Vector) -> L,
+        mut visitor: impl FnMut([Vector; 3], [L; 3]),
+    ) -> Result<(), MeshError> {
         let mut cursor = Cursor::new(self.text);
         let mut left = self.max_triangles;
         loop {
@@ -166,7 +111,8 @@ impl Triangles for Ascii<'_> {
             let word = cursor.word();
             if word.eq_ignore_ascii_case(b"facet") {
                 left = left.checked_sub(1).ok_or(MeshError::TooManyTriangles { limit: self.max_triangles })?;
-                visitor(ascii_facet(&mut cursor)?);
+                let triangle = ascii_facet(&mut cursor)?;
+                visitor(triangle, triangle.map(&mut label));
             } else if [&b"solid"[..], b"endsolid", b"color"].iter().any(|other| word.eq_ignore_ascii_case(other)) {
                 cursor.skip_line();
             } else if word.is_empty() {
@@ -180,7 +126,7 @@ impl Triangles for Ascii<'_> {
 
 /// The vertices of a facet, after its first word.
 #[inline]
-fn ascii_facet(cursor: &mut Cursor<'_>) -> Result<[[f64; 3]; 3], MeshError> {
+fn ascii_facet(cursor: &mut Cursor<'_>) -> Result<[Vector; 3], MeshError> {
     expect(cursor, b"normal")?;
     // The normal is redundant, and some programs write `nan`.
     for _ in 0..3 {

@@ -1,83 +1,134 @@
 //! A surface of any format: the check whether it is closed, and its way to a solid.
 //!
-//! One pass over the triangles measures them, checks that they are closed, and proves in nearly all files that they are
-//! one piece. Only if it doesn't, corners are numbered (and welded, if an edge is open), and bodies are told apart.
+//! One pass over the triangles measures them, checks that they are closed, and finds the bodies of nearly all files.
+//! Where it fails because corners differ by rounding, a second one welds them. Only where both fail, corners are numbered
+//! for a complete index of the edges.
 
 use crate::bodies::{self, Solid};
-use crate::closed::{Balance, Corner};
+use crate::closed::{Corner, Key};
 use crate::connected::Pieces;
-use crate::edges::Topology;
+use crate::edges;
 use crate::error::MeshError;
 use crate::tally::{Bounds, Tally, Vector};
+use crate::topology::Topology;
 use crate::weld::Welder;
 
 /// The distance within which corners are welded, as a share of the diagonal of the model's box. Rounding of exports is
 /// far below it, and no gap that is part of a model.
 const WELD: f64 = 1e-6;
 
+/// The number of triangles whose corners are numbered together.
+pub(crate) const BATCH: usize = 64;
+
 /// Triangles that can be visited more than once.
 pub(crate) trait Surface {
-    /// Visits the triangles as they are written.
-    fn visit(&self, visitor: impl FnMut([Vector; 3])) -> Result<(), MeshError>;
+    /// Visits the triangles as they are written, with a label of each corner's position.
+    fn visit<L: Copy>(
+        &self,
+        label: impl FnMut(Vector) -> L,
+        visitor: impl FnMut([Vector; 3], [L; 3]),
+    ) -> Result<(), MeshError>;
 
-    /// The numbers of the triangles' corners.
-    fn number(&self, welder: &mut Welder) -> Result<Vec<[u32; 3]>, MeshError>;
+    /// Visits the numbers of the triangles' corners, with the positions by number so far.
+    fn number(&self, welder: &mut Welder, mut visitor: impl FnMut(&[Vector], [u32; 3])) -> Result<(), MeshError> {
+        let mut numbers = Vec::with_capacity(3 * BATCH);
+        let mut number = |batch: &mut Vec<Vector>| {
+            welder.number_all(batch, &mut numbers);
+            numbers.as_chunks().0.iter().for_each(|&triangle| visitor(&welder.points, triangle));
+            batch.clear();
+            numbers.clear();
+        };
+        let mut batch = Vec::with_capacity(3 * BATCH);
+        self.visit(rounded, |_, corners| {
+            batch.extend(corners);
+            if batch.len() == 3 * BATCH {
+                number(&mut batch);
+            }
+        })?;
+        number(&mut batch);
+        Ok(())
+    }
+}
+
+/// The solid that a surface encloses, and its number of triangles.
+///
+/// # Errors
+///
+/// The surface isn't closed, also not after welding, or has no inside.
+pub(crate) fn solid(surface: &impl Surface) -> Result<(Solid, u64), MeshError> {
+    let key = Key::random();
+    let mut pass: Option<FirstPass> = None;
+    surface.visit(
+        |position| key.corner(position),
+        |triangle, corners| {
+            pass.get_or_insert_with(|| FirstPass::new(triangle[0])).add(triangle, &corners);
+        },
+    )?;
+    let FirstPass { tally, bounds, mut pieces } = pass.ok_or(MeshError::Empty)?;
+    if !tally.is_finite() {
+        return Err(MeshError::NotFinite);
+    }
+    let measure = |topology: &Topology, placed: &mut Placed<'_>| match topology.bodies {
+        1 if topology.is_oriented() => Ok(Solid::of_one_body(tally.signed_volume())),
+        _ => bodies::measure(surface, topology, placed),
+    };
+    let solid = match pieces.topology() {
+        Some(topology) => measure(&topology, &mut |visitor| surface.visit(rounded, |_, corners| visitor(corners)))?,
+        None => {
+            let tolerance = if pieces.is_closed() || pieces.is_even() { 0.0 } else { WELD * bounds.diagonal() };
+            drop(pieces);
+            // A closed surface has about half as many vertices as triangles.
+            let mut welder = Welder::new(tally.triangles as usize / 2, tolerance, bounds.min);
+            let topology = numbered_topology(surface, &mut welder, &key)?;
+            let solid = measure(&topology, &mut |visitor| {
+                let corners = |points: &[Vector], triangle: [u32; 3]| triangle.map(|number| points[number as usize]);
+                surface.number(&mut welder, |points, triangle| visitor(corners(points, triangle)))
+            })?;
+            Solid { welded: welder.merged, ..solid }
+        }
+    };
+    Ok((Solid { surface: tally.surface(), bounds, ..solid }, tally.triangles))
+}
+
+/// Visits the triangles, with their corners where they are after welding.
+pub(crate) type Placed<'p> = dyn FnMut(&mut dyn FnMut([Vector; 3])) -> Result<(), MeshError> + 'p;
+
+/// The bodies of a surface whose corners are numbered, found in one pass if welding them suffices.
+fn numbered_topology(surface: &impl Surface, welder: &mut Welder, key: &Key) -> Result<Topology, MeshError> {
+    if welder.is_tolerant() {
+        let mut pieces = Pieces::new();
+        let mut corners: Vec<Corner> = Vec::new();
+        surface.number(welder, |points, triangle| {
+            corners.extend(points[corners.len()..].iter().map(|&position| key.corner(position)));
+            pieces.add(&triangle.map(|number| corners[number as usize]));
+        })?;
+        if let Some(topology) = pieces.topology() {
+            return Ok(topology);
+        }
+    }
+    let mut triangles = Vec::new();
+    surface.number(welder, |_, triangle| triangles.push(triangle))?;
+    edges::topology(&welder.points, &triangles)
 }
 
 /// The sums and checks of the first pass.
-pub(crate) struct FirstPass {
-    pub(crate) tally: Tally,
+struct FirstPass {
+    tally: Tally,
     bounds: Bounds,
-    balance: Balance,
     pieces: Pieces,
 }
 
 impl FirstPass {
     /// A pass whose volumes refer to `origin`, which should be a vertex of the model.
-    pub(crate) fn new(origin: Vector) -> Self {
-        Self { tally: Tally::new(origin), bounds: Bounds::default(), balance: Balance::new(), pieces: Pieces::new() }
+    fn new(origin: Vector) -> Self {
+        Self { tally: Tally::new(origin), bounds: Bounds::default(), pieces: Pieces::new() }
     }
 
     #[inline(always)]
-    pub(crate) fn add(&mut self, triangle: [Vector; 3], corners: &[Corner; 3]) {
+    fn add(&mut self, triangle: [Vector; 3], corners: &[Corner; 3]) {
         self.tally.add(triangle);
         triangle.iter().for_each(|&corner| self.bounds.add(corner));
-        self.balance.add(corners);
         self.pieces.add(corners);
-    }
-
-    /// The solid that the surface encloses.
-    ///
-    /// # Errors
-    ///
-    /// The surface isn't closed, also not after welding, or has no inside.
-    pub(crate) fn solid(self, surface: &impl Surface) -> Result<Solid, MeshError> {
-        let Self { tally, bounds, balance, pieces } = self;
-        if !tally.is_finite() {
-            return Err(MeshError::NotFinite);
-        }
-        let is_closed = balance.is_closed();
-        if is_closed && pieces.is_one() {
-            let volume = tally.signed_volume();
-            return Ok(Solid {
-                volume: volume.abs(),
-                surface: tally.surface(),
-                bounds,
-                bodies: 1,
-                turned_bodies: u64::from(volume < 0.0),
-                ..Solid::default()
-            });
-        }
-        let tolerance = if is_closed || pieces.is_even() { 0.0 } else { WELD * bounds.diagonal() };
-        drop(pieces);
-        // A closed surface has about half as many vertices as triangles.
-        let mut welder = Welder::new(tally.triangles as usize / 2, tolerance, bounds.min);
-        let triangles = surface.number(&mut welder)?;
-        let (points, welded) = (std::mem::take(&mut welder.points), welder.merged);
-        drop(welder);
-        let topology = Topology::of(&points, &triangles)?;
-        let solid = bodies::measure(surface, &points, &triangles, &topology)?;
-        Ok(Solid { surface: tally.surface(), bounds, welded, ..solid })
     }
 }
 

@@ -115,6 +115,11 @@ impl Bounds {
         }
     }
 
+    /// The bounds of a point.
+    pub(crate) fn of(point: Vector) -> Self {
+        Self { min: point, max: point }
+    }
+
     /// The bounds of both.
     pub(crate) fn with(mut self, other: &Self) -> Self {
         self.add(other.min);
@@ -148,4 +153,9 @@ impl Bounds {
         (0..3)
             .all(|axis| self.min[axis] <= other.min[axis] + tolerance && other.max[axis] <= self.max[axis] + tolerance)
     }
+}
+
+/// The diagonal of the box around all of these.
+pub(crate) fn extent(bounds: &[Bounds]) -> f64 {
+    bounds.iter().fold(Bounds::default(), |all, bounds| all.with(bounds)).diagonal()
 }

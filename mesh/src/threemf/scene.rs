@@ -157,7 +157,7 @@ fn placed_bounds(mesh: &Mesh, solid: &Solid, map: &Affine, unit: f64) -> Result<
         add(solid.bounds.min);
         add(solid.bounds.max);
     } else {
-        mesh.visit(|triangle| triangle.into_iter().for_each(&mut add))?;
+        mesh.visit(|_| (), |triangle, _| triangle.into_iter().for_each(&mut add))?;
     }
     Ok(bounds)
 }
