@@ -63,7 +63,17 @@ impl Key {
         // Adding zero turns -0.0 into 0.0, its equal.
         let [x, y, z] = position.map(|coordinate| u64::from((coordinate as f32 + 0.0).to_bits()));
         // 96 bits, as two words below the prime.
-        let (low, high) = (x | (y & 0xffff) << 32, z | (y >> 16) << 32);
+        self.words(x | (y & 0xffff) << 32, z | (y >> 16) << 32)
+    }
+
+    /// The corner with a number, for a surface whose corners are all numbered.
+    #[inline(always)]
+    pub(crate) fn numbered(&self, number: u32) -> Corner {
+        self.words(u64::from(number), 0)
+    }
+
+    #[inline(always)]
+    fn words(&self, low: u64, high: u64) -> Corner {
         let dot = |start: u64, key: [u64; 2]| {
             let sum = u128::from(start) + u128::from(low) * u128::from(key[0]) + u128::from(high) * u128::from(key[1]);
             // Below 2^61 + 2^50, enough for the sum of two of them.

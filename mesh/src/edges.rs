@@ -11,13 +11,14 @@ use crate::forest::Forest;
 use crate::holes;
 use crate::tally::Vector;
 use crate::topology::{FLAT, Topology};
+use crate::weld::Point;
 
 /// Finds the bodies of a surface.
 ///
 /// # Errors
 ///
 /// Some edges have one triangle only, or can't be made the edges of closed bodies.
-pub(crate) fn topology(points: &[Vector], triangles: &[[u32; 3]]) -> Result<Topology, MeshError> {
+pub(crate) fn topology(points: &[Point], triangles: &[[u32; 3]]) -> Result<Topology, MeshError> {
     let mut uses = Uses::new(points.len(), triangles);
     let mut forest = Forest::new(triangles.len());
     let (mut open, mut crowded, mut twisted) = (Vec::new(), Vec::new(), Vec::new());
@@ -173,6 +174,6 @@ fn is_forward(triangles: &[[u32; 3]], half: u32) -> bool {
     from < to
 }
 
-pub(crate) fn middle(from: Vector, to: Vector) -> Vector {
-    [0, 1, 2].map(|axis| (from[axis] + to[axis]) / 2.0)
+pub(crate) fn middle(from: Point, to: Point) -> Vector {
+    [0, 1, 2].map(|axis| (f64::from(from[axis]) + f64::from(to[axis])) / 2.0)
 }

@@ -6,9 +6,10 @@ use crate::edges::{Edge, middle};
 use crate::error::MeshError;
 use crate::forest::Forest;
 use crate::tally::{Vector, length, minus};
+use crate::weld::Point;
 
 /// The error for a surface with these open edges, of which there is at least one.
-pub(crate) fn error(points: &[Vector], open: &[Edge]) -> MeshError {
+pub(crate) fn error(points: &[Point], open: &[Edge]) -> MeshError {
     let mut numbers = HashMap::new();
     let mut forest = Forest::new(open.len());
     // An edge joins the first one at each of its ends.
@@ -44,10 +45,10 @@ struct Hole {
 }
 
 impl Hole {
-    fn add(&mut self, from: Vector, to: Vector) {
+    fn add(&mut self, from: Point, to: Point) {
         let middle = middle(from, to);
         self.edges += 1.0;
-        self.length += length(minus(to, from));
+        self.length += length(minus(to.map(f64::from), from.map(f64::from)));
         self.middles = [0, 1, 2].map(|axis| self.middles[axis] + middle[axis]);
     }
 

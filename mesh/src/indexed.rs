@@ -5,9 +5,9 @@ use std::ops::{Range, RangeInclusive};
 use crate::bodies::Solid;
 use crate::error::MeshError;
 use crate::limits::Limits;
-use crate::surface::{self, BATCH, Surface, rounded};
+use crate::surface::{self, BATCH, Surface, single};
 use crate::tally::{Sum, Vector, dot, doubled_area, length};
-use crate::weld::Welder;
+use crate::weld::{Point, Welder};
 
 /// The vertices and triangles of a mesh. The indices are not checked until it is measured.
 #[derive(Default)]
@@ -155,10 +155,10 @@ impl Surface for Mesh {
         Ok(())
     }
 
-    fn number(&self, welder: &mut Welder, mut visitor: impl FnMut(&[Vector], [u32; 3])) -> Result<(), MeshError> {
+    fn number(&self, welder: &mut Welder, mut visitor: impl FnMut(&[Point], [u32; 3])) -> Result<(), MeshError> {
         let mut numbers = Vec::with_capacity(self.vertices.len());
         for batch in self.vertices.chunks(BATCH) {
-            let batch: Vec<Vector> = batch.iter().copied().map(rounded).collect();
+            let batch: Vec<Point> = batch.iter().copied().map(single).collect();
             welder.number_all(&batch, &mut numbers);
         }
         for triangle in &self.triangles {

@@ -25,6 +25,9 @@ impl Crossings {
     /// The crossings of the lines through these places in the plane of y and z, or `None` if finding them exceeds the
     /// budget.
     pub(crate) fn find(lines: &[[f64; 2]], triangles: &mut Triangles<'_>) -> Result<Option<Self>, MeshError> {
+        if lines.is_empty() {
+            return Ok(Some(Self(Vec::new())));
+        }
         let mut places: Vec<Place> = (0..).zip(lines).map(|(line, &at)| Place { at, line }).collect();
         split(&mut places, 0);
         let mut found = Vec::new();

@@ -11,7 +11,7 @@ use crate::edges;
 use crate::error::MeshError;
 use crate::tally::{Bounds, Tally, Vector};
 use crate::topology::Topology;
-use crate::weld::Welder;
+use crate::weld::{Point, Welder};
 
 /// The distance within which corners are welded, as a share of the diagonal of the model's box. Rounding of exports is
 /// far below it, and no gap that is part of a model.
@@ -30,16 +30,16 @@ pub(crate) trait Surface {
     ) -> Result<(), MeshError>;
 
     /// Visits the numbers of the triangles' corners, with the positions by number so far.
-    fn number(&self, welder: &mut Welder, mut visitor: impl FnMut(&[Vector], [u32; 3])) -> Result<(), MeshError> {
+    fn number(&self, welder: &mut Welder, mut visitor: impl FnMut(&[Point], [u32; 3])) -> Result<(), MeshError> {
         let mut numbers = Vec::with_capacity(3 * BATCH);
-        let mut number = |batch: &mut Vec<Vector>| {
+        let mut number = |batch: &mut Vec<Point>| {
             welder.number_all(batch, &mut numbers);
             numbers.as_chunks().0.iter().for_each(|&triangle| visitor(&welder.points, triangle));
             batch.clear();
             numbers.clear();
         };
         let mut batch = Vec::with_capacity(3 * BATCH);
-        self.visit(rounded, |_, corners| {
+        self.visit(single, |_, corners| {
             batch.extend(corners);
             if batch.len() == 3 * BATCH {
                 number(&mut batch);
@@ -73,7 +73,9 @@ pub(crate) fn solid(surface: &impl Surface) -> Result<(Solid, u64), MeshError> {
         _ => bodies::measure(surface, topology, placed),
     };
     let solid = match pieces.topology() {
-        Some(topology) => measure(&topology, &mut |visitor| surface.visit(rounded, |_, corners| visitor(corners)))?,
+        Some(topology) => measure(&topology, &mut |visitor| {
+            surface.visit(single, |_, corners| visitor(corners.map(|corner| corner.map(f64::from))))
+        })?,
         None => {
             let tolerance = if pieces.is_closed() || pieces.is_even() { 0.0 } else { WELD * bounds.diagonal() };
             drop(pieces);
@@ -81,8 +83,9 @@ pub(crate) fn solid(surface: &impl Surface) -> Result<(Solid, u64), MeshError> {
             let mut welder = Welder::new(tally.triangles as usize / 2, tolerance, bounds.min);
             let topology = numbered_topology(surface, &mut welder, &key)?;
             let solid = measure(&topology, &mut |visitor| {
-                let corners = |points: &[Vector], triangle: [u32; 3]| triangle.map(|number| points[number as usize]);
-                surface.number(&mut welder, |points, triangle| visitor(corners(points, triangle)))
+                surface.number(&mut welder, |points, triangle| {
+                    visitor(triangle.map(|number| points[number as usize].map(f64::from)));
+                })
             })?;
             Solid { welded: welder.merged, ..solid }
         }
@@ -97,11 +100,7 @@ pub(crate) type Placed<'p> = dyn FnMut(&mut dyn FnMut([Vector; 3])) -> Result<()
 fn numbered_topology(surface: &impl Surface, welder: &mut Welder, key: &Key) -> Result<Topology, MeshError> {
     if welder.is_tolerant() {
         let mut pieces = Pieces::new();
-        let mut corners: Vec<Corner> = Vec::new();
-        surface.number(welder, |points, triangle| {
-            corners.extend(points[corners.len()..].iter().map(|&position| key.corner(position)));
-            pieces.add(&triangle.map(|number| corners[number as usize]));
-        })?;
+        surface.number(welder, |_, triangle| pieces.add(&triangle.map(|number| key.numbered(number))))?;
         if let Some(topology) = pieces.topology() {
             return Ok(topology);
         }
@@ -132,8 +131,7 @@ impl FirstPass {
     }
 }
 
-/// A position in single precision, in which vertices are compared.
 #[inline]
-pub(crate) fn rounded(position: Vector) -> Vector {
-    position.map(|coordinate| f64::from(coordinate as f32))
+pub(crate) fn single(position: Vector) -> Point {
+    position.map(|coordinate| coordinate as f32)
 }

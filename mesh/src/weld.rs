@@ -13,13 +13,20 @@ const CELL: f64 = 64.0;
 const MAX_IN_CELL: usize = 64;
 /// The bits of a cell's index along an axis.
 const AXIS_BITS: u32 = 21;
+/// 2⁵²: added to a small positive number, it leaves the nearest whole number in the lowest bits.
+const WHOLE: f64 = 4_503_599_627_370_496.0;
+/// How far from a cell's middle others aren't within the tolerance.
+const WELL_INSIDE: f64 = 0.5 - 1.0 / CELL;
 /// The mark of a free slot.
 const FREE: u64 = u64::MAX;
+
+/// A position in single precision, in which vertices are compared.
+pub(crate) type Point = [f32; 3];
 
 /// The positions so far and their table.
 pub(crate) struct Welder {
     /// The first position of each number.
-    pub(crate) points: Vec<Vector>,
+    pub(crate) points: Vec<Point>,
     /// Numbers in the low half, and in the high one that of the hash.
     slots: Vec<u64>,
     used: usize,
@@ -56,16 +63,16 @@ impl Welder {
 
     /// The number of a position.
     #[cfg(test)]
-    fn number(&mut self, position: Vector) -> u32 {
+    fn number(&mut self, position: Point) -> u32 {
         self.number_hashed(position, self.hash(position))
     }
 
     /// Appends the numbers of several positions. Their places in the table are read first, so that the processor waits
     /// for the memory once and not for each.
-    pub(crate) fn number_all(&mut self, positions: &[Vector], numbers: &mut Vec<u32>) {
-        let hashes: Vec<u64> = positions.iter().map(|&position| self.hash(position)).collect();
+    pub(crate) fn number_all(&mut self, positions: &[Point], numbers: &mut Vec<u32>) {
+        let hashes: Vec<(u64, bool)> = positions.iter().map(|&position| self.hash(position)).collect();
         let mask = self.slots.len() - 1;
-        let likely: Vec<u64> = hashes.iter().map(|&hash| self.slots[hash as usize & mask]).collect();
+        let likely: Vec<u64> = hashes.iter().map(|&(hash, _)| self.slots[hash as usize & mask]).collect();
         for number in likely {
             std::hint::black_box(self.points.get(number as u32 as usize).map(|point| point[0]));
         }
@@ -73,17 +80,10 @@ impl Welder {
     }
 
     #[inline]
-    fn number_hashed(&mut self, position: Vector, hash: u64) -> u32 {
-        if self.tolerance == 0.0 {
-            let found = self.with_hash(hash).find(|&number| self.points[number as usize] == position);
-            return found.unwrap_or_else(|| self.insert(hash, position));
-        }
+    fn number_hashed(&mut self, position: Point, (hash, near_others): (u64, bool)) -> u32 {
         let mut nearest = self.nearest(hash, position, None);
-        if nearest.is_none_or(|(_, distance)| distance > 0.0) {
-            let (cell, inside) = self.cell(position);
-            if inside.iter().any(|&share| !(1.0 / CELL..=1.0 - 1.0 / CELL).contains(&share)) {
-                nearest = self.nearest_around(cell, inside, position, nearest);
-            }
+        if near_others && nearest.is_none_or(|(_, distance)| distance > 0.0) {
+            nearest = self.nearest_around(position, nearest);
         }
         match nearest {
             Some((number, distance)) => {
@@ -95,25 +95,16 @@ impl Welder {
     }
 
     /// The nearest position within the tolerance in the neighbouring cells that it reaches, or else `nearest`.
-    fn nearest_around(
-        &self,
-        cell: [u32; 3],
-        inside: Vector,
-        position: Vector,
-        mut nearest: Option<(u32, f64)>,
-    ) -> Option<(u32, f64)> {
-        let steps = inside.map(|share| match share {
-            share if share < 1.0 / CELL => -1,
-            share if share > 1.0 - 1.0 / CELL => 1,
-            _ => 0,
-        });
+    fn nearest_around(&self, position: Point, mut nearest: Option<(u32, f64)>) -> Option<(u32, f64)> {
+        let (cell, inside) = self.cell(position);
         for neighbour in 1..8_u32 {
             let taken = [0, 1, 2].map(|axis| neighbour >> axis & 1 == 1);
-            if (0..3).any(|axis| taken[axis] && steps[axis] == 0) {
+            if (0..3).any(|axis| taken[axis] && inside[axis].abs() <= WELL_INSIDE) {
                 continue;
             }
-            let moved = [0, 1, 2]
-                .map(|axis| if taken[axis] { cell[axis].saturating_add_signed(steps[axis]) } else { cell[axis] });
+            let step = |axis: usize| if inside[axis] > 0.0 { 1 } else { u64::MAX };
+            let moved =
+                [0, 1, 2].map(|axis| if taken[axis] { cell[axis].wrapping_add(step(axis)) } else { cell[axis] });
             nearest = self.nearest(self.cell_hash(moved), position, nearest);
         }
         nearest
@@ -121,10 +112,10 @@ impl Welder {
 
     /// The nearest position within the tolerance in a cell, or else `nearest`; the first of equally near ones.
     #[inline]
-    fn nearest(&self, hash: u64, position: Vector, mut nearest: Option<(u32, f64)>) -> Option<(u32, f64)> {
+    fn nearest(&self, hash: u64, position: Point, mut nearest: Option<(u32, f64)>) -> Option<(u32, f64)> {
         let limit = self.tolerance * self.tolerance;
         for number in self.with_hash(hash) {
-            let away = minus(self.points[number as usize], position);
+            let away = minus(double(self.points[number as usize]), double(position));
             let distance = dot(away, away);
             let nearer = nearest.is_none_or(|(other, least)| distance < least || (distance == least && number < other));
             if distance <= limit && nearer {
@@ -134,33 +125,35 @@ impl Welder {
         nearest
     }
 
-    /// The hash of all positions that are in the same cell, or equal.
+    /// The hash of all positions that are in the same cell, or equal, and whether others may be within the tolerance.
     #[inline]
-    fn hash(&self, position: Vector) -> u64 {
-        if self.tolerance == 0.0 { self.exact_hash(position) } else { self.cell_hash(self.cell(position).0) }
+    fn hash(&self, position: Point) -> (u64, bool) {
+        if self.tolerance == 0.0 {
+            return (self.exact_hash(position), false);
+        }
+        let (cell, inside) = self.cell(position);
+        (self.cell_hash(cell), inside.iter().any(|away| away.abs() > WELL_INSIDE))
     }
 
-    /// The cell of a position, and where in it the position is, from 0 to 1.
+    /// The cell of a position, and how far it is from the cell's middle along each axis, in cells.
     #[inline]
-    fn cell(&self, position: Vector) -> ([u32; 3], Vector) {
-        let scaled = minus(position, self.origin).map(|coordinate| coordinate * self.cells_per_unit + 1.0);
-        let cell = scaled.map(|coordinate| coordinate as u32);
-        (cell, [0, 1, 2].map(|axis| scaled[axis] - f64::from(cell[axis])))
+    fn cell(&self, position: Point) -> ([u64; 3], Vector) {
+        let scaled = minus(double(position), self.origin).map(|coordinate| coordinate * self.cells_per_unit + 1.0);
+        let shifted = scaled.map(|coordinate| coordinate + WHOLE);
+        let cell = shifted.map(|coordinate| coordinate.to_bits() & ((1 << AXIS_BITS) - 1));
+        (cell, [0, 1, 2].map(|axis| scaled[axis] - (shifted[axis] - WHOLE)))
     }
 
     #[inline]
-    fn cell_hash(&self, cell: [u32; 3]) -> u64 {
-        let [x, y, z] = cell.map(u64::from);
+    fn cell_hash(&self, [x, y, z]: [u64; 3]) -> u64 {
         self.mixed(x | y << AXIS_BITS | z << (2 * AXIS_BITS))
     }
 
     #[inline]
-    fn exact_hash(&self, position: Vector) -> u64 {
+    fn exact_hash(&self, position: Point) -> u64 {
         // Adding zero turns -0.0 into 0.0, its equal.
-        let key = position.iter().fold(0, |key: u64, &coordinate| {
-            (key.rotate_left(29) ^ (coordinate + 0.0).to_bits()).wrapping_mul(self.multiplier)
-        });
-        self.mixed(key)
+        let [x, y, z] = position.map(|coordinate| u64::from((coordinate + 0.0).to_bits()));
+        self.mixed((x | y << 32).wrapping_mul(self.multiplier).rotate_left(32) ^ z)
     }
 
     #[inline]
@@ -183,7 +176,7 @@ impl Welder {
     /// Gives a position the next number. It gets a slot unless its cell is full, which only a file has that is made for
     /// it; then no other position is welded to it.
     #[inline]
-    fn insert(&mut self, hash: u64, position: Vector) -> u32 {
+    fn insert(&mut self, hash: u64, position: Point) -> u32 {
         if (self.used + 1) * 4 > self.slots.len() * 3 {
             self.grow();
         }
@@ -214,9 +207,14 @@ impl Welder {
         let mut numbers: Vec<u32> = slots.into_iter().filter(|&slot| slot != FREE).map(|slot| slot as u32).collect();
         numbers.sort_unstable();
         for number in numbers {
-            self.place(self.hash(self.points[number as usize]), number);
+            self.place(self.hash(self.points[number as usize]).0, number);
         }
     }
+}
+
+#[inline]
+fn double(position: Point) -> Vector {
+    position.map(f64::from)
 }
 
 #[cfg(test)]
@@ -226,26 +224,26 @@ mod tests {
     #[test]
     fn equal_positions_have_the_same_number() {
         let mut welder = Welder::new(0, 0.0, [0.0; 3]);
-        let positions: Vec<Vector> = (0..10_000).map(|index| [f64::from(index), 0.5, -f64::from(index)]).collect();
+        let positions: Vec<Point> = (0_u16..10_000).map(|index| [f32::from(index), 0.5, -f32::from(index)]).collect();
         for _ in 0..2 {
             for (index, position) in positions.iter().enumerate() {
                 assert_eq!(welder.number(*position), index as u32);
             }
         }
         assert_eq!(welder.number([-0.0, 0.5, -0.0]), 0);
-        assert_ne!(welder.number([f64::MIN_POSITIVE, 0.5, 0.0]), 0);
+        assert_ne!(welder.number([f32::MIN_POSITIVE, 0.5, 0.0]), 0);
         assert!(!welder.merged);
     }
 
     #[test]
     fn positions_within_the_tolerance_have_the_same_number_wherever_the_cells_end() {
         let tolerance = 1e-3;
-        for step in 0..2_000 {
+        for step in 0_u16..2_000 {
             let mut welder = Welder::new(4, tolerance, [0.0; 3]);
-            let base = f64::from(step) * 1.7e-5;
+            let base = f32::from(step) * 1.7e-5;
             let number = welder.number([base, base * 1.3, base * 0.7]);
             for away in [[0.5e-3, 0.5e-3, 0.5e-3], [-0.9e-3, 0.0, 0.0], [0.0, 0.7e-3, -0.7e-3]] {
-                let near = [base + away[0], base * 1.3 + away[1], base * 0.7 + away[2]].map(|c: f64| c.max(0.0));
+                let near = [base + away[0], base * 1.3 + away[1], base * 0.7 + away[2]].map(|c: f32| c.max(0.0));
                 assert_eq!(welder.number(near), number, "{near:?}");
             }
             assert!(welder.merged);
@@ -256,7 +254,7 @@ mod tests {
     #[test]
     fn many_different_positions_in_one_cell_take_a_bounded_number_of_slots() {
         let mut welder = Welder::new(0, 1.0, [0.0; 3]);
-        let position = |index: u32| [f64::from(index % 10), f64::from(index / 10 % 10), f64::from(index / 100)];
+        let position = |index: u16| [f32::from(index % 10), f32::from(index / 10 % 10), f32::from(index / 100)];
         let numbers: Vec<u32> = (0..1000).map(|index| welder.number(position(index).map(|c| c * 1.5))).collect();
         assert_eq!(numbers, (0..1000).collect::<Vec<_>>());
         assert_eq!(welder.used, MAX_IN_CELL);
