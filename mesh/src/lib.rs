@@ -31,6 +31,8 @@ mod nesting;
 mod numbers;
 mod obj;
 mod overlap;
+#[cfg(feature = "picture")]
+mod picture;
 mod samples;
 #[cfg(feature = "solids")]
 pub mod solids;
@@ -47,6 +49,8 @@ mod weld;
 pub use error::MeshError;
 pub use format::{Format, sniff};
 pub use limits::{Inspection, Limits, Measures, Mended};
+#[cfg(feature = "picture")]
+pub use picture::picture;
 pub use texts::Language;
 pub use unit::Unit;
 

@@ -18,6 +18,12 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshE
     Ok(inspection)
 }
 
+/// The mesh as it is written.
+#[cfg(feature = "picture")]
+pub(crate) fn mesh(bytes: &[u8], limits: &Limits) -> Result<Mesh, MeshError> {
+    read(without_bom(bytes), limits).map(|(mesh, _)| mesh)
+}
+
 /// The mesh, and the number of faces with fewer than three corners, which are left out.
 fn read(text: &[u8], limits: &Limits) -> Result<(Mesh, u64), MeshError> {
     let mut degenerate_faces = 0;

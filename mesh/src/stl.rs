@@ -15,25 +15,41 @@ pub(crate) const HEADER_BYTES: usize = 84;
 const TRIANGLE_BYTES: usize = 50;
 
 pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshError> {
-    match recognise(bytes)? {
-        Encoding::Binary(triangles) => {
-            if triangles.len() as u64 > limits.max_triangles {
-                return Err(MeshError::TooManyTriangles { limit: limits.max_triangles });
-            }
-            inspect_surface(&Binary { triangles })
-        }
-        Encoding::Ascii(text) => inspect_surface(&Ascii { text, max_triangles: limits.max_triangles }),
+    match recognise(bytes, limits)? {
+        Encoding::Binary(binary) => inspect_surface(&binary),
+        Encoding::Ascii(ascii) => inspect_surface(&ascii),
+    }
+}
+
+fn inspect_surface(surface: &impl Surface) -> Result<Inspection, MeshError> {
+    let (solid, triangles) = surface::solid(surface)?;
+    Ok(Inspection::of(&solid, triangles))
+}
+
+/// Visits the triangles as they are written.
+#[cfg(feature = "picture")]
+pub(crate) fn triangles(bytes: &[u8], limits: &Limits, visitor: &mut dyn FnMut([Vector; 3])) -> Result<(), MeshError> {
+    match recognise(bytes, limits)? {
+        Encoding::Binary(binary) => binary.visit(|_| (), |triangle, _| visitor(triangle)),
+        Encoding::Ascii(ascii) => ascii.visit(|_| (), |triangle, _| visitor(triangle)),
     }
 }
 
 enum Encoding<'a> {
-    Binary(&'a [[u8; TRIANGLE_BYTES]]),
-    Ascii(&'a [u8]),
+    Binary(Binary<'a>),
+    Ascii(Ascii<'a>),
 }
 
 /// The encoding. The length is checked before the first word, because some CAD programs begin binary files with
 /// `solid`.
-fn recognise(bytes: &[u8]) -> Result<Encoding<'_>, MeshError> {
+fn recognise<'a>(bytes: &'a [u8], limits: &Limits) -> Result<Encoding<'a>, MeshError> {
+    let binary = |end: usize| {
+        let triangles = bytes[HEADER_BYTES..end].as_chunks().0;
+        match triangles.len() as u64 {
+            count if count > limits.max_triangles => Err(MeshError::TooManyTriangles { limit: limits.max_triangles }),
+            _ => Ok(Encoding::Binary(Binary { triangles })),
+        }
+    };
     if bytes.trim_ascii().is_empty() {
         return Err(MeshError::Empty);
     }
@@ -41,13 +57,13 @@ fn recognise(bytes: &[u8]) -> Result<Encoding<'_>, MeshError> {
     let end =
         declared.and_then(|count| usize::try_from(HEADER_BYTES as u64 + u64::from(count) * TRIANGLE_BYTES as u64).ok());
     if end == Some(bytes.len()) {
-        return Ok(Encoding::Binary(bytes[HEADER_BYTES..].as_chunks().0));
+        return binary(bytes.len());
     }
     if starts_like_ascii(bytes) {
-        return Ok(Encoding::Ascii(without_bom(bytes)));
+        return Ok(Encoding::Ascii(Ascii { text: without_bom(bytes), max_triangles: limits.max_triangles }));
     }
     match end {
-        Some(end) if end < bytes.len() => Ok(Encoding::Binary(bytes[HEADER_BYTES..end].as_chunks().0)),
+        Some(end) if end < bytes.len() => binary(end),
         Some(_) => Err(MeshError::unreadable("the file ends before the last of the triangles that it declares")),
         None => Err(MeshError::unreadable("it is neither a binary nor an ASCII STL file")),
     }
@@ -58,11 +74,6 @@ pub(crate) fn starts_like_ascii(head: &[u8]) -> bool {
     let text = without_bom(head).trim_ascii_start();
     text.get(..5).is_some_and(|word| word.eq_ignore_ascii_case(b"solid"))
         && !head.iter().take(HEADER_BYTES).any(|&byte| byte == 0)
-}
-
-fn inspect_surface(surface: &impl Surface) -> Result<Inspection, MeshError> {
-    let (solid, triangles) = surface::solid(surface)?;
-    Ok(Inspection::of(&solid, triangles))
 }
 
 struct Binary<'a> {

@@ -210,6 +210,28 @@ fn bodies_that_overlap_count_twice_and_are_reported() {
 }
 
 #[test]
+fn placed_objects_that_overlap_are_reported_and_those_beside_each_other_are_not() {
+    let ring = torus(10.0, 2.0, 48);
+    let resources = format!(
+        "<object id=\"1\">{}</object><object id=\"2\">{}</object><object id=\"3\"><components>\
+         <component objectid=\"2\" transform=\"1 0 0 0 1 0 0 0 1 9 0 0\"/></components></object>",
+        ring.to_3mf_mesh(),
+        cube(3.0).to_3mf_mesh()
+    );
+    for (build, overlapping) in [
+        ("<item objectid=\"1\"/><item objectid=\"3\"/>", 2),
+        ("<item objectid=\"1\"/><item objectid=\"3\"/><item objectid=\"2\"/>", 2),
+        // In the hole of the ring, and beside it.
+        ("<item objectid=\"1\"/><item objectid=\"2\"/>", 0),
+        ("<item objectid=\"1\"/><item objectid=\"1\" transform=\"1 0 0 0 1 0 0 0 1 30 0 0\"/>", 0),
+        ("<item objectid=\"1\"/><item objectid=\"1\"/>", 2),
+    ] {
+        let inspection = inspected(Format::ThreeMf, &model_3mf("millimeter", &resources, build));
+        assert_eq!(inspection.overlapping_bodies, overlapping, "{build}");
+    }
+}
+
+#[test]
 fn bodies_that_touch_or_nest_do_not_overlap() {
     assert_eq!(overlapping([cube(10.0), at(cube(4.0), 10.0, 2.0, 3.0)]), 0);
     assert_eq!(overlapping([cube(10.0), at(cube(10.0), 10.0, 10.0, 0.0)]), 0);
@@ -225,4 +247,21 @@ fn bodies_stacked_in_one_line_end_within_the_bounds() {
     let error =
         inspect(Format::Stl, Unit::Millimetre, &all((0..20_000).map(sheet)).to_binary_stl(), &Limits::default());
     assert_eq!(error.map_err(|error| error.code()).err(), Some("too_complex"));
+}
+
+// --- Bounds ---
+
+#[test]
+fn positions_crowded_into_one_cell_of_the_welder_end_within_the_bounds() {
+    // Each triangle has corners of its own, near each other and farther apart than the tolerance of 1e-6 of 100 mm.
+    let corner =
+        |index: u32| [1.0, 10.0, 100.0].map(|share| f64::from(index % 997) * 1e-6 * share + f64::from(index) * 1e-9);
+    let triangles = 200_000;
+    let mut crowd = Solid {
+        vertices: (0..3 * triangles).map(corner).collect(),
+        triangles: (0..triangles).map(|t| [3 * t, 3 * t + 1, 3 * t + 2]).collect(),
+    };
+    crowd.vertices[0] = [100.0; 3];
+    let error = inspect(Format::Obj, Unit::Millimetre, &crowd.to_obj(), &Limits::default());
+    assert_eq!(error.map_err(|error| error.code()).err(), Some("not_closed"));
 }

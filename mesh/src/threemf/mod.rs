@@ -21,6 +21,7 @@ use crate::limits::{Inspection, Limits};
 #[cfg(test)]
 pub(crate) use extensions::names as extension_names;
 use package::{Package, Part, PartId};
+use scene::Scene;
 use settings::Settings;
 use xml::{Tag, Xml};
 
@@ -30,6 +31,15 @@ const MODEL_RELATIONSHIP: &[u8] = b"http://schemas.microsoft.com/3dmanufacturing
 const MODEL_PART: &[u8] = b"3D/3dmodel.model";
 
 pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshError> {
+    read(bytes, limits, |scene| scene.inspect())
+}
+
+/// Reads a file, and calls `use_scene` with what it places.
+pub(crate) fn read<T>(
+    bytes: &[u8],
+    limits: &Limits,
+    use_scene: impl FnOnce(&Scene<'_>) -> Result<T, MeshError>,
+) -> Result<T, MeshError> {
     if bytes.is_empty() {
         return Err(MeshError::Empty);
     }
@@ -40,7 +50,7 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshE
     if let Some(model) = models.get_mut(&root) {
         settings.remove_helpers(model)?;
     }
-    scene::inspect(&models, root, &settings, limits)
+    use_scene(&Scene { models: &models, root, settings: &settings, limits })
 }
 
 /// The part of the model that the package names, or else the conventional one.

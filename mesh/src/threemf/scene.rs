@@ -7,8 +7,9 @@ use crate::bodies::Solid;
 use crate::error::MeshError;
 use crate::indexed::Mesh;
 use crate::limits::{Inspection, Limits, Measures, Mended};
+use crate::overlap;
 use crate::surface::Surface;
-use crate::tally::{Bounds, Sum, cross, dot};
+use crate::tally::{Bounds, Sum, Vector, cross, dot};
 use crate::threemf::linear::{Affine, IDENTITY, apply, common_scale};
 use crate::threemf::model::{Model, Placement, Shape};
 use crate::threemf::package::PartId;
@@ -18,74 +19,114 @@ use crate::unit::Unit;
 /// The deepest nesting of components. A cycle exceeds any depth.
 const MAX_NESTING: usize = 32;
 
-/// Inspects everything that the build items of the part `root` place.
-pub(crate) fn inspect(
-    models: &HashMap<PartId, Model>,
-    root: PartId,
-    settings: &Settings,
-    limits: &Limits,
-) -> Result<Inspection, MeshError> {
-    let mut scene = Scene {
-        models,
-        root,
-        settings,
-        limits,
-        solids: HashMap::new(),
-        bodies: 0,
-        overlapping_bodies: 0,
-        mended: Mended::default(),
-        steps: 0,
-        triangles: 0,
-        volume_mm3: Sum::default(),
-        surface_mm2: Sum::default(),
-        bounds: Bounds::default(),
-    };
-    for item in models.get(&root).map_or(&[][..], |model| &model.items) {
-        scene.place(item, &IDENTITY, 0)?;
-    }
-    let measures = Measures {
-        triangles: scene.triangles,
-        volume_mm3: scene.volume_mm3.value(),
-        surface_mm2: scene.surface_mm2.value(),
-    };
-    Ok(Inspection {
-        measures,
-        unit: models.get(&root).map_or(Unit::Millimetre, |model| model.unit),
-        size_mm: scene.bounds.size(),
-        bodies: scene.bodies,
-        overlapping_bodies: scene.overlapping_bodies,
-        mended: scene.mended,
-    })
-}
+/// The most placed objects among which overlaps are looked for.
+const MAX_COMPARED: usize = 100_000;
 
-/// The tree of placements and the sums over it.
-struct Scene<'m> {
-    models: &'m HashMap<PartId, Model>,
-    root: PartId,
-    settings: &'m Settings,
-    limits: &'m Limits,
-    /// The solid of each mesh that has been placed, in the units of its part.
-    solids: HashMap<(PartId, u32), Solid>,
-    /// The number of placed objects and triangles, which a small file could multiply.
-    steps: u64,
-    triangles: u64,
-    bodies: u64,
-    overlapping_bodies: u64,
-    mended: Mended,
-    volume_mm3: Sum,
-    surface_mm2: Sum,
-    /// In millimetres.
-    bounds: Bounds,
+/// What the build items of the root part place.
+pub(crate) struct Scene<'m> {
+    pub(crate) models: &'m HashMap<PartId, Model>,
+    pub(crate) root: PartId,
+    pub(crate) settings: &'m Settings,
+    pub(crate) limits: &'m Limits,
 }
 
 impl Scene<'_> {
-    /// Adds the content of an object, with `outer` applied after its own map.
+    /// Inspects everything that is placed.
+    pub(crate) fn inspect(&self) -> Result<Inspection, MeshError> {
+        let mut sums = Sums::default();
+        self.visit(&mut |placed| sums.add(placed))?;
+        let measures = Measures {
+            triangles: sums.triangles,
+            volume_mm3: sums.volume_mm3.value(),
+            surface_mm2: sums.surface_mm2.value(),
+        };
+        Ok(Inspection {
+            measures,
+            unit: self.models.get(&self.root).map_or(Unit::Millimetre, |model| model.unit),
+            size_mm: sums.bounds.iter().fold(Bounds::default(), |all, bounds| all.with(bounds)).size(),
+            bodies: sums.bodies,
+            overlapping_bodies: sums.overlapping_bodies + self.overlapping_objects(&sums.bounds)?,
+            mended: sums.mended,
+        })
+    }
+
+    /// The number of placed objects that share a part of their inside with another one.
+    fn overlapping_objects(&self, bounds: &[Bounds]) -> Result<u64, MeshError> {
+        if bounds.len() < 2 || bounds.len() > MAX_COMPARED {
+            return Ok(0);
+        }
+        overlap::count(bounds, &vec![false; bounds.len()], &mut |visitor| {
+            let mut object = 0;
+            self.visit(&mut |placed| {
+                placed.triangles(&mut |triangle| visitor(object, triangle))?;
+                object += 1;
+                Ok(())
+            })
+        })
+    }
+
+    /// Visits the triangles of everything that is placed, in millimetres.
+    #[cfg(feature = "picture")]
+    pub(crate) fn triangles(&self, visitor: &mut dyn FnMut([Vector; 3])) -> Result<(), MeshError> {
+        self.visit(&mut |placed| placed.triangles(visitor))
+    }
+
+    /// Visits every mesh that is placed, as often as it is.
+    fn visit(&self, visitor: &mut dyn FnMut(&Placed<'_>) -> Result<(), MeshError>) -> Result<(), MeshError> {
+        let mut walk = Walk { scene: self, steps: 0, visitor };
+        let items = self.models.get(&self.root).map_or(&[][..], |model| &model.items);
+        items.iter().try_for_each(|item| walk.place(item, &IDENTITY, 0))
+    }
+}
+
+/// A mesh with triangles, where it is placed.
+struct Placed<'m> {
+    mesh: &'m Mesh,
+    id: (PartId, u32),
+    map: Affine,
+    /// The unit of its part in millimetres.
+    unit: f64,
+}
+
+impl Placed<'_> {
+    /// Visits the triangles in millimetres.
+    fn triangles(&self, visitor: &mut dyn FnMut([Vector; 3])) -> Result<(), MeshError> {
+        self.mesh.visit(|position| self.image(position), |_, triangle| visitor(triangle))
+    }
+
+    fn image(&self, position: Vector) -> Vector {
+        self.map.image(position).map(|coordinate| coordinate * self.unit)
+    }
+
+    /// The bounds in millimetres.
+    fn bounds(&self, solid: &Solid) -> Result<Bounds, MeshError> {
+        let mut bounds = Bounds::default();
+        if self.map.keeps_boxes() {
+            bounds.add(self.image(solid.bounds.min));
+            bounds.add(self.image(solid.bounds.max));
+        } else {
+            self.triangles(&mut |triangle| triangle.into_iter().for_each(|corner| bounds.add(corner)))?;
+        }
+        Ok(bounds)
+    }
+}
+
+/// A visit of the tree of placements.
+struct Walk<'s, 'm> {
+    scene: &'s Scene<'m>,
+    /// The number of placed objects and triangles, which a small file could multiply.
+    steps: u64,
+    visitor: &'s mut dyn FnMut(&Placed<'_>) -> Result<(), MeshError>,
+}
+
+impl Walk<'_, '_> {
+    /// Visits the content of an object, with `outer` applied after its own map.
     fn place(&mut self, placement: &Placement, outer: &Affine, nesting: usize) -> Result<(), MeshError> {
         if nesting > MAX_NESTING {
             return Err(MeshError::unreadable("components in the 3MF file contain themselves or nest too deeply"));
         }
         self.step(1)?;
-        let models = self.models;
+        let Scene { models, root, settings, .. } = *self.scene;
         let model = models.get(&placement.part);
         let (model, object) = model
             .and_then(|model| Some((model, model.objects.get(&placement.object)?)))
@@ -93,15 +134,20 @@ impl Scene<'_> {
         if !object.is_made {
             return Ok(());
         }
-        let in_root = placement.part == self.root;
+        let in_root = placement.part == root;
         if in_root {
-            self.settings.check(placement.object)?;
+            settings.check(placement.object)?;
         }
         let map = placement.map.then(outer);
         match &object.shape {
-            Shape::Mesh(mesh) => self.add(mesh, placement, &map, model.unit.millimetres()),
+            Shape::Mesh(mesh) if mesh.triangles() == 0 => Ok(()),
+            Shape::Mesh(mesh) => {
+                self.step(mesh.triangles())?;
+                let id = (placement.part, placement.object);
+                (self.visitor)(&Placed { mesh, id, map, unit: model.unit.millimetres() })
+            }
             Shape::Components(components) => components.iter().try_for_each(|component| {
-                if in_root && self.settings.leaves_out(placement.object, component.object)? {
+                if in_root && settings.leaves_out(placement.object, component.object)? {
                     return Ok(());
                 }
                 self.place(component, &map, nesting + 1)
@@ -109,12 +155,32 @@ impl Scene<'_> {
         }
     }
 
-    fn add(&mut self, mesh: &Mesh, placement: &Placement, map: &Affine, unit: f64) -> Result<(), MeshError> {
-        if mesh.triangles() == 0 {
-            return Ok(());
-        }
-        self.step(mesh.triangles())?;
-        let solid = match self.solids.entry((placement.part, placement.object)) {
+    fn step(&mut self, steps: u64) -> Result<(), MeshError> {
+        self.steps += steps;
+        let limit = self.scene.limits.max_triangles;
+        if self.steps > limit { Err(MeshError::TooManyTriangles { limit }) } else { Ok(()) }
+    }
+}
+
+/// The sums over the placed meshes.
+#[derive(Default)]
+struct Sums {
+    /// The solid of each mesh that has been placed, in the units of its part.
+    solids: HashMap<(PartId, u32), Solid>,
+    triangles: u64,
+    bodies: u64,
+    overlapping_bodies: u64,
+    mended: Mended,
+    volume_mm3: Sum,
+    surface_mm2: Sum,
+    /// By placed mesh, in millimetres; beyond [`MAX_COMPARED`], those of all others together.
+    bounds: Vec<Bounds>,
+}
+
+impl Sums {
+    fn add(&mut self, placed: &Placed<'_>) -> Result<(), MeshError> {
+        let Placed { mesh, id, ref map, unit } = *placed;
+        let solid = match self.solids.entry(id) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(unknown) => {
                 let solid = mesh.solid()?;
@@ -122,7 +188,12 @@ impl Scene<'_> {
                 *unknown.insert(solid)
             }
         };
-        self.bounds = self.bounds.with(&placed_bounds(mesh, &solid, map, unit)?);
+        let bounds = placed.bounds(&solid)?;
+        let count = self.bounds.len();
+        match self.bounds.last_mut() {
+            Some(last) if count > MAX_COMPARED => *last = last.with(&bounds),
+            _ => self.bounds.push(bounds),
+        }
         let map = &map.linear;
         // Area vectors transform by the cofactors, whose columns are the areas that the images of the axes span.
         let areas = [cross(map[1], map[2]), cross(map[2], map[0]), cross(map[0], map[1])];
@@ -139,25 +210,4 @@ impl Scene<'_> {
         self.surface_mm2.add(surface * unit * unit);
         Ok(())
     }
-
-    fn step(&mut self, steps: u64) -> Result<(), MeshError> {
-        self.steps += steps;
-        if self.steps > self.limits.max_triangles {
-            return Err(MeshError::TooManyTriangles { limit: self.limits.max_triangles });
-        }
-        Ok(())
-    }
-}
-
-/// The bounds of a placed mesh in millimetres.
-fn placed_bounds(mesh: &Mesh, solid: &Solid, map: &Affine, unit: f64) -> Result<Bounds, MeshError> {
-    let mut bounds = Bounds::default();
-    let mut add = |position| bounds.add(map.image(position).map(|coordinate| coordinate * unit));
-    if map.keeps_boxes() {
-        add(solid.bounds.min);
-        add(solid.bounds.max);
-    } else {
-        mesh.visit(|_| (), |triangle, _| triangle.into_iter().for_each(&mut add))?;
-    }
-    Ok(bounds)
 }
