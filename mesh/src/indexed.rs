@@ -5,9 +5,8 @@ use std::ops::{Range, RangeInclusive};
 use crate::bodies::Solid;
 use crate::error::MeshError;
 use crate::limits::Limits;
-use crate::surface::{self, BATCH, Surface, single};
+use crate::surface::{self, Surface};
 use crate::tally::{Sum, Vector, dot, doubled_area, length};
-use crate::weld::{Point, Welder};
 
 /// The vertices and triangles of a mesh. The indices are not checked until it is measured.
 #[derive(Default)]
@@ -151,18 +150,6 @@ impl Surface for Mesh {
         let labels: Vec<L> = self.vertices.iter().copied().map(label).collect();
         for triangle in &self.triangles {
             visitor(pick(&self.vertices, triangle)?, pick(&labels, triangle)?);
-        }
-        Ok(())
-    }
-
-    fn number(&self, welder: &mut Welder, mut visitor: impl FnMut(&[Point], [u32; 3])) -> Result<(), MeshError> {
-        let mut numbers = Vec::with_capacity(self.vertices.len());
-        for batch in self.vertices.chunks(BATCH) {
-            let batch: Vec<Point> = batch.iter().copied().map(single).collect();
-            welder.number_all(&batch, &mut numbers);
-        }
-        for triangle in &self.triangles {
-            visitor(&welder.points, pick(&numbers, triangle)?);
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::weld::{Point, Welder};
 const WELD: f64 = 1e-6;
 
 /// The number of triangles whose corners are numbered together.
-pub(crate) const BATCH: usize = 64;
+const BATCH: usize = 64;
 
 /// Triangles that can be visited more than once.
 pub(crate) trait Surface {
@@ -132,6 +132,6 @@ impl FirstPass {
 }
 
 #[inline]
-pub(crate) fn single(position: Vector) -> Point {
+fn single(position: Vector) -> Point {
     position.map(|coordinate| coordinate as f32)
 }

@@ -81,11 +81,11 @@ impl Welder {
 
     #[inline]
     fn number_hashed(&mut self, position: Point, (hash, near_others): (u64, bool)) -> u32 {
-        let mut nearest = self.nearest(hash, position, None);
-        if near_others && nearest.is_none_or(|(_, distance)| distance > 0.0) {
-            nearest = self.nearest_around(position, nearest);
+        let mut first = self.first(hash, position, None);
+        if near_others && first.is_none_or(|(_, distance)| distance > 0.0) {
+            first = self.first_around(position, first);
         }
-        match nearest {
+        match first {
             Some((number, distance)) => {
                 self.merged |= distance > 0.0;
                 number
@@ -94,8 +94,8 @@ impl Welder {
         }
     }
 
-    /// The nearest position within the tolerance in the neighbouring cells that it reaches, or else `nearest`.
-    fn nearest_around(&self, position: Point, mut nearest: Option<(u32, f64)>) -> Option<(u32, f64)> {
+    /// The first position within the tolerance in the neighbouring cells that it reaches, or else `first`.
+    fn first_around(&self, position: Point, mut first: Option<(u32, f64)>) -> Option<(u32, f64)> {
         let (cell, inside) = self.cell(position);
         for neighbour in 1..8_u32 {
             let taken = [0, 1, 2].map(|axis| neighbour >> axis & 1 == 1);
@@ -105,24 +105,24 @@ impl Welder {
             let step = |axis: usize| if inside[axis] > 0.0 { 1 } else { u64::MAX };
             let moved =
                 [0, 1, 2].map(|axis| if taken[axis] { cell[axis].wrapping_add(step(axis)) } else { cell[axis] });
-            nearest = self.nearest(self.cell_hash(moved), position, nearest);
+            first = self.first(self.cell_hash(moved), position, first);
         }
-        nearest
+        first
     }
 
-    /// The nearest position within the tolerance in a cell, or else `nearest`; the first of equally near ones.
+    /// The first position within the tolerance in a cell, and its squared distance, or else `first`. The first and not the
+    /// nearest one, so that a position has the same number whenever it comes.
     #[inline]
-    fn nearest(&self, hash: u64, position: Point, mut nearest: Option<(u32, f64)>) -> Option<(u32, f64)> {
+    fn first(&self, hash: u64, position: Point, mut first: Option<(u32, f64)>) -> Option<(u32, f64)> {
         let limit = self.tolerance * self.tolerance;
         for number in self.with_hash(hash) {
             let away = minus(double(self.points[number as usize]), double(position));
             let distance = dot(away, away);
-            let nearer = nearest.is_none_or(|(other, least)| distance < least || (distance == least && number < other));
-            if distance <= limit && nearer {
-                nearest = Some((number, distance));
+            if distance <= limit && first.is_none_or(|(other, _)| number < other) {
+                first = Some((number, distance));
             }
         }
-        nearest
+        first
     }
 
     /// The hash of all positions that are in the same cell, or equal, and whether others may be within the tolerance.
@@ -249,6 +249,13 @@ mod tests {
             assert!(welder.merged);
             assert_ne!(welder.number([base + 1.1e-3, base * 1.3, base * 0.7]), number);
         }
+    }
+
+    #[test]
+    fn a_position_keeps_its_number_when_a_nearer_one_comes_later() {
+        let mut welder = Welder::new(4, 1.0, [0.0; 3]);
+        assert_eq!([0.0, 0.9, 1.1].map(|x| welder.number([x, 0.0, 0.0])), [0, 0, 1]);
+        assert_eq!(welder.number([0.9, 0.0, 0.0]), 0);
     }
 
     #[test]

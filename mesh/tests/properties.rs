@@ -241,6 +241,34 @@ proptest! {
     }
 
     #[test]
+    fn noise_about_as_large_as_the_tolerance_has_the_same_result_in_every_format(
+        solid in solids(),
+        noise in prop::collection::vec(-1.5..1.5, 64),
+        shared in 1..4_usize,
+    ) {
+        let extent = solid.vertices.iter().flatten().fold(0.0, |extent: f64, coordinate| extent.max(coordinate.abs()));
+        // Copies of the vertices, each moved a little, of which the triangles use one or another.
+        let moved = |copy: usize, index: usize, axis: usize| noise[(copy * 31 + 7 * index + axis) % noise.len()];
+        let copies = (0..shared).flat_map(|copy| {
+            let solid = &solid;
+            let vertex = move |(index, vertex): (usize, &[f64; 3])| {
+                [0, 1, 2].map(|axis| f64::from((vertex[axis] + 1e-6 * extent * moved(copy, index, axis)) as f32))
+            };
+            solid.vertices.iter().enumerate().map(vertex)
+        });
+        let count = solid.vertices.len() as u32;
+        let used = |(index, triangle): (usize, &[u32; 3])| triangle.map(|corner| corner + count * (index % shared) as u32);
+        let noisy = Solid { vertices: copies.collect(), triangles: solid.triangles.iter().enumerate().map(used).collect() };
+        let result = |format: Format, bytes: &[u8]| {
+            inspect(format, Unit::Millimetre, bytes, &ANY_SIZE).map(|model| model.mended).map_err(|error| error.code())
+        };
+        let expected = result(Format::Stl, &noisy.to_binary_stl());
+        for format in Format::ALL {
+            prop_assert_eq!(result(format, &noisy.to_file(format)), expected, "{:?}", format);
+        }
+    }
+
+    #[test]
     fn the_volume_grows_with_the_cube_of_the_unit(solid in solids()) {
         for format in [Format::Stl, Format::Obj] {
             let file = solid.to_file(format);
