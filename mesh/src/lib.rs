@@ -85,6 +85,18 @@ pub fn inspect(format: Format, unit: Unit, bytes: &[u8], limits: &Limits) -> Res
     Ok(inspection)
 }
 
+/// The unit that a file names: a 3MF file's, which is millimetres unless it says otherwise; `None` for other formats.
+///
+/// # Errors
+///
+/// The file can't be read as `format`.
+pub fn named_unit(format: Format, bytes: &[u8], limits: &Limits) -> Result<Option<Unit>, MeshError> {
+    match format {
+        Format::Stl | Format::Obj => Ok(None),
+        Format::ThreeMf => threemf::unit(bytes, limits).map(Some),
+    }
+}
+
 /// Checks that the model encloses a volume.
 fn check(measures: &Measures) -> Result<(), MeshError> {
     if measures.triangles == 0 {

@@ -1,7 +1,7 @@
 //! Units of length, and sizes that no jewel has.
 
 use mesh::solids::{cube, model_3mf, torus};
-use mesh::{Format, Inspection, Limits, MeshError, Unit, inspect, measure};
+use mesh::{Format, Inspection, Limits, MeshError, Unit, inspect, measure, named_unit};
 
 fn inspected(format: Format, unit: Unit, bytes: &[u8]) -> Result<Inspection, MeshError> {
     inspect(format, unit, bytes, &Limits::default())
@@ -30,6 +30,19 @@ fn a_3mf_keeps_its_own_unit() {
     let bytes = model_3mf("inch", &resources, "<item objectid=\"1\"/>");
     let inspection = inspected(Format::ThreeMf, Unit::Metre, &bytes).expect("an inch");
     assert_eq!((inspection.unit, inspection.size_mm), (Unit::Inch, [25.4; 3]));
+}
+
+#[test]
+fn only_a_3mf_names_its_unit() {
+    let resources = format!("<object id=\"1\">{}</object>", cube(1.0).to_3mf_mesh());
+    let bytes = model_3mf("foot", &resources, "<item objectid=\"1\"/>");
+    let named = |format, bytes: &[u8]| named_unit(format, bytes, &Limits::default());
+    assert_eq!(named(Format::ThreeMf, &bytes), Ok(Some(Unit::Foot)));
+    assert_eq!(named(Format::ThreeMf, &cube(1.0).to_3mf()), Ok(Some(Unit::Millimetre)));
+    assert!(named(Format::ThreeMf, b"PK\x03\x04").is_err());
+    for format in [Format::Stl, Format::Obj] {
+        assert_eq!(named(format, &cube(1.0).to_file(format)), Ok(None));
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod xml;
 
 use crate::error::MeshError;
 use crate::limits::{Inspection, Limits};
+use crate::unit::Unit;
 #[cfg(test)]
 pub(crate) use extensions::names as extension_names;
 use package::{Package, Part, PartId};
@@ -51,6 +52,12 @@ pub(crate) fn read<T>(
         settings.remove_helpers(model)?;
     }
     use_scene(&Scene { models: &models, root, settings: &settings, limits })
+}
+
+/// The unit that the file names, without reading its meshes.
+pub(crate) fn unit(bytes: &[u8], limits: &Limits) -> Result<Unit, MeshError> {
+    let package = Package::open(bytes, limits)?;
+    reader::read_unit(&package, root_part(&package)?)
 }
 
 /// The part of the model that the package names, or else the conventional one.

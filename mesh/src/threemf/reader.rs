@@ -12,6 +12,7 @@ use crate::threemf::model::{Model, Object, Placement, Shape};
 use crate::threemf::package::{Package, PartId};
 use crate::threemf::values::{affine_map, index, number, unit};
 use crate::threemf::xml::{self, Tag, Xml};
+use crate::unit::Unit;
 
 /// The maximum number of objects, components and items of a file.
 const MAX_RECORDS: usize = 100_000;
@@ -43,6 +44,15 @@ pub(crate) fn read_models(
         models.insert(part, reader.model()?);
     }
     Ok(models)
+}
+
+/// Reads the unit of a model part.
+pub(crate) fn read_unit(package: &Package<'_>, part: PartId) -> Result<Unit, MeshError> {
+    let mut xml = Xml::new(package.part(part)?);
+    if xml.next()? != Tag::Open {
+        return Err(MeshError::unreadable("the 3MF file's model part contains no model"));
+    }
+    unit(xml.attributes().find(|(name, _)| *name == b"unit").map(|(_, value)| value))
 }
 
 /// The elements of the core specification that are read.
