@@ -80,6 +80,7 @@ dictionary! {
     PARTNER_ID = "partner.id", Keyword, Alexandrite, "The partner company's account.";
     OPERATOR_ID = "operator.id", Keyword, Alexandrite, "The account of the operator who has the order.";
     MODEL_TRIANGLES = "model.triangles", Long, Alexandrite, "The 3D model's number of triangles; 0 if it could not be read.";
+    MODEL_UNIT = "model.unit", Keyword, Alexandrite, "The unit of length that the 3D model is drawn in: `mm`, `cm`, `m`, `in`, `ft` or `micron`; absent as long as a 3MF file's isn't known.";
     MODEL_MENDED = "model.mended", Keyword, Alexandrite, "What the reader has put right in the 3D model, one or more of `welded`, `reoriented`, `turned` and `left_out`; absent if nothing.";
     MODEL_OVERLAPPING_BODIES = "model.overlapping_bodies", Long, Alexandrite, "How many of the 3D model's bodies overlap another one, so that what they share is priced more than once; absent if none.";
     FILE_SIZE = "file.size", Long, Ecs, "The model file's size in bytes.";

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    domain::{Order, OrderId, OrderStatus},
+    domain::{Language, Localize, Order, OrderId, OrderStatus},
     problem::Rejection,
 };
 
@@ -99,6 +99,12 @@ impl<T> Page<T> {
         items.truncate(limit);
         let next = items.last().filter(|_| more).map(|last| cursor(last).write());
         Self { items, next }
+    }
+}
+
+impl<T: Localize> Localize for Page<T> {
+    fn localize(&mut self, language: Language) {
+        self.items.iter_mut().for_each(|item| item.localize(language));
     }
 }
 

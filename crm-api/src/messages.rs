@@ -39,7 +39,7 @@ async fn apply(unit: &mut UnitOfWork, message: &InboundMessage<'_>) -> Result<()
     let price = received.price.as_ref().filter(|_| order.price.is_none());
     if price.is_some() || facts.price_failure.is_some() {
         let covered = unit.covered_by(message.consumed)?;
-        store::set_price(covered, &received.id, price, facts.price_failure.as_deref()).await?;
+        store::set_price(covered, &received.id, price, received.model.as_ref(), facts.price_failure.as_ref()).await?;
     }
     let changes = missing(order.status, &facts.history)
         .map_err(|gap| Failure::new(ErrorType::MessageUnexpected, "applying a message", gap))?;

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 use common::messaging::MessagingSettings;
+use mesh::Limits;
 
 /// The settings that only the MES has.
 #[derive(Clone, Debug, Args)]
@@ -25,9 +26,25 @@ pub struct Settings {
     #[arg(long, env = "PRICE_POLL_MS", value_name = "PRICE_POLL_MS", default_value_t = 500,
           value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub price_poll_ms: u64,
+    /// Millimetres that the largest extent of a model has at least; a smaller one was most likely drawn in another unit
+    #[arg(long, env = "MODEL_SMALLEST_MM", value_name = "MODEL_SMALLEST_MM", default_value_t = 1,
+          value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    pub model_smallest_mm: u32,
+    /// Millimetres that the largest extent of a model has at most; a larger one was most likely drawn in another unit
+    #[arg(long, env = "MODEL_LARGEST_MM", value_name = "MODEL_LARGEST_MM", default_value_t = 1_000,
+          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub model_largest_mm: u32,
 }
 
 impl Settings {
+    pub(crate) fn model_limits(&self) -> Limits {
+        Limits {
+            smallest_mm: self.model_smallest_mm.into(),
+            largest_mm: self.model_largest_mm.into(),
+            ..Limits::default()
+        }
+    }
+
     pub(crate) fn price_workers(&self) -> usize {
         match self.price_workers {
             Some(workers) => usize::from(workers),

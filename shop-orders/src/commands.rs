@@ -4,7 +4,7 @@ use bytes::Bytes;
 use catalogue::{Action, Service, field};
 use common::{
     crash,
-    domain::{Change, CustomerId, Model, NewOrder, Order, OrderId, OrderStatus, Owner, Trigger},
+    domain::{Change, CustomerId, Model, ModelUnit, NewOrder, Order, OrderId, OrderStatus, Owner, Trigger},
     idempotency::{IdempotencyKey, RepeatableRequest},
     model_store::BodyError,
     outbox::MessageType,
@@ -95,6 +95,7 @@ pub async fn put_model(
     viewer: Viewer,
     id: &OrderId,
     filename: &str,
+    unit: Option<ModelUnit>,
     body: impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin,
 ) -> Result<Order, ApiError> {
     let attempted = viewer.subject(id);
@@ -104,8 +105,12 @@ pub async fn put_model(
     let subject = found.subject();
     may_have_model(&found.order, core.service)?;
     let received = core.models.receive(filename, body).await;
-    let (model, stored) = received.map_err(during(subject.clone()))?;
+    let (mut model, stored) = received.map_err(during(subject.clone()))?;
     crash::point("upload", "stored");
+    if let Err(error) = core.models.set_unit(&mut model, &stored, unit).await {
+        let _ = core.models.delete(&stored.key).await;
+        return Err(during(subject)(error));
+    }
 
     let mut unit = core.units.command("upload", Action::OrderModelUploaded, subject).await?;
     let attached = attach_model(&mut unit, core.service, viewer, id, model, &stored.key).await;
@@ -151,7 +156,7 @@ async fn attach_model(
     may_have_model(&order, service)?;
     let size = u64::try_from(model.bytes).unwrap_or_default();
     let uploaded = Record::of_change(Action::OrderModelUploaded, subject.clone());
-    let uploaded = unit.record(uploaded.file(size, model.format.extension()));
+    let uploaded = unit.record(uploaded.file(size, model.format.extension()).unit(model.unit.map(ModelUnit::symbol)));
     store::attach_model(uploaded, &mut order, model, key).await?;
     if order.status != OrderStatus::FileUploaded {
         advance(unit, service, viewer, &mut order, status_since, OrderStatus::FileUploaded).await?;

@@ -1,6 +1,6 @@
 //! An order with its history.
 
-use common::domain::{Change, Order};
+use common::domain::{Change, Language, Localize, Notice, Order};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -11,7 +11,14 @@ pub struct OrderDetails {
     #[serde(flatten)]
     pub order: Order,
     /// Why no price could be calculated, if so.
-    pub price_failure: Option<String>,
+    pub price_failure: Option<Notice>,
     /// Every change of its status, the oldest first.
     pub history: Vec<Change>,
+}
+
+impl Localize for OrderDetails {
+    fn localize(&mut self, language: Language) {
+        self.order.localize(language);
+        self.price_failure.localize(language);
+    }
 }

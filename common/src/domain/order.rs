@@ -1,5 +1,6 @@
 //! An order as responses show it, and as messages carry it.
 
+use mesh::Language;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -9,6 +10,7 @@ use super::{
     ids::{CustomerId, OrderId, PartnerId},
     material::Material,
     model::Model,
+    notice::{self, Localize, Notice},
     status::OrderStatus,
 };
 
@@ -119,7 +121,7 @@ pub struct NewStatus {
 }
 
 /// An order, in every response.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Order {
     /// Its number.
     pub id: OrderId,
@@ -147,8 +149,14 @@ pub struct Order {
     pub updated_at: OffsetDateTime,
 }
 
+impl Localize for Order {
+    fn localize(&mut self, language: Language) {
+        self.model.iter_mut().flat_map(|model| &mut model.warnings).for_each(|notice| notice.localize(language));
+    }
+}
+
 /// What a message says of an order: all that its sender knows, so that no message depends on an earlier one.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OrderFacts {
     /// The order as of the change that the message reports.
     pub order: Order,
@@ -157,6 +165,6 @@ pub struct OrderFacts {
     /// Every change so far, the oldest first.
     pub history: Vec<Change>,
     /// Why the price could not be calculated, in words for the customer.
-    #[serde(default)]
-    pub price_failure: Option<String>,
+    #[serde(flatten, with = "notice::price_failure")]
+    pub price_failure: Option<Notice>,
 }

@@ -7,11 +7,11 @@ use axum::{
 };
 use bytes::Bytes;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
-    domain::Model,
+    domain::{Model, ModelUnit},
     model_store::ModelStore,
     problem::{ApiError, Rejection},
 };
@@ -21,7 +21,7 @@ use crate::{
 #[schema(value_type = String, format = Binary)]
 pub struct ModelFile(#[expect(dead_code, reason = "only its schema is used")] Bytes);
 
-/// What an uploaded model's file is called.
+/// What an uploaded model's file is called, and what it is drawn in.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ModelQuery {
@@ -32,6 +32,17 @@ pub struct ModelQuery {
         pattern = r"^[^\x00-\x1f\x7f-\x9f]+\.([sS][tT][lL]|[oO][bB][jJ]|3[mM][fF])$"
     )]
     pub filename: String,
+    /// What an STL or OBJ file is drawn in: `mm` (the default), `cm`, `m`, `in` or `ft`. A 3MF file names its own unit; another
+    /// one is refused.
+    #[param(value_type = Option<String>, example = "mm", pattern = "^(mm|cm|m|in|ft)$")]
+    #[serde(default, deserialize_with = "chosen_unit")]
+    pub unit: Option<ModelUnit>,
+}
+
+/// A unit that a client can choose, which a 3MF file's micron isn't.
+fn chosen_unit<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Option<ModelUnit>, D::Error> {
+    let symbol = String::deserialize(deserializer)?;
+    ModelUnit::chosen(&symbol).map(Some).ok_or_else(|| D::Error::custom(ModelUnit::CHOICES))
 }
 
 /// Refuses a body whose `Content-Length` is more than a model may have, before a byte of it is read.

@@ -22,7 +22,7 @@ use uuid::Uuid;
 use super::{error::OrFailure as _, s3};
 use crate::{
     crash,
-    domain::{Model, ModelFormat},
+    domain::{Model, ModelFormat, ModelUnit},
     failure::{ErrorType, Failure, FailureContext as _},
     problem::{ApiError, ProblemCode, Rejection},
 };
@@ -170,8 +170,38 @@ impl ModelStore {
             format,
             bytes: i64::try_from(stored.bytes).unwrap_or(i64::MAX),
             sha256: stored.sha256.clone(),
+            unit: format.unit(),
+            measured: None,
+            warnings: Vec::new(),
         };
         Ok((model, stored))
+    }
+
+    /// Sets the unit of a model that is in the store, if one is given. A 3MF file names its own, which it must be.
+    ///
+    /// # Errors
+    ///
+    /// `422` if the unit isn't that of the file, or the store's failure.
+    pub async fn set_unit(
+        &self,
+        model: &mut Model,
+        stored: &StoredModel,
+        given: Option<ModelUnit>,
+    ) -> Result<(), ApiError> {
+        let Some(given) = given else { return Ok(()) };
+        if model.format == ModelFormat::ThreeMf {
+            let bytes = self.read(&stored.key).await?;
+            let named = tokio::task::spawn_blocking(move || {
+                mesh::named_unit(mesh::Format::ThreeMf, &bytes, &mesh::Limits::default())
+            });
+            // A file that can't be read names none; why it can't is said with its price.
+            let named = named.await.failure("reading a model's unit")?.ok().flatten().map(ModelUnit::from);
+            if named.is_some_and(|named| named != given) {
+                return Err(Rejection::invalid("unit must be that of the 3MF file, or left out").into());
+            }
+        }
+        model.unit = Some(given);
+        Ok(())
     }
 
     /// Refuses a body of this length, before a byte of it is read.

@@ -116,6 +116,24 @@ mod tests {
     }
 
     #[test]
+    fn a_message_from_before_models_were_measured_is_read_with_what_it_has() {
+        let (_, mut message) = recorded(1).into_iter().find(|(name, _)| name == "order.price_failed").unwrap();
+        let members = message.as_object_mut().unwrap();
+        members.remove("price_failure_code").expect("a code");
+        members.remove("price_failure_ru").expect("a text");
+        let model = message["order"]["model"].as_object_mut().unwrap();
+        for later in ["unit", "measured", "warnings"] {
+            model.remove(later).expect(later);
+        }
+        let facts = read(&bytes(&message)).expect("an older message");
+        let failure = facts.price_failure.expect("a reason");
+        assert_eq!((failure.code.as_str(), failure.detail_ru), ("unspecified", None));
+        assert_eq!(failure.detail, message["price_failure"].as_str().unwrap());
+        let model = facts.order.model.expect("a model");
+        assert_eq!((model.unit, model.measured, model.warnings), (None, None, Vec::new()));
+    }
+
+    #[test]
     fn a_message_from_before_there_were_versions_is_of_the_first() {
         let (_, mut message) = recorded(1).remove(0);
         message.as_object_mut().unwrap().remove("schema_version").expect("a version");

@@ -225,6 +225,14 @@ impl<Kind> Record<Kind> {
         }
     }
 
+    /// The unit that the model is drawn in, if it is known.
+    pub fn unit(self, symbol: Option<&'static str>) -> Self {
+        match symbol {
+            Some(symbol) => self.name(field::MODEL_UNIT, symbol),
+            None => self,
+        }
+    }
+
     /// The model file's size in bytes, and its extension.
     pub fn file(self, size: u64, extension: &'static str) -> Self {
         self.with(field::FILE_SIZE, Value::Unsigned(size)).name(field::FILE_EXTENSION, extension)

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use catalogue::Action;
 use common::{
     auth::{Caller, accounts},
-    domain::{CustomerId, Model, NewOrder, Order, OrderId, OrderStatus, Owner},
+    domain::{CustomerId, Model, ModelUnit, NewOrder, Order, OrderId, OrderStatus, Owner},
     idempotency::IdempotencyKey,
     model_store::BodyError,
     page::{Cursor, Page, PageQuery},
@@ -105,9 +105,10 @@ pub(crate) async fn put_model(
     seller: Caller,
     id: &OrderId,
     filename: &str,
+    unit: Option<ModelUnit>,
     body: impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin,
 ) -> Result<Order, ApiError> {
-    commands::put_model(core, Viewer::unrestricted(seller), id, filename, body).await
+    commands::put_model(core, Viewer::unrestricted(seller), id, filename, unit, body).await
 }
 
 /// An order's model, and its key in the model store.

@@ -3,7 +3,7 @@
 use axum::extract::State;
 use common::{
     domain::{Order, OrderId, OrderStatus},
-    http::{By, Carrier, Json},
+    http::{AcceptLanguage, By, Carrier, Json},
     problem::ApiError,
     state::Core,
 };
@@ -30,6 +30,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Closes a shipped order. The caller is the carrier, by its key.
 #[utoipa::path(
     post, path = "/deliveries", tag = "deliveries", request_body = Delivery,
+    params(AcceptLanguage),
     responses(
         (status = 200, description = "The order, in `CLOSED`", body = Order),
         (status = 404, description = "No such order"),
@@ -40,7 +41,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn confirm_delivery(
     State(core): State<Core>,
     carrier: By<Carrier>,
+    language: AcceptLanguage,
     Json(delivery): Json<Delivery>,
 ) -> Result<axum::Json<Order>, ApiError> {
-    Ok(axum::Json(commands::set_status(&core, *carrier, &delivery.order_id, OrderStatus::Closed).await?))
+    Ok(language.json(commands::set_status(&core, *carrier, &delivery.order_id, OrderStatus::Closed).await?))
 }

@@ -9,7 +9,7 @@ use axum::{
 use common::{
     domain::{CustomerId, Material, NewOrder, NewStatus, Order, OrderStatus},
     http::{
-        By, Idempotency, Json, Located, ModelFile, ModelQuery, OrderPath, Query, Seller, body_stream, check_length,
+        AcceptLanguage, By, Idempotency, Json, Located, ModelFile, ModelQuery, OrderPath, Query, Seller, body_stream, check_length,
         located, model_response,
     },
     page::{Page, PageQuery},
@@ -54,7 +54,7 @@ struct NewOrderForCustomer {
 /// Create an order for a customer
 #[utoipa::path(
     post, path = "/orders", tag = "orders", request_body = NewOrderForCustomer,
-    params(Idempotency),
+    params(AcceptLanguage, Idempotency),
     responses(
         (status = 201, description = "The order, in `INITIATED`", body = Order, headers(("Location", description = "The order's path"))),
         (status = 409, description = "The first request with this key is under way"),
@@ -64,13 +64,14 @@ struct NewOrderForCustomer {
 async fn create_order(
     State(app): State<App>,
     seller: By<Seller>,
+    language: AcceptLanguage,
     Idempotency(key): Idempotency,
     Json(new): Json<NewOrderForCustomer>,
 ) -> Result<Located<Order>, ApiError> {
     let NewOrderForCustomer { customer_id, material, quantity, comment } = new;
     let fields = NewOrder { material, quantity, comment };
     let order = commands::create_order(&app, *seller, customer_id, fields, key).await?;
-    Ok(located(StatusCode::CREATED, format!("/orders/{}", order.id), order))
+    Ok(located(StatusCode::CREATED, format!("/orders/{}", order.id), language.say(order)))
 }
 
 /// Which orders a list has.
@@ -93,7 +94,7 @@ struct OrdersQuery {
 ///
 /// `stuck` and `overdue` exclude each other.
 #[utoipa::path(
-    get, path = "/orders", tag = "orders", params(OrdersQuery, PageQuery),
+    get, path = "/orders", tag = "orders", params(AcceptLanguage, OrdersQuery, PageQuery),
     responses(
         (status = 200, description = "One page of them", body = Page<Order>),
     )
@@ -101,6 +102,7 @@ struct OrdersQuery {
 async fn list_orders(
     State(app): State<App>,
     _: By<Seller>,
+    language: AcceptLanguage,
     Query(query): Query<OrdersQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<Order>>, ApiError> {
@@ -110,13 +112,13 @@ async fn list_orders(
         (false, true) => Selection::Overdue,
         (true, true) => return Err(Rejection::invalid("`stuck` and `overdue` can't be asked for together.").into()),
     };
-    Ok(axum::Json(commands::list_orders(&app, selection, query.status, query.customer_id, &page).await?))
+    Ok(language.json(commands::list_orders(&app, selection, query.status, query.customer_id, &page).await?))
 }
 
 /// An order, with its history
 #[utoipa::path(
     get, path = "/orders/{id}", tag = "orders",
-    params(OrderPath),
+    params(AcceptLanguage, OrderPath),
     responses(
         (status = 200, description = "The order", body = OrderDetails),
     )
@@ -124,9 +126,10 @@ async fn list_orders(
 async fn get_order(
     State(core): State<Core>,
     seller: By<Seller>,
+    language: AcceptLanguage,
     OrderPath(id): OrderPath,
 ) -> Result<axum::Json<OrderDetails>, ApiError> {
-    Ok(axum::Json(commands::get_order(&core, *seller, &id).await?))
+    Ok(language.json(commands::get_order(&core, *seller, &id).await?))
 }
 
 /// Upload the 3D model
@@ -134,7 +137,7 @@ async fn get_order(
 /// The body is the file as it is. Until the order is submitted, another upload replaces the model.
 #[utoipa::path(
     put, path = "/orders/{id}/model", tag = "orders",
-    params(OrderPath, ModelQuery),
+    params(AcceptLanguage, OrderPath, ModelQuery),
     request_body(content = ModelFile, content_type = "application/octet-stream", description = "The file"),
     responses(
         (status = 200, description = "The order, in `FILE_UPLOADED`, with its model", body = Order),
@@ -144,13 +147,14 @@ async fn get_order(
 async fn put_model(
     State(core): State<Core>,
     seller: By<Seller>,
+    language: AcceptLanguage,
     OrderPath(id): OrderPath,
     Query(query): Query<ModelQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<axum::Json<Order>, ApiError> {
     check_length(&core.models, &headers)?;
-    Ok(axum::Json(commands::put_model(&core, *seller, &id, &query.filename, body_stream(body)).await?))
+    Ok(language.json(commands::put_model(&core, *seller, &id, &query.filename, query.unit, body_stream(body)).await?))
 }
 
 /// Download the 3D model
@@ -173,7 +177,7 @@ async fn get_model(State(core): State<Core>, _: By<Seller>, OrderPath(id): Order
 /// Sellers set `SUBMITTED`, `MANUFACTURING_APPROVED` and `CLOSED`.
 #[utoipa::path(
     post, path = "/orders/{id}/status", tag = "orders",
-    params(OrderPath), request_body = NewStatus,
+    params(AcceptLanguage, OrderPath), request_body = NewStatus,
     responses(
         (status = 200, description = "The order in its new status", body = Order),
         (status = 409, description = "The order may not go there"),
@@ -183,8 +187,9 @@ async fn get_model(State(core): State<Core>, _: By<Seller>, OrderPath(id): Order
 async fn set_status(
     State(core): State<Core>,
     seller: By<Seller>,
+    language: AcceptLanguage,
     OrderPath(id): OrderPath,
     Json(new): Json<NewStatus>,
 ) -> Result<axum::Json<Order>, ApiError> {
-    Ok(axum::Json(commands::set_status(&core, *seller, &id, new.status).await?))
+    Ok(language.json(commands::set_status(&core, *seller, &id, new.status).await?))
 }

@@ -3,7 +3,8 @@
 use catalogue::Service;
 use common::{
     domain::{
-        Actor, Change, Material, Model, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, Owner, PartnerId, Price,
+        Actor, Change, Language, Material, Measured, Model, ModelFormat, ModelUnit, Notice, Order, OrderFacts, OrderId,
+        OrderStatus, Owner, PartnerId, Price,
         Role,
     },
     failure::{ErrorType, Failure},
@@ -37,14 +38,32 @@ pub(crate) fn advanced_to(status: OrderStatus, before: &OrderFacts) -> OrderFact
         facts.order.status = next;
         if next == OrderStatus::PriceCalculated {
             facts.order.price = Some(Price { amount_minor: 48_950, currency: "EUR".to_owned() });
+            let model = facts.order.model.as_mut().expect("a model");
+            model.measured = Some(measured());
+            model.warnings = vec![overlap()];
         }
     }
     facts
 }
 
+fn measured() -> Measured {
+    Measured { size_mm: [21.5, 21.5, 6.0], volume_mm3: 177.6, weight_g: 3.8, triangles: 20_000, bodies: 2 }
+}
+
+fn overlap() -> Notice {
+    Notice::new("overlapping_bodies", |language| match language {
+        Language::English => "Bodies overlap.".to_owned(),
+        Language::Russian => "Тела пересекаются.".to_owned(),
+    })
+}
+
 /// The same, but no price could be calculated.
 fn without_price(before: &OrderFacts) -> OrderFacts {
-    OrderFacts { price_failure: Some("The model has holes.".to_owned()), ..before.clone() }
+    let failure = Notice::new("not_closed", |language| match language {
+        Language::English => "The model has holes.".to_owned(),
+        Language::Russian => "В модели есть отверстия.".to_owned(),
+    });
+    OrderFacts { price_failure: Some(failure), ..before.clone() }
 }
 
 /// Submits an order and lets the MES calculate its price; returns its number.
@@ -78,6 +97,9 @@ pub(crate) fn placed_by_partner(number: u32) -> OrderFacts {
                 format: ModelFormat::Obj,
                 bytes: 1234,
                 sha256: "0".repeat(64),
+                unit: Some(ModelUnit::Inch),
+                measured: None,
+                warnings: Vec::new(),
             }),
             price: None,
             created_at,
@@ -157,13 +179,16 @@ async fn why_there_is_no_price_is_shown_until_there_is_one() {
     assert_eq!(apply(&crm, &without_price(&submitted)).await.expect("it is applied"), 0);
     let order = get_order(&seller, &id).await;
     assert_eq!((&order["status"], &order["price"]), (&json!("SUBMITTED"), &Value::Null));
-    assert_eq!(order["price_failure"], "The model has holes.");
+    assert_eq!(order["price_failure"], json!({"code": "not_closed", "detail": "The model has holes."}));
+    assert_eq!(order["model"]["measured"], Value::Null);
     set_status(&seller, &id, "MANUFACTURING_APPROVED").await.expect_problem(409, "status_skipped");
 
     apply(&crm, &advanced_to(OrderStatus::PriceCalculated, &submitted)).await.expect("it is applied");
     let priced = get_order(&seller, &id).await;
     assert_eq!(priced["price_failure"], Value::Null);
     assert_eq!(priced["price"]["amount_minor"], 48_950);
+    assert_eq!(priced["model"]["measured"], json!(measured()));
+    assert_eq!(priced["model"]["warnings"], json!([{"code": "overlapping_bodies", "detail": "Bodies overlap."}]));
 
     // The failure again, late.
     apply(&crm, &without_price(&submitted)).await.expect("it is applied");
@@ -187,7 +212,8 @@ async fn a_partners_order_appears_whichever_message_comes_first_and_however_ofte
     }
     let expected = json!({
         "status": "PRICE_CALCULATED", "material": "platinum_950", "quantity": 2, "comment": "a pair",
-        "model": {"filename": "pair.obj", "format": "obj", "bytes": 1234, "sha256": "0".repeat(64)},
+        "model": {"filename": "pair.obj", "format": "obj", "bytes": 1234, "sha256": "0".repeat(64), "unit": "in",
+                  "measured": measured(), "warnings": [{"code": "overlapping_bodies", "detail": "Bodies overlap."}]},
         "price": {"amount_minor": 48950, "currency": "EUR"}, "price_failure": null,
         "created_at": "2026-02-02T02:40:00Z", "history": states[0].1["history"],
     });

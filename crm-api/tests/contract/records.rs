@@ -29,7 +29,7 @@ async fn what_a_seller_does_is_recorded_with_the_customer_whose_order_it_is() {
     assert_fields(
         &records[0],
         &json!({"event.action": "order.model_uploaded", "event.outcome": "success", "order.id": id,
-                "customer.id": customer, "file.size": cube().len(), "file.extension": "stl"}),
+                "customer.id": customer, "file.size": cube().len(), "file.extension": "stl", "model.unit": "mm"}),
     );
     let records = valid_records_of(&upload(&seller, &id).await);
     assert_eq!(actions(&records), ["order.model_uploaded", "http.request"]);

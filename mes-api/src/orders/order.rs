@@ -1,16 +1,17 @@
 //! Orders as operators and partners see them.
 
 use common::{
-    domain::{Change, Model, OperatorId, Order, OrderFacts, OrderStatus},
+    domain::{Change, Localize, Model, Notice, OperatorId, Order, OrderFacts, OrderStatus},
     telemetry::Subject,
 };
+use mesh::Language;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::price_status::PriceStatus;
 
 /// An order as operators see it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MesOrder {
     /// What every service shows of it.
     #[serde(flatten)]
@@ -20,11 +21,11 @@ pub struct MesOrder {
     /// How far the calculation of its price is.
     pub price_status: PriceStatus,
     /// Why its price could not be calculated, in words for the customer.
-    pub price_failure: Option<String>,
+    pub price_failure: Option<Notice>,
 }
 
 /// An order as the database has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StoredOrder {
     /// What responses show of it.
     pub order: MesOrder,
@@ -67,7 +68,7 @@ pub struct PartnerOrder {
     /// How far the calculation of its price is.
     pub price_status: PriceStatus,
     /// Why its price could not be calculated.
-    pub price_failure: Option<String>,
+    pub price_failure: Option<Notice>,
     /// Every change of its status, the oldest first.
     pub history: Vec<Change>,
 }
@@ -76,6 +77,26 @@ impl From<OrderDetails> for PartnerOrder {
     fn from(details: OrderDetails) -> Self {
         let OrderDetails { order: MesOrder { order, price_status, price_failure, .. }, history } = details;
         Self { order, price_status, price_failure, history }
+    }
+}
+
+impl Localize for MesOrder {
+    fn localize(&mut self, language: Language) {
+        self.order.localize(language);
+        self.price_failure.localize(language);
+    }
+}
+
+impl Localize for OrderDetails {
+    fn localize(&mut self, language: Language) {
+        self.order.localize(language);
+    }
+}
+
+impl Localize for PartnerOrder {
+    fn localize(&mut self, language: Language) {
+        self.order.localize(language);
+        self.price_failure.localize(language);
     }
 }
 

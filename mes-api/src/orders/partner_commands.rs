@@ -4,7 +4,7 @@ use catalogue::{Action, Service};
 use common::{
     auth::Caller,
     domain::{
-        Change, Model, NewOrder, Order, OrderId,
+        Change, Model, ModelUnit, NewOrder, Order, OrderId,
         OrderStatus::{FileUploaded, Initiated, Submitted},
         Owner,
     },
@@ -44,6 +44,9 @@ struct Request<'a> {
     fields: &'a NewOrder,
     filename: &'a str,
     model_sha256: &'a str,
+    /// Absent where requests had none yet, so that what they were stays the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit: Option<ModelUnit>,
 }
 
 /// An order that was placed, or the response to an earlier request with the same key.
@@ -94,7 +97,12 @@ async fn place(
     new: &NewPartnerOrder,
     key: Option<IdempotencyKey>,
 ) -> Result<Placed, ApiError> {
-    let request = Request { fields: &new.fields, filename: &new.model.filename, model_sha256: &new.model.sha256 };
+    let request = Request {
+        fields: &new.fields,
+        filename: &new.model.filename,
+        model_sha256: &new.model.sha256,
+        unit: new.model.unit.filter(|unit| *unit != ModelUnit::Millimetre),
+    };
     let request = key.map(|key| RepeatableRequest::new(partner.account, key, &request)).transpose()?;
     if let Some(request) = &request
         && let Some(first) = request.first_response(unit).await?
@@ -144,7 +152,9 @@ fn first_records(subject: &Subject, model: &Model, stored: &StoredModel) -> [Rec
     let of = |action| Record::of_change(action, subject.clone());
     [
         of(Action::OrderCreated).in_status(Initiated),
-        of(Action::OrderModelUploaded).file(stored.bytes, model.format.extension()),
+        of(Action::OrderModelUploaded)
+            .file(stored.bytes, model.format.extension())
+            .unit(model.unit.map(ModelUnit::symbol)),
         of(Action::OrderStatusChanged).status(Initiated, FileUploaded),
         of(Action::OrderStatusChanged).status(FileUploaded, Submitted),
         changed(subject.clone(), PriceStatus::NONE, PriceStatus::Queued),

@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use catalogue::Service;
 use common::{
     domain::{
-        Actor, Change, CustomerId, EventId, Material, Model, ModelFormat, OperatorId, Order, OrderId, OrderStatus,
-        Owner, PartnerId, Price,
+        Actor, Change, CustomerId, EventId, Material, Measured, Model, ModelFormat, ModelUnit, Notice, OperatorId,
+        Order, OrderId, OrderStatus, Owner, PartnerId, Price,
     },
     failure::{ErrorType, Failure, FailureContext as _},
     page::Cursor,
@@ -21,9 +21,11 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
+    finding::Finding,
     order::{MesOrder, StoredOrder},
     price_status::PriceStatus,
 };
+
 
 /// A row of `orders`.
 struct Row {
@@ -38,11 +40,16 @@ struct Row {
     model_format: ModelFormat,
     model_bytes: i64,
     model_sha256: String,
+    model_unit: Option<ModelUnit>,
+    model_measured: Option<Json<Measured>>,
+    model_warnings: Option<Json<Vec<Notice>>>,
     model_key: String,
     price_amount_minor: Option<i64>,
     price_currency: Option<String>,
     price_status: PriceStatus,
     price_failure: Option<String>,
+    price_failure_code: Option<String>,
+    price_failure_ru: Option<String>,
     operator_id: Option<OperatorId>,
     created_at: OffsetDateTime,
     updated_at: OffsetDateTime,
@@ -60,6 +67,9 @@ impl TryFrom<Row> for StoredOrder {
             format: row.model_format,
             bytes: row.model_bytes,
             sha256: row.model_sha256,
+            unit: row.model_unit.or(row.model_format.unit()),
+            measured: row.model_measured.map(|Json(measured)| measured),
+            warnings: row.model_warnings.map(|Json(warnings)| warnings).unwrap_or_default(),
         };
         let price = row.price_amount_minor.zip(row.price_currency);
         let order = Order {
@@ -79,7 +89,7 @@ impl TryFrom<Row> for StoredOrder {
                 order,
                 operator_id: row.operator_id,
                 price_status: row.price_status,
-                price_failure: row.price_failure,
+                price_failure: Notice::from_parts(row.price_failure, row.price_failure_code, row.price_failure_ru),
             },
             model,
             model_key: row.model_key,
@@ -95,9 +105,11 @@ macro_rules! select {
             r#"SELECT id AS "id: OrderId", status AS "status: OrderStatus", customer_id AS "customer_id: CustomerId",
                    partner_id AS "partner_id: PartnerId",
                    material AS "material: Material", quantity, comment, model_filename,
-                   model_format AS "model_format: ModelFormat", model_bytes, model_sha256, model_key,
+                   model_format AS "model_format: ModelFormat", model_bytes, model_sha256,
+                   model_unit AS "model_unit: ModelUnit", model_measured AS "model_measured: Json<Measured>",
+                   model_warnings AS "model_warnings: Json<Vec<Notice>>", model_key,
                    price_amount_minor, price_currency, price_status AS "price_status: PriceStatus", price_failure,
-                   operator_id AS "operator_id: OperatorId", created_at, updated_at
+                   price_failure_code, price_failure_ru, operator_id AS "operator_id: OperatorId", created_at, updated_at
                "# + $rest
             $(, $argument)*
         )
@@ -229,10 +241,11 @@ pub async fn insert(mut recorded: Recorded<'_>, orders: &[Arrival<'_>]) -> Resul
                    updated_at timestamptz, history jsonb)
            ), stored AS (
                INSERT INTO orders (id, status, customer_id, partner_id, material, quantity, comment, model_filename,
-                   model_format, model_bytes, model_sha256, model_key, price_amount_minor, price_currency, price_status,
-                   created_at, updated_at)
+                   model_format, model_bytes, model_sha256, model_unit, model_measured, model_warnings, model_key,
+                   price_amount_minor, price_currency, price_status, created_at, updated_at)
                SELECT id, status, customer_id, partner_id, material, quantity, comment, model->>'filename',
-                   model->>'format', (model->>'bytes')::bigint, model->>'sha256', model_key,
+                   model->>'format', (model->>'bytes')::bigint, model->>'sha256', model->>'unit',
+                   nullif(model->'measured', 'null'), model->'warnings', model_key,
                    (price->>'amount_minor')::bigint, price->>'currency', price_status, created_at, updated_at
                FROM new
                ON CONFLICT (id) DO NOTHING
@@ -316,7 +329,8 @@ pub async fn advance(mut recorded: Recorded<'_>, id: &OrderId, to: OrderStatus, 
     Ok(())
 }
 
-/// Sets the price that the MES has calculated, and the status that follows, in one statement.
+/// Sets the price that the MES has calculated and what it found out about the model, and the status that follows, in one
+/// statement.
 ///
 /// # Errors
 ///
@@ -326,11 +340,13 @@ pub async fn advance_with_price(
     id: &OrderId,
     to: OrderStatus,
     price: &Price,
+    finding: &Finding,
 ) -> Result<(), Failure> {
     sqlx::query!(
         "WITH changed AS (
              UPDATE orders SET status = $2, price_status = $3, price_amount_minor = $4, price_currency = $5,
-                 price_failure = NULL, updated_at = clock_timestamp()
+                 price_failure = NULL, price_failure_code = NULL, price_failure_ru = NULL, model_unit = $9,
+                 model_measured = $10, model_warnings = $11, updated_at = clock_timestamp()
              WHERE id = $1 RETURNING updated_at
          )
          INSERT INTO order_history (order_id, status, at, actor, service, event_id)
@@ -342,7 +358,10 @@ pub async fn advance_with_price(
         price.currency,
         Actor::Service(Service::MesApi).to_string(),
         Service::MesApi.name(),
-        recorded.event_id().uuid()
+        recorded.event_id().uuid(),
+        finding.unit as ModelUnit,
+        Json(&finding.measured) as _,
+        Json(&finding.warnings) as _
     )
     .execute(recorded.connection())
     .await
@@ -371,17 +390,20 @@ pub async fn set_price(
     id: &OrderId,
     status: PriceStatus,
     price: Option<&Price>,
-    failure: Option<&str>,
+    failure: Option<&Notice>,
 ) -> Result<(), Failure> {
+    let (failure, code, failure_ru) = Notice::parts(failure);
     sqlx::query!(
         "UPDATE orders SET price_status = $2, price_amount_minor = $3, price_currency = $4, price_failure = $5,
-             updated_at = clock_timestamp()
+             price_failure_code = $6, price_failure_ru = $7, updated_at = clock_timestamp()
          WHERE id = $1",
         id.as_str(),
         status.name(),
         price.map(|price| price.amount_minor),
         price.map(|price| price.currency.as_str()),
-        failure
+        failure,
+        code,
+        failure_ru
     )
     .execute(recorded.connection())
     .await

@@ -15,22 +15,22 @@ pub struct OutOfRange {
     largest_minor: u64,
 }
 
-impl OutOfRange {
-    /// What is wrong and what to do about it, in words for the customer.
-    #[must_use]
-    pub fn for_customer(self) -> String {
-        "The model is too large for an automatic price. Check its unit: STL and OBJ files are read in millimetres. Or ask \
-         us for an offer."
-            .to_owned()
-    }
-}
-
 /// The price list counts densities per cm³ in mg and prices per g; volumes are counted in thousandths of a mm³.
 const THOUSANDTH_MM3_TIMES_MG_PER_CM3_IN_A_GRAM: u128 = 1_000_000_000;
 /// No volume that could be made; also far from any overflow.
 const LARGEST_VOLUME_MM3: f64 = 1e12;
 
+/// The price list has densities in mg per cm³, and volumes come in mm³.
+const MM3_TIMES_MG_PER_CM3_IN_A_GRAM: f64 = 1_000_000.0;
+
 impl PriceList {
+    /// The weight of one piece in grams.
+    #[must_use]
+    pub fn weight_g(&self, volume_mm3: f64, material: Material) -> f64 {
+        // Below 2^53, so the conversion is exact.
+        volume_mm3 * self.metal(material).density_mg_per_cm3 as f64 / MM3_TIMES_MG_PER_CM3_IN_A_GRAM
+    }
+
     /// The price of `quantity` pieces. Each piece is rounded once, half a minor unit up, and costs at least one.
     ///
     /// # Errors
@@ -87,6 +87,13 @@ mod tests {
         assert_eq!(amount(177.6, 20_001, Material::Gold750, 2), 59_258);
         // A heavy signet ring in platinum.
         assert_eq!(amount(712.345, 84_310, Material::Platinum950, 1), 81_816);
+    }
+
+    #[test]
+    fn a_cubic_centimetre_weighs_the_density_of_its_material() {
+        let list = PriceList::load(None).unwrap();
+        assert!((list.weight_g(1_000.0, Material::Silver925) - 10.36).abs() < 1e-12);
+        assert!((list.weight_g(177.6, Material::Gold750) - 2.735_04).abs() < 1e-12);
     }
 
     /// One gram per cm³ at one euro per gram, and work for nothing: a mm³ costs a tenth of a cent.

@@ -12,24 +12,24 @@ use bytes::Bytes;
 use catalogue::{Action, ErrorType, Service, field};
 use common::{
     crash,
-    domain::{OrderStatus, Price, Trigger},
+    domain::{ModelUnit, Notice, OrderStatus, Price, Trigger},
     failure::{Failure, FailureContext as _},
     outbox::MessageType,
     state::Core,
     telemetry::{Record, Subject, adopt, identify},
     unit_of_work::UnitOfWork,
 };
-use mesh::{Inspection, Limits, MeshError, Unit};
+use mesh::{Inspection, Language, Limits, MeshError, Unit};
 use opentelemetry::trace::Status;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument as _, Level, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
-use super::price_list::PriceList;
+use super::{finding::Refusal as _, price_list::PriceList};
 use crate::{
     orders::{
-        PriceQueue, PriceStatus, StoredOrder, outbound,
+        Finding, PriceQueue, PriceStatus, StoredOrder, outbound,
         price_jobs::{self, Job},
         price_status::changed,
         store,
@@ -49,6 +49,7 @@ pub(crate) struct Workers {
     queue: PriceQueue,
     price_list: PriceList,
     slots: Arc<Semaphore>,
+    limits: Limits,
     lease: Duration,
     poll: Duration,
     stopping: CancellationToken,
@@ -64,13 +65,14 @@ struct Calculation {
 /// A calculation that ended well.
 struct Calculated {
     price: Price,
-    model: Inspection,
+    inspection: Inspection,
+    finding: Finding,
 }
 
 /// A calculation that ended without a price.
 struct Failed {
     failure: Failure,
-    for_customer: String,
+    for_customer: Notice,
     triangles: u64,
 }
 
@@ -87,6 +89,7 @@ impl Workers {
             queue,
             price_list,
             slots: Arc::new(Semaphore::new(settings.price_workers())),
+            limits: settings.model_limits(),
             lease: settings.price_lease(),
             poll: settings.price_poll(),
             stopping,
@@ -199,15 +202,18 @@ impl Workers {
         }
         let bytes = self.read_model(&calculation.order).await.map_err(Failed::by_us)?;
         crash::point("price", "calculating");
-        let model = inspect(calculation.order.model.format.into(), bytes).await?;
+        let model = &calculation.order.model;
+        let unit = model.unit.map_or(Unit::Millimetre, Unit::from);
+        let inspection = inspect(model.format.into(), unit, bytes, self.limits).await?;
         let order = &calculation.order.order.order;
-        let price = self.price_list.price(&model.measures, order.material, order.quantity.unsigned_abs());
+        let price = self.price_list.price(&inspection.measures, order.material, order.quantity.unsigned_abs());
         let price = price.map_err(|error| Failed {
             failure: Failure::new(ErrorType::ModelTooLarge, "pricing a model", error),
-            for_customer: error.for_customer(),
-            triangles: model.measures.triangles,
+            for_customer: error.notice(),
+            triangles: inspection.measures.triangles,
         })?;
-        Ok(Calculated { price, model })
+        let finding = self.price_list.finding(&inspection, order.material);
+        Ok(Calculated { price, inspection, finding })
     }
 
     /// Reads the model; a store that fails gets a few more tries.
@@ -234,12 +240,13 @@ impl Workers {
             let subject = calculation.order.subject();
             let priced = changed(subject.clone(), PriceStatus::Calculating.name(), PriceStatus::Calculated)
                 .started(calculation.started)
-                .triangles(calculated.model.measures.triangles)
-                .mended(calculated.model.mended.names(), calculated.model.overlapping_bodies);
+                .triangles(calculated.inspection.measures.triangles)
+                .mended(calculated.inspection.mended.names(), calculated.inspection.overlapping_bodies)
+                .unit(Some(calculated.inspection.unit.symbol()));
             unit.record(priced);
             let advanced = Record::of_change(Action::OrderStatusChanged, subject);
             let advanced = unit.record(advanced.status(calculation.order.status(), PRICED));
-            store::advance_with_price(advanced, id, PRICED, &calculated.price).await?;
+            store::advance_with_price(advanced, id, PRICED, &calculated.price, &calculated.finding).await?;
             outbound::enqueue(&mut unit, MessageType::OrderPriced, id).await?;
         }
         unit.commit().await
@@ -254,7 +261,8 @@ impl Workers {
             let failure = changed(subject, PriceStatus::Calculating.name(), PriceStatus::Failed)
                 .failed(Level::ERROR, &failed.failure)
                 .started(calculation.started)
-                .triangles(failed.triangles);
+                .triangles(failed.triangles)
+                .unit(calculation.order.model.unit.map(ModelUnit::symbol));
             let recorded = unit.record(failure);
             store::set_price(recorded, id, PriceStatus::Failed, None, Some(&failed.for_customer)).await?;
             outbound::enqueue(&mut unit, MessageType::OrderPriceFailed, id).await?;
@@ -282,17 +290,35 @@ impl Failed {
     /// A failure of ours; the model may be good.
     fn by_us(failure: Failure) -> Self {
         let for_customer = match failure.error_type {
-            ErrorType::ModelTooLarge => "The model's file is too large for an automatic price.",
-            _ => "The price could not be calculated for a reason on our side. We will calculate it again.",
+            ErrorType::ModelTooLarge => Notice::new("file_too_large", |language| match language {
+                Language::English => {
+                    "The model's file is too large for an automatic price. Export it with a coarser resolution and upload it \
+                     again."
+                        .to_owned()
+                }
+                Language::Russian => {
+                    "Файл модели слишком велик для автоматического расчёта цены. Экспортируйте модель с более грубым \
+                     разрешением и загрузите её снова."
+                        .to_owned()
+                }
+            }),
+            _ => Notice::new("calculation_failed", |language| match language {
+                Language::English => {
+                    "The price could not be calculated for a reason on our side. We will calculate it again.".to_owned()
+                }
+                Language::Russian => {
+                    "Цену не удалось рассчитать по причине на нашей стороне. Мы рассчитаем её снова.".to_owned()
+                }
+            }),
         };
-        Self { for_customer: for_customer.to_owned(), failure, triangles: 0 }
+        Self { for_customer, failure, triangles: 0 }
     }
 
     fn by_model(error: MeshError) -> Self {
         let class = ErrorType::ALL.iter().find(|class| class.name() == error.kind());
         let class = class.copied().unwrap_or(ErrorType::ModelUnreadable);
         Self {
-            for_customer: error.for_customer(),
+            for_customer: error.notice(),
             failure: Failure::new(class, "measuring a model", error),
             triangles: 0,
         }
@@ -300,9 +326,8 @@ impl Failed {
 }
 
 /// Measures a model on a blocking thread; a panic there is an error like any other.
-async fn inspect(format: mesh::Format, bytes: Bytes) -> Result<Inspection, Failed> {
-    let inspected =
-        tokio::task::spawn_blocking(move || mesh::inspect(format, Unit::Millimetre, &bytes, &Limits::default()));
+async fn inspect(format: mesh::Format, unit: Unit, bytes: Bytes, limits: Limits) -> Result<Inspection, Failed> {
+    let inspected = tokio::task::spawn_blocking(move || mesh::inspect(format, unit, &bytes, &limits));
     let inspected = inspected.await.failure("measuring a model").map_err(Failed::by_us)?;
     inspected.map_err(Failed::by_model)
 }

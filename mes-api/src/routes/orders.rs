@@ -3,7 +3,7 @@
 use axum::{extract::State, http::StatusCode, response::Response};
 use common::{
     domain::NewStatus,
-    http::{By, Json, ModelFile, Operator, OrderPath, Query, model_response},
+    http::{AcceptLanguage, By, Json, ModelFile, Operator, OrderPath, Query, model_response},
     page::{Page, PageQuery, StatusQuery},
     problem::ApiError,
     state::Core,
@@ -27,7 +27,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 
 /// List orders, newest first
 #[utoipa::path(
-    get, path = "/orders", tag = "orders", params(StatusQuery, PageQuery),
+    get, path = "/orders", tag = "orders", params(AcceptLanguage, StatusQuery, PageQuery),
     responses(
         (status = 200, description = "A page of orders", body = Page<MesOrder>),
     )
@@ -35,15 +35,16 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn list_orders(
     State(core): State<Core>,
     _: By<Operator>,
+    language: AcceptLanguage,
     Query(query): Query<StatusQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<MesOrder>>, ApiError> {
-    Ok(axum::Json(commands::list_orders(&core, query.status, &page).await?))
+    Ok(language.json(commands::list_orders(&core, query.status, &page).await?))
 }
 
 /// See an order
 #[utoipa::path(
-    get, path = "/orders/{id}", tag = "orders", params(OrderPath),
+    get, path = "/orders/{id}", tag = "orders", params(AcceptLanguage, OrderPath),
     responses(
         (status = 200, description = "The order", body = OrderDetails),
     )
@@ -51,9 +52,10 @@ async fn list_orders(
 async fn get_order(
     State(core): State<Core>,
     _: By<Operator>,
+    language: AcceptLanguage,
     OrderPath(id): OrderPath,
 ) -> Result<axum::Json<OrderDetails>, ApiError> {
-    Ok(axum::Json(commands::get_order(&core, &id).await?))
+    Ok(language.json(commands::get_order(&core, &id).await?))
 }
 
 /// Download an order's 3D model
@@ -73,7 +75,7 @@ async fn get_model(State(core): State<Core>, _: By<Operator>, OrderPath(id): Ord
 ///
 /// Assigns the caller and starts manufacturing. Of two at once, one gets the order.
 #[utoipa::path(
-    put, path = "/orders/{id}/operator", tag = "orders", params(OrderPath),
+    put, path = "/orders/{id}/operator", tag = "orders", params(AcceptLanguage, OrderPath),
     responses(
         (status = 200, description = "The order is the caller's, and in `MANUFACTURING_STARTED`", body = MesOrder),
         (status = 409, description = "It is taken, or not to be manufactured now"),
@@ -82,16 +84,17 @@ async fn get_model(State(core): State<Core>, _: By<Operator>, OrderPath(id): Ord
 async fn take_order(
     State(app): State<App>,
     operator: By<Operator>,
+    language: AcceptLanguage,
     OrderPath(id): OrderPath,
 ) -> Result<axum::Json<MesOrder>, ApiError> {
-    Ok(axum::Json(commands::take_order(&app, *operator, &id).await?))
+    Ok(language.json(commands::take_order(&app, *operator, &id).await?))
 }
 
 /// Move an order on
 ///
 /// `MANUFACTURING_COMPLETED`, `PACKAGING`, `SHIPPED`, one after the other, by the operator who has the order.
 #[utoipa::path(
-    post, path = "/orders/{id}/status", tag = "orders", params(OrderPath),
+    post, path = "/orders/{id}/status", tag = "orders", params(AcceptLanguage, OrderPath),
     request_body = NewStatus,
     responses(
         (status = 200, description = "The order in its new status", body = MesOrder),
@@ -103,17 +106,18 @@ async fn take_order(
 async fn set_status(
     State(core): State<Core>,
     operator: By<Operator>,
+    language: AcceptLanguage,
     OrderPath(id): OrderPath,
     Json(new): Json<NewStatus>,
 ) -> Result<axum::Json<MesOrder>, ApiError> {
-    Ok(axum::Json(commands::set_status(&core, *operator, &id, new.status).await?))
+    Ok(language.json(commands::set_status(&core, *operator, &id, new.status).await?))
 }
 
 /// Ask for a price again
 ///
 /// Only after it has failed: the model is read anew, by the prices of today.
 #[utoipa::path(
-    post, path = "/orders/{id}/price", tag = "prices", params(OrderPath),
+    post, path = "/orders/{id}/price", tag = "prices", params(AcceptLanguage, OrderPath),
     responses(
         (status = 202, description = "The calculation is queued", body = MesOrder),
         (status = 409, description = "The last calculation has not failed"),
@@ -122,7 +126,8 @@ async fn set_status(
 async fn queue_price(
     State(app): State<App>,
     _: By<Operator>,
+    language: AcceptLanguage,
     OrderPath(id): OrderPath,
 ) -> Result<(StatusCode, axum::Json<MesOrder>), ApiError> {
-    Ok((StatusCode::ACCEPTED, axum::Json(commands::queue_price(&app, &id).await?)))
+    Ok((StatusCode::ACCEPTED, language.json(commands::queue_price(&app, &id).await?)))
 }

@@ -10,7 +10,7 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
 };
 use common::{
-    domain::{Material, Model, NewOrder},
+    domain::{Material, Model, ModelUnit, NewOrder},
     http::body_error,
     model_store::{BodyError, ModelStore, StoredModel},
     problem::{ApiError, ProblemCode, Rejection},
@@ -48,6 +48,10 @@ pub(super) struct Schema {
     /// Anything we should know.
     #[schema(max_length = 2000)]
     comment: Option<String>,
+    /// What an STL or OBJ file is drawn in: `mm` (the default), `cm`, `m`, `in` or `ft`. A 3MF file names its own unit;
+    /// another one is refused.
+    #[schema(value_type = Option<String>, pattern = "^(mm|cm|m|in|ft)?$")]
+    unit: Option<String>,
     /// The 3D model; its file name ends in `.stl`, `.obj` or `.3mf`.
     #[schema(value_type = String, format = Binary)]
     model: Vec<u8>,
@@ -59,16 +63,14 @@ struct Parts {
     material: Option<String>,
     quantity: Option<String>,
     comment: Option<String>,
+    unit: Option<String>,
     model: Option<(Model, StoredModel)>,
 }
 
 /// Reads a form to its end. If anything is wrong with it, the model is removed again.
 pub(super) async fn receive(core: &Core, form: Multipart) -> Result<NewPartnerOrder, ApiError> {
     let mut parts = Parts::default();
-    let result = match parts.receive(core, form).await {
-        Ok(()) => parts.fields().map_err(ApiError::from),
-        Err(error) => Err(error),
-    };
+    let result = parts.receive(core, form).await;
     match (result, parts.model) {
         (Ok(fields), Some((model, stored))) => Ok(NewPartnerOrder { fields, model, stored }),
         (Ok(_), None) => Err(missing("model").into()),
@@ -87,7 +89,17 @@ pub(super) fn check_length(models: &ModelStore, headers: &HeaderMap) -> Result<(
 }
 
 impl Parts {
-    async fn receive(&mut self, core: &Core, mut form: Multipart) -> Result<(), ApiError> {
+    async fn receive(&mut self, core: &Core, form: Multipart) -> Result<NewOrder, ApiError> {
+        self.collect(core, form).await?;
+        let fields = self.fields()?;
+        let unit = self.unit()?;
+        if let Some((model, stored)) = &mut self.model {
+            core.models.set_unit(model, stored, unit).await?;
+        }
+        Ok(fields)
+    }
+
+    async fn collect(&mut self, core: &Core, mut form: Multipart) -> Result<(), ApiError> {
         while let Some(field) = form.next_field().await.map_err(|error| unreadable(&error))? {
             let name = field.name().unwrap_or_default().to_owned();
             let place = match name.as_str() {
@@ -104,7 +116,8 @@ impl Parts {
                 "material" => &mut self.material,
                 "quantity" => &mut self.quantity,
                 "comment" => &mut self.comment,
-                _ => return Err(Rejection::invalid("the parts are material, quantity, comment and model").into()),
+                "unit" => &mut self.unit,
+                _ => return Err(Rejection::invalid("the parts are material, quantity, comment, unit and model").into()),
             };
             if place.is_some() {
                 return Err(repeated(&name).into());
@@ -128,6 +141,12 @@ impl Parts {
         };
         fields.check().map_err(|error| Rejection::invalid(error.to_string()))?;
         Ok(fields)
+    }
+
+    fn unit(&mut self) -> Result<Option<ModelUnit>, Rejection> {
+        let given = self.unit.take().filter(|unit| !unit.is_empty());
+        let chosen = given.map(|unit| ModelUnit::chosen(&unit).ok_or_else(|| Rejection::invalid(ModelUnit::CHOICES)));
+        chosen.transpose()
     }
 }
 

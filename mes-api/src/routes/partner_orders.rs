@@ -7,7 +7,7 @@ use axum::{
 use catalogue::Action;
 use common::{
     domain::Owner,
-    http::{By, Idempotency, Located, OrderPath, Partner, located},
+    http::{AcceptLanguage, By, Idempotency, Located, OrderPath, Partner, located},
     problem::ApiError,
     state::Core,
     telemetry::Subject,
@@ -30,7 +30,7 @@ pub(super) fn routes(upload_limit: u64) -> OpenApiRouter<App> {
 /// The price is calculated afterwards; ask for the order until `price_status` is `CALCULATED` or `FAILED`.
 #[utoipa::path(
     post, path = "/partner/orders", tag = "partner orders",
-    params(Idempotency),
+    params(AcceptLanguage, Idempotency),
     request_body(content = partner_form::Schema, content_type = "multipart/form-data"),
     responses(
         (status = 202, description = "The order is placed, its price is queued", body = PartnerOrder,
@@ -46,6 +46,7 @@ pub(super) fn routes(upload_limit: u64) -> OpenApiRouter<App> {
 async fn place_order(
     State(app): State<App>,
     partner: By<Partner>,
+    language: AcceptLanguage,
     Idempotency(key): Idempotency,
     headers: HeaderMap,
     form: Result<Multipart, MultipartRejection>,
@@ -56,13 +57,13 @@ async fn place_order(
     let new = partner_form::receive(&app.core, form).await;
     let new = new.map_err(|error| error.during(Action::OrderModelUploaded, subject))?;
     let order = commands::place_order(&app, *partner, &new, key).await?;
-    Ok(located(StatusCode::ACCEPTED, format!("/partner/orders/{}", order.order.id), order))
+    Ok(located(StatusCode::ACCEPTED, format!("/partner/orders/{}", order.order.id), language.say(order)))
 }
 
 /// See an order of one's own
 #[utoipa::path(
     get, path = "/partner/orders/{id}", tag = "partner orders",
-    params(OrderPath),
+    params(AcceptLanguage, OrderPath),
     responses(
         (status = 200, description = "The order", body = PartnerOrder),
         (status = 404, description = "No such order, or it is another partner's"),
@@ -71,7 +72,8 @@ async fn place_order(
 async fn get_order(
     State(core): State<Core>,
     partner: By<Partner>,
+    language: AcceptLanguage,
     OrderPath(id): OrderPath,
 ) -> Result<axum::Json<PartnerOrder>, ApiError> {
-    Ok(axum::Json(commands::get_order(&core, *partner, &id).await?))
+    Ok(language.json(commands::get_order(&core, *partner, &id).await?))
 }

@@ -76,7 +76,7 @@ async fn a_file_that_is_made_to_break_its_reader_is_refused_or_fails_for_a_reaso
         ("endless.3mf", components_without_end(), Failed("contain themselves or nest too deeply")),
         ("line.obj", [text("v 0."), vec![b'1'; 8 << 20]].concat(), Failed("a coordinate is not a number (line 1)")),
         ("nowhere.obj", text("v 0 0 0\nf 1 2 4294967296\n"), Failed("refers to a vertex that doesn't exist")),
-        ("header.stl", vec![0; 84], Failed("The file contains no 3D surface")),
+        ("header.stl", vec![0; 84], Failed("The file contains no triangles")),
         ("named.obj", [text("mtllib /etc/passwd\n"), cube(10.0).to_obj()].concat(), Priced),
         ("empty.stl", Vec::new(), Refused(422, "invalid_request")),
         ("empty.obj", Vec::new(), Refused(422, "invalid_request")),
@@ -100,7 +100,7 @@ async fn a_file_that_is_made_to_break_its_reader_is_refused_or_fails_for_a_reaso
         match fate {
             Failed(reason) => {
                 assert_eq!((&order["price_status"], &order["price"]), (&"FAILED".into(), &Value::Null), "{filename}");
-                let told = order["price_failure"].as_str().unwrap();
+                let told = order["price_failure"]["detail"].as_str().unwrap();
                 assert!(told.contains(reason), "{filename}: {told}");
             }
             Priced | Refused(..) => assert_eq!(order["price"]["amount_minor"], 4_560, "{filename}: {order}"),

@@ -11,6 +11,7 @@ use testkit::records::summary;
 use testkit::{
     Client, Response, eventually,
     records::{records_of, records_with},
+    solids,
 };
 
 use crate::support::{NO_PRICES, PRICES, count, priced, sent, start};
@@ -113,6 +114,28 @@ async fn the_parts_of_the_form_come_in_any_order() {
 }
 
 #[tokio::test]
+async fn a_partners_model_has_the_unit_of_the_form_wherever_it_stands() {
+    let mes = start(&NO_PRICES).await;
+    let partner = mes.partner().await;
+    let model = || file("a.stl", cube());
+    for (form, unit) in [
+        (fields().part("model", model()), "mm"),
+        (fields().part("model", model()).text("unit", ""), "mm"),
+        (fields().part("model", model()).text("unit", "cm"), "cm"),
+        (fields().text("unit", "ft").part("model", model()), "ft"),
+    ] {
+        let placed = partner.post_form("/partner/orders", form).await.expect(202);
+        assert_eq!(placed["model"]["unit"], unit);
+        let (_, sent) = sent(&mes, placed["id"].as_str().unwrap()).await.remove(0);
+        assert_eq!(json!(sent.order.model), placed["model"]);
+    }
+    let key = |unit: &str| place_with_key(&partner, "ring", order().text("unit", unit.to_owned()));
+    let first = key("in").await.expect(202);
+    assert_eq!(key("in").await.expect(202), first);
+    key("cm").await.expect_problem(422, "idempotency_key_reused");
+}
+
+#[tokio::test]
 async fn partners_see_their_own_orders_alone() {
     let mes = start(&NO_PRICES).await;
     let (partner, other) = (mes.partner().await, mes.partner().await);
@@ -165,6 +188,9 @@ async fn a_refused_form_leaves_no_model_behind() {
         (Form::new().part("model", model()).text("material", "silver_925"), 422, "invalid_request"),
         (fields().part("model", model()).text("priority", "high"), 422, "invalid_request"),
         (fields().part("model", model()).text("quantity", "4"), 422, "invalid_request"),
+        (fields().part("model", model()).text("unit", "inch"), 422, "invalid_request"),
+        (fields().part("model", model()).text("unit", "cm").text("unit", "cm"), 422, "invalid_request"),
+        (fields().part("model", file("a.3mf", solids::cube(9.0).to_3mf())).text("unit", "in"), 422, "invalid_request"),
         (fields().part("model", model()).part("model", model()), 422, "invalid_request"),
         (fields().part("model", model()).text("comment", long), 422, "invalid_request"),
         (fields().part("model", model()).text("comment", very_long), 422, "invalid_request"),

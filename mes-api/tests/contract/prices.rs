@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use common::domain::{ModelFormat, OrderFacts};
+use common::domain::{ModelFormat, ModelUnit, OrderFacts};
 use mesh::Format;
 use serde_json::{Map, Value, json};
 use testkit::orders::{cube, open_cube, statuses};
@@ -94,10 +94,57 @@ async fn what_was_mended_in_a_model_is_in_the_record_and_no_error() {
     for (file, mended, overlaps) in files.into_iter().chain([(overlapping.to_binary_stl(), Value::Null, json!(2))]) {
         let facts = submitted(&mes, &file, ModelFormat::Stl);
         receive(&mes, &facts).await;
-        assert_eq!(priced(&operator, &facts.order.id).await["status"], "PRICE_CALCULATED");
+        let order = priced(&operator, &facts.order.id).await;
+        assert_eq!(order["status"], "PRICE_CALCULATED");
+        let warnings: Vec<_> = overlaps.as_u64().iter().map(|_| json!("overlapping_bodies")).collect();
+        let shown: Vec<_> = order["model"]["warnings"].as_array().unwrap().iter().map(|w| w["code"].clone()).collect();
+        assert_eq!(shown, warnings);
         let record = price_record(&facts, "CALCULATED").await;
         assert_eq!(record.get("model.mended").unwrap_or(&Value::Null), &mended, "{record:?}");
         assert_eq!(record.get("model.overlapping_bodies").unwrap_or(&Value::Null), &overlaps, "{record:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_order_shows_what_was_measured_in_the_unit_that_the_file_is_drawn_in() {
+    let mes = start(&PRICES).await;
+    let operator = mes.operator().await;
+    let box_in_inches = || solids::cube(1.0).map(|[x, y, z]| [x, 2.0 * y, z]);
+    for (format, unit, file) in [
+        (ModelFormat::Stl, Some(ModelUnit::Inch), box_in_inches().to_binary_stl()),
+        (ModelFormat::ThreeMf, None, solids::model_3mf(
+            "inch",
+            &format!("<object id=\"1\">{}</object>", box_in_inches().to_3mf_mesh()),
+            "<item objectid=\"1\"/>",
+        )),
+    ] {
+        let mut facts = submitted(&mes, &file, format);
+        facts.order.model.as_mut().expect("a model").unit = unit;
+        receive(&mes, &facts).await;
+        let order = priced(&operator, &facts.order.id).await;
+        let volume = 2.0 * 25.4_f64.powi(3);
+        let model = &order["model"];
+        assert_eq!((&model["unit"], &model["warnings"]), (&json!("in"), &json!([])), "{order}");
+        let measured = &model["measured"];
+        assert_eq!((&measured["triangles"], &measured["bodies"]), (&json!(12), &json!(1)), "{order}");
+        assert_eq!(measured["size_mm"], json!([25.4, 50.8, 25.4]), "{order}");
+        assert!((measured["volume_mm3"].as_f64().unwrap() - volume).abs() < 1e-3, "{order}");
+        assert!((measured["weight_g"].as_f64().unwrap() - volume / 1_000.0 * 10.36).abs() < 1e-3, "{order}");
+        let record = price_record(&facts, "CALCULATED").await;
+        assert_eq!(record["model.unit"], "in");
+        let (_, priced) = sent(&mes, facts.order.id.as_str()).await.remove(0);
+        assert_eq!(json!(priced.order.model), *model);
+    }
+}
+
+#[tokio::test]
+async fn the_sizes_that_a_model_may_have_are_settings() {
+    let mes = start(&[&PRICES[..], &["--model-smallest-mm", "30", "--model-largest-mm", "40"]].concat()).await;
+    let operator = mes.operator().await;
+    for (edge, status) in [(29.0, "FAILED"), (30.0, "CALCULATED"), (40.0, "CALCULATED"), (41.0, "FAILED")] {
+        let facts = submitted(&mes, &solids::cube(edge).to_binary_stl(), ModelFormat::Stl);
+        receive(&mes, &facts).await;
+        assert_eq!(priced(&operator, &facts.order.id).await["price_status"], status, "{edge}");
     }
 }
 
@@ -111,7 +158,8 @@ async fn a_model_that_is_not_closed_fails_with_a_reason_until_it_is_mended() {
     assert_eq!(order["price_status"], "FAILED");
     assert_eq!(order["status"], "SUBMITTED");
     assert_eq!(order["price"], Value::Null);
-    let reason = order["price_failure"].as_str().unwrap();
+    assert_eq!(order["price_failure"]["code"], "not_closed");
+    let reason = order["price_failure"]["detail"].as_str().unwrap();
     assert!(reason.starts_with("The model is not a closed surface: it has a hole at ("), "{reason}");
     assert!(reason.contains("3 edges"), "{reason}");
 
@@ -121,7 +169,10 @@ async fn a_model_that_is_not_closed_fails_with_a_reason_until_it_is_mended() {
     assert_eq!(record["order.price_status_from"], "CALCULATING");
     let sent_failure = sent(&mes, facts.order.id.as_str()).await.remove(0);
     assert_eq!(sent_failure.0, "order.price_failed");
-    assert_eq!(sent_failure.1.price_failure.as_deref(), Some(reason));
+    let failure = sent_failure.1.price_failure.expect("a reason");
+    assert_eq!((failure.code.as_str(), failure.detail.as_str()), ("not_closed", reason));
+    let in_russian = operator.get_in("ru", &format!("/orders/{}", facts.order.id)).await;
+    assert_eq!(in_russian.expect(200)["price_failure"]["detail"].as_str(), failure.detail_ru.as_deref());
 
     store(&mes, &facts.model_key, &cube());
     let path = format!("/orders/{}/price", facts.order.id);
@@ -142,23 +193,28 @@ async fn a_model_that_is_not_closed_fails_with_a_reason_until_it_is_mended() {
 async fn what_cannot_be_priced_says_why() {
     let mes = start(&PRICES).await;
     let operator = mes.operator().await;
-    let giant = solids::cube(100_000.0).to_binary_stl();
+    let giant = solids::cube(1_001.0).to_binary_stl();
+    let ring_in_metres = solids::cube(0.029).to_binary_stl();
+    let dear = solids::cube(999.0).to_binary_stl();
     let broken = cube()[..300].to_vec();
-    for (file, class, words) in
-        [(giant, "model_too_large", "millimetres"), (broken, "model_unreadable", "can't be read")]
-    {
+    for (file, class, words) in [
+        (giant, "model_too_large", "The model is 1001 mm wide"),
+        (ring_in_metres, "model_too_large", "The model is 0.029 mm wide; was it drawn in metres?"),
+        (dear, "model_too_large", "too large for an automatic price"),
+        (broken, "model_unreadable", "can't be read"),
+    ] {
         let facts = submitted(&mes, &file, ModelFormat::Stl);
         receive(&mes, &facts).await;
         let order = priced(&operator, &facts.order.id).await;
         assert_eq!(order["price_status"], "FAILED");
-        assert!(order["price_failure"].as_str().unwrap().contains(words), "{order}");
+        assert!(order["price_failure"]["detail"].as_str().unwrap().contains(words), "{order}");
         assert_eq!(price_record(&facts, "FAILED").await["error.type"], class);
     }
     let facts = submitted(&mes, &cube(), ModelFormat::Stl);
     std::fs::remove_file(mes.models().join(&facts.model_key)).unwrap();
     receive(&mes, &facts).await;
     let order = priced(&operator, &facts.order.id).await;
-    assert!(order["price_failure"].as_str().unwrap().contains("on our side"), "{order}");
+    assert!(order["price_failure"]["detail"].as_str().unwrap().contains("on our side"), "{order}");
     assert_eq!(price_record(&facts, "FAILED").await["error.type"], "model_missing");
 }
 
@@ -260,7 +316,7 @@ async fn a_store_that_keeps_failing_is_an_error_of_ours() {
     receive(&mes, &facts).await;
     let order = priced(&operator, &facts.order.id).await;
     assert_eq!(order["price_status"], "FAILED");
-    assert!(order["price_failure"].as_str().unwrap().contains("on our side"), "{order}");
+    assert!(order["price_failure"]["detail"].as_str().unwrap().contains("on our side"), "{order}");
     assert_eq!(price_record(&facts, "FAILED").await["error.type"], "model_store_unavailable");
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use common::{
     auth::Caller,
-    domain::{NewOrder, Order, OrderId, OrderStatus},
+    domain::{ModelUnit, NewOrder, Order, OrderId, OrderStatus},
     idempotency::IdempotencyKey,
     model_store::BodyError,
     page::{Cursor, Page, PageQuery},
@@ -54,9 +54,10 @@ pub(crate) async fn put_model(
     customer: Caller,
     id: &OrderId,
     filename: &str,
+    unit: Option<ModelUnit>,
     body: impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin,
 ) -> Result<Order, ApiError> {
-    commands::put_model(core, Viewer::customer(customer), id, filename, body).await
+    commands::put_model(core, Viewer::customer(customer), id, filename, unit, body).await
 }
 
 /// Submits an order.

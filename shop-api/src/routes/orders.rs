@@ -8,7 +8,7 @@ use axum::{
 use common::{
     domain::{NewOrder, NewStatus, Order},
     http::{
-        By, Customer, Idempotency, Json, Located, ModelFile, ModelQuery, OrderPath, Query, body_stream, check_length,
+        AcceptLanguage, By, Customer, Idempotency, Json, Located, ModelFile, ModelQuery, OrderPath, Query, body_stream, check_length,
         located,
     },
     page::{Page, PageQuery, StatusQuery},
@@ -31,7 +31,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 /// Create an order
 #[utoipa::path(
     post, path = "/orders", tag = "orders", request_body = NewOrder,
-    params(Idempotency),
+    params(AcceptLanguage, Idempotency),
     responses(
         (status = 201, description = "The order, in `INITIATED`", body = Order, headers(("Location", description = "The order's path"))),
         (status = 409, description = "The first request with this key is under way"),
@@ -41,16 +41,17 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn create_order(
     State(app): State<App>,
     customer: By<Customer>,
+    language: AcceptLanguage,
     Idempotency(key): Idempotency,
     Json(fields): Json<NewOrder>,
 ) -> Result<Located<Order>, ApiError> {
     let order = commands::create_order(&app, *customer, fields, key).await?;
-    Ok(located(StatusCode::CREATED, format!("/orders/{}", order.id), order))
+    Ok(located(StatusCode::CREATED, format!("/orders/{}", order.id), language.say(order)))
 }
 
 /// The caller's orders, newest first
 #[utoipa::path(
-    get, path = "/orders", tag = "orders", params(StatusQuery, PageQuery),
+    get, path = "/orders", tag = "orders", params(AcceptLanguage, StatusQuery, PageQuery),
     responses(
         (status = 200, description = "One page of them", body = Page<Order>),
     )
@@ -58,16 +59,17 @@ async fn create_order(
 async fn list_orders(
     State(core): State<Core>,
     customer: By<Customer>,
+    language: AcceptLanguage,
     Query(query): Query<StatusQuery>,
     Query(page): Query<PageQuery>,
 ) -> Result<axum::Json<Page<Order>>, ApiError> {
-    Ok(axum::Json(commands::list_orders(&core, *customer, query.status, &page).await?))
+    Ok(language.json(commands::list_orders(&core, *customer, query.status, &page).await?))
 }
 
 /// One of the caller's orders, with its history
 #[utoipa::path(
     get, path = "/orders/{id}", tag = "orders",
-    params(OrderPath),
+    params(AcceptLanguage, OrderPath),
     responses(
         (status = 200, description = "The order", body = OrderDetails),
         (status = 404, description = "No such order, or another customer's"),
@@ -76,9 +78,10 @@ async fn list_orders(
 async fn get_order(
     State(core): State<Core>,
     customer: By<Customer>,
+    language: AcceptLanguage,
     OrderPath(id): OrderPath,
 ) -> Result<axum::Json<OrderDetails>, ApiError> {
-    Ok(axum::Json(commands::get_order(&core, *customer, &id).await?))
+    Ok(language.json(commands::get_order(&core, *customer, &id).await?))
 }
 
 /// Upload the 3D model
@@ -86,7 +89,7 @@ async fn get_order(
 /// The body is the file as it is. Until the order is submitted, another upload replaces the model.
 #[utoipa::path(
     put, path = "/orders/{id}/model", tag = "orders",
-    params(OrderPath, ModelQuery),
+    params(AcceptLanguage, OrderPath, ModelQuery),
     request_body(content = ModelFile, content_type = "application/octet-stream", description = "The file"),
     responses(
         (status = 200, description = "The order, in `FILE_UPLOADED`, with its model", body = Order),
@@ -97,13 +100,14 @@ async fn get_order(
 async fn put_model(
     State(core): State<Core>,
     customer: By<Customer>,
+    language: AcceptLanguage,
     OrderPath(id): OrderPath,
     Query(query): Query<ModelQuery>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<axum::Json<Order>, ApiError> {
     check_length(&core.models, &headers)?;
-    Ok(axum::Json(commands::put_model(&core, *customer, &id, &query.filename, body_stream(body)).await?))
+    Ok(language.json(commands::put_model(&core, *customer, &id, &query.filename, query.unit, body_stream(body)).await?))
 }
 
 /// Place the order
@@ -111,7 +115,7 @@ async fn put_model(
 /// Customers set `SUBMITTED`.
 #[utoipa::path(
     post, path = "/orders/{id}/status", tag = "orders",
-    params(OrderPath), request_body = NewStatus,
+    params(AcceptLanguage, OrderPath), request_body = NewStatus,
     responses(
         (status = 200, description = "The order in its new status", body = Order),
         (status = 404, description = "No such order, or another customer's"),
@@ -122,8 +126,9 @@ async fn put_model(
 async fn set_status(
     State(core): State<Core>,
     customer: By<Customer>,
+    language: AcceptLanguage,
     OrderPath(id): OrderPath,
     Json(new): Json<NewStatus>,
 ) -> Result<axum::Json<Order>, ApiError> {
-    Ok(axum::Json(commands::set_status(&core, *customer, &id, new.status).await?))
+    Ok(language.json(commands::set_status(&core, *customer, &id, new.status).await?))
 }

@@ -2,12 +2,12 @@
 
 use futures::{future::join_all, stream};
 use reqwest::{Body, Method, Url};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use shop_api::ShopApi;
 use testkit::{
     Client, Response, eventually,
-    records::records_with,
+    records::{records_of, records_with},
     service::{self, PASSWORD},
     solids,
 };
@@ -51,7 +51,11 @@ async fn a_model_can_have_any_of_the_formats() {
         let id = create_order(&ada).await;
         let order = ada.put_bytes(&path(&id, filename), file.clone()).await.expect(200);
         assert_eq!(order["status"], "FILE_UPLOADED");
-        let described = json!({"filename": filename, "format": format, "bytes": file.len(), "sha256": sha256(&file)});
+        let unit = if format == "3mf" { Value::Null } else { json!("mm") };
+        let described = json!({
+            "filename": filename, "format": format, "bytes": file.len(), "sha256": sha256(&file), "unit": unit,
+            "measured": null, "warnings": [],
+        });
         assert_eq!(order["model"], described);
         let found = get_order(&ada, &id).await;
         assert_eq!(found["model"], described);
@@ -61,6 +65,42 @@ async fn a_model_can_have_any_of_the_formats() {
         assert!(stored.iter().any(|path| std::fs::read(path).is_ok_and(is_there)), "{filename} is not in the store");
     }
     assert_eq!(shop.stored_models().len(), 4);
+}
+
+#[tokio::test]
+async fn the_unit_of_a_model_is_kept_and_a_3mf_file_has_its_own() {
+    let shop = shop().await;
+    let ada = shop.customer().await;
+    let in_inches = solids::model_3mf(
+        "inch",
+        &format!("<object id=\"1\">{}</object>", solids::cube(1.0).to_3mf_mesh()),
+        "<item objectid=\"1\"/>",
+    );
+    let id = create_order(&ada).await;
+    let path = |filename, unit: &str| format!("{}&unit={unit}", path(&id, filename));
+    for unit in ["mm", "cm", "m", "in", "ft"] {
+        for (filename, file) in [("ring.stl", cube()), ("ring.obj", solids::cube(10.0).to_obj())] {
+            let uploaded = ada.put_bytes(&path(filename, unit), file).await;
+            let event = records_of(&uploaded).into_iter().find(|record| record["event.action"] == "order.model_uploaded");
+            assert_eq!(event.expect("an event")["model.unit"], unit);
+            assert_eq!(uploaded.expect(200)["model"]["unit"], unit);
+            assert_eq!(get_order(&ada, &id).await["model"]["unit"], unit);
+        }
+    }
+    let before = get_order(&ada, &id).await["model"].clone();
+    for wrong in ["micron", "MM", "inch", ""] {
+        ada.put_bytes(&path("ring.stl", wrong), cube()).await.expect_problem(400, "invalid_query");
+    }
+    for other in ["mm", "ft"] {
+        ada.put_bytes(&path("ring.3mf", other), in_inches.clone()).await.expect_problem(422, "invalid_request");
+    }
+    assert_eq!(get_order(&ada, &id).await["model"], before);
+    assert_eq!(shop.stored_models().len(), 1, "a refused model stays");
+    let order = ada.put_bytes(&path("ring.3mf", "in"), in_inches).await.expect(200);
+    assert_eq!(order["model"]["unit"], "in");
+    // What can't be read contradicts nothing; its price says why it can't.
+    let broken = ada.put_bytes(&path("ring.3mf", "cm"), b"PK\x03\x04 and no archive".to_vec()).await.expect(200);
+    assert_eq!(broken["model"]["unit"], "cm");
 }
 
 #[tokio::test]

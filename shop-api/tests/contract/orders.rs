@@ -185,8 +185,14 @@ async fn a_price_is_shown_once_it_is_known() {
     let ada = shop.customer().await;
     let id = create_order(&ada).await;
     let set = async |change: &'static str| sqlx::query(change).execute(shop.tables()).await.expect("a change");
+    let failure = |code: &str, detail: &str| json!({"code": code, "detail": detail});
+    // As a version of the service left it that knew no codes.
     set("UPDATE orders SET price_failure = 'The model has holes.'").await;
-    assert_eq!(get_order(&ada, &id).await["price_failure"], "The model has holes.");
+    assert_eq!(get_order(&ada, &id).await["price_failure"], failure("unspecified", "The model has holes."));
+    set("UPDATE orders SET price_failure_code = 'not_closed', price_failure_ru = 'В модели есть отверстия.'").await;
+    assert_eq!(get_order(&ada, &id).await["price_failure"], failure("not_closed", "The model has holes."));
+    let in_russian = ada.get_in("ru-RU, en;q=0.5", &format!("/orders/{id}")).await;
+    assert_eq!(in_russian.expect(200)["price_failure"], failure("not_closed", "В модели есть отверстия."));
     set("UPDATE orders SET price_failure = NULL, price_amount_minor = 48950, price_currency = 'EUR'").await;
     let order = get_order(&ada, &id).await;
     assert_eq!(order["price"], json!({"amount_minor": 48950, "currency": "EUR"}));

@@ -50,7 +50,7 @@ async fn an_upload_is_recorded_and_the_status_only_if_it_changed() {
     let id = create_order(&ada).await;
     let uploaded = json!({
         "event.action": "order.model_uploaded", "event.outcome": "success", "order.id": id,
-        "customer.id": ada.account(), "file.size": cube().len(), "file.extension": "stl",
+        "customer.id": ada.account(), "file.size": cube().len(), "file.extension": "stl", "model.unit": "mm",
     });
     let mut first = valid_records_of(&upload(&ada, &id).await);
     assert_eq!(actions(&first), ["order.model_uploaded", "order.status_changed", "http.request"]);

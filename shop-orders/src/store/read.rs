@@ -2,11 +2,14 @@
 
 use catalogue::Service;
 use common::{
-    domain::{Actor, Change, CustomerId, Material, ModelFormat, Order, OrderFacts, OrderId, OrderStatus, PartnerId},
+    domain::{
+        Actor, Change, CustomerId, Material, Measured, ModelFormat, ModelUnit, Notice, Order, OrderFacts, OrderId,
+        OrderStatus, PartnerId,
+    },
     failure::{ErrorType, Failure, FailureContext as _},
     page::Cursor,
 };
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, types::Json};
 
 use super::row::{Row, StoredOrder, select_orders};
 use crate::details::OrderDetails;

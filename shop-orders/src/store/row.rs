@@ -1,10 +1,14 @@
 //! The rows of `orders`.
 
 use common::{
-    domain::{CustomerId, Material, Model, ModelFormat, Order, OrderId, OrderStatus, Owner, PartnerId, Price},
+    domain::{
+        CustomerId, Material, Measured, Model, ModelFormat, ModelUnit, Notice, Order, OrderId, OrderStatus, Owner,
+        PartnerId, Price,
+    },
     failure::{ErrorType, Failure},
     telemetry::Subject,
 };
+use sqlx::types::Json;
 use time::OffsetDateTime;
 
 /// An order as the database has it.
@@ -15,7 +19,7 @@ pub struct StoredOrder {
     /// The key of its model in the model store.
     pub model_key: Option<String>,
     /// Why it has no price.
-    pub price_failure: Option<String>,
+    pub price_failure: Option<Notice>,
     /// When it got its status.
     pub status_since: OffsetDateTime,
     /// When it was submitted, if it was.
@@ -36,10 +40,15 @@ pub(super) struct Row {
     pub(super) model_format: Option<ModelFormat>,
     pub(super) model_bytes: Option<i64>,
     pub(super) model_sha256: Option<String>,
+    pub(super) model_unit: Option<ModelUnit>,
+    pub(super) model_measured: Option<Json<Measured>>,
+    pub(super) model_warnings: Option<Json<Vec<Notice>>>,
     pub(super) model_key: Option<String>,
     pub(super) price_amount_minor: Option<i64>,
     pub(super) price_currency: Option<String>,
     pub(super) price_failure: Option<String>,
+    pub(super) price_failure_code: Option<String>,
+    pub(super) price_failure_ru: Option<String>,
     pub(super) status_since: OffsetDateTime,
     pub(super) submitted_at: Option<OffsetDateTime>,
     pub(super) created_at: OffsetDateTime,
@@ -63,7 +72,10 @@ impl TryFrom<Row> for StoredOrder {
         let owner = owner.ok_or(Failure::bare(ErrorType::DatabaseError, "an order without an owner"))?;
         let model = match (row.model_filename, row.model_format, row.model_bytes, row.model_sha256) {
             (Some(filename), Some(format), Some(bytes), Some(sha256)) => {
-                Some(Model { filename, format, bytes, sha256 })
+                let unit = row.model_unit.or(format.unit());
+                let measured = row.model_measured.map(|Json(measured)| measured);
+                let warnings = row.model_warnings.map(|Json(warnings)| warnings).unwrap_or_default();
+                Some(Model { filename, format, bytes, sha256, unit, measured, warnings })
             }
             _ => None,
         };
@@ -82,7 +94,7 @@ impl TryFrom<Row> for StoredOrder {
                 updated_at: row.updated_at,
             },
             model_key: row.model_key,
-            price_failure: row.price_failure,
+            price_failure: Notice::from_parts(row.price_failure, row.price_failure_code, row.price_failure_ru),
             status_since: row.status_since,
             submitted_at: row.submitted_at,
         })
@@ -96,9 +108,11 @@ macro_rules! select_orders {
             Row,
             r#"SELECT id AS "id: OrderId", status AS "status: OrderStatus", customer_id AS "customer_id: CustomerId", partner_id AS "partner_id: PartnerId",
                       material AS "material: Material", quantity, comment, model_filename,
-                      model_format AS "model_format: ModelFormat", model_bytes, model_sha256, model_key,
-                      price_amount_minor, price_currency, price_failure, status_since, submitted_at, created_at,
-                      updated_at
+                      model_format AS "model_format: ModelFormat", model_bytes, model_sha256,
+                      model_unit AS "model_unit: ModelUnit", model_measured AS "model_measured: Json<Measured>",
+                      model_warnings AS "model_warnings: Json<Vec<Notice>>", model_key,
+                      price_amount_minor, price_currency, price_failure, price_failure_code, price_failure_ru,
+                      status_since, submitted_at, created_at, updated_at
                FROM orders "# + $rest
             $(, $argument)*
         )

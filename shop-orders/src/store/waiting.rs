@@ -1,13 +1,15 @@
 //! Orders that wait for too long: in their status, or since they were submitted.
 
 use common::{
-    domain::{CustomerId, Material, ModelFormat, OrderId, OrderStatus, Owner, PartnerId},
+    domain::{
+        CustomerId, Material, Measured, ModelFormat, ModelUnit, Notice, OrderId, OrderStatus, Owner, PartnerId,
+    },
     failure::{Failure, FailureContext as _},
     page::Cursor,
     telemetry::Subject,
     unit_of_work::Recorded,
 };
-use sqlx::{PgConnection, PgExecutor};
+use sqlx::{PgConnection, PgExecutor, types::Json};
 use time::OffsetDateTime;
 
 use super::{

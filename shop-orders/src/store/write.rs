@@ -3,13 +3,13 @@
 use catalogue::Service;
 use common::{
     domain::{
-        Actor, Change, CustomerId, EventId, Material, Model, ModelFormat, NewOrder, Order, OrderFacts, OrderId,
-        OrderStatus, Owner, PartnerId, Price,
+        Actor, Change, CustomerId, EventId, Material, Model, ModelFormat, ModelUnit, NewOrder, Notice, Order,
+        OrderFacts, OrderId, OrderStatus, Owner, PartnerId, Price,
     },
     failure::{Failure, FailureContext as _},
     unit_of_work::Recorded,
 };
-use sqlx::PgExecutor;
+use sqlx::{PgExecutor, types::Json};
 
 /// A customer's order that is created.
 #[derive(Clone, Debug)]
@@ -133,14 +133,15 @@ pub async fn attach_model(
 ) -> Result<(), Failure> {
     let updated_at = sqlx::query_scalar!(
         "UPDATE orders SET model_filename = $2, model_format = $3, model_bytes = $4, model_sha256 = $5, model_key = $6,
-                           updated_at = now()
+                           model_unit = $7, updated_at = now()
          WHERE id = $1 RETURNING updated_at",
         order.id.as_str(),
         model.filename,
         model.format as ModelFormat,
         model.bytes,
         model.sha256,
-        key
+        key,
+        model.unit as Option<ModelUnit>
     )
     .fetch_one(recorded.connection())
     .await
@@ -162,8 +163,8 @@ pub async fn take_over(mut recorded: Recorded<'_>, facts: &OrderFacts) -> Result
     let model = order.model.as_ref();
     let inserted = sqlx::query!(
         "INSERT INTO orders (id, status, status_since, submitted_at, partner_id, material, quantity, comment, model_filename,
-                             model_format, model_bytes, model_sha256, model_key, created_at, updated_at)
-         VALUES ($1, 'SUBMITTED', $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, now())
+                             model_format, model_bytes, model_sha256, model_key, model_unit, created_at, updated_at)
+         VALUES ($1, 'SUBMITTED', $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, now())
          ON CONFLICT (id) DO NOTHING",
         order.id.as_str(),
         submitted,
@@ -176,6 +177,7 @@ pub async fn take_over(mut recorded: Recorded<'_>, facts: &OrderFacts) -> Result
         model.map(|model| model.bytes),
         model.map(|model| model.sha256.as_str()),
         model.map(|_| model_key.as_str()),
+        model.and_then(|model| model.unit) as Option<ModelUnit>,
         order.created_at
     );
     if inserted.execute(recorded.connection()).await.failure("taking an order over")?.rows_affected() == 0 {
@@ -197,7 +199,8 @@ pub async fn take_over(mut recorded: Recorded<'_>, facts: &OrderFacts) -> Result
     Ok(())
 }
 
-/// Sets the price that the MES calculated, or the reason why there is none. A price that is set stays.
+/// Sets the price that the MES calculated, with what it found out about the model, or the reason why there is none. A price
+/// that is set stays.
 ///
 /// # Errors
 ///
@@ -206,15 +209,25 @@ pub async fn set_price(
     mut recorded: Recorded<'_>,
     id: &OrderId,
     price: Option<&Price>,
-    failure: Option<&str>,
+    model: Option<&Model>,
+    failure: Option<&Notice>,
 ) -> Result<(), Failure> {
+    let (failure, code, failure_ru) = Notice::parts(failure.filter(|_| price.is_none()));
+    let measured = model.and_then(|model| model.measured.as_ref());
     sqlx::query!(
-        "UPDATE orders SET price_amount_minor = $2, price_currency = $3, price_failure = $4, updated_at = now()
+        "UPDATE orders SET price_amount_minor = $2, price_currency = $3, price_failure = $4, price_failure_code = $5,
+                           price_failure_ru = $6, model_unit = coalesce($7, model_unit), model_measured = $8,
+                           model_warnings = $9, updated_at = now()
          WHERE id = $1 AND price_amount_minor IS NULL AND ($2::bigint IS NOT NULL OR price_failure IS DISTINCT FROM $4)",
         id.as_str(),
         price.map(|price| price.amount_minor),
         price.map(|price| price.currency.as_str()),
-        failure.filter(|_| price.is_none())
+        failure,
+        code,
+        failure_ru,
+        model.and_then(|model| model.unit) as Option<ModelUnit>,
+        measured.map(Json) as _,
+        measured.and(model).map(|model| Json(&model.warnings)) as _
     )
     .execute(recorded.connection())
     .await

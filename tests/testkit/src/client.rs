@@ -92,6 +92,11 @@ impl Client {
         Response::to(self.request(Method::GET, path)).await
     }
 
+    /// `GET` of texts in a language, such as `ru`
+    pub async fn get_in(&self, language: &str, path: &str) -> Response {
+        Response::to(self.request(Method::GET, path).header("Accept-Language", language)).await
+    }
+
     /// `POST` with a JSON body
     pub async fn post_json(&self, path: &str, body: Value) -> Response {
         Response::to(self.request(Method::POST, path).json(&body)).await

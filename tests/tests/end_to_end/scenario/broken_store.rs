@@ -75,7 +75,7 @@ async fn failure(world: &World, order: &str) -> Record {
 async fn reason(customer: &Client, order: &str) -> String {
     eventually("the customer to see it", async || {
         let order = customer.get(&format!("/orders/{order}")).await.json;
-        let reason = order["price_failure"].as_str().map(str::to_owned);
+        let reason = order["price_failure"]["detail"].as_str().map(str::to_owned);
         reason.ok_or(order)
     })
     .await

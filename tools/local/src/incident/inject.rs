@@ -118,7 +118,7 @@ async fn bad_models(system: &SystemFile, count: usize) -> Result<Ongoing> {
         orders.push(place(&customer, filename, model.clone()).await?);
     }
     for order in &orders {
-        customer.wait_until(order, "fail to get a price", |seen| seen["price_failure"].is_string()).await?;
+        customer.wait_until(order, "fail to get a price", |seen| seen["price_failure"].is_object()).await?;
     }
     let done = vec![
         format!(
