@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    backup, demo, doctor, errors, exec, incident, log_flags::LogFlags, prepare, reconcile, stuck, trail, up,
+    backup, demo, doctor, errors, exec, incident, log_flags::LogFlags, model, prepare, reconcile, stuck, trail, up,
     up::flags::UpFlags,
 };
 use crate::host::{folders::workspace, orphans, stop::StopRequests};
@@ -54,6 +54,13 @@ enum Command {
         /// shop-api, crm-api or mes-api.
         service: String,
         /// The subcommand with its arguments.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Says what the MES says of a 3D model: its size, weight and price, or why it has none; `model --help` has the flags.
+    #[command(disable_help_flag = true)]
+    Model {
+        /// The file, and how to read it.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<OsString>,
     },
@@ -149,6 +156,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Trail { order, logs } => unless_stopped(&mut requests, trail::trail(&data, &order, &logs)).await,
         Command::Errors(logs) => unless_stopped(&mut requests, errors::errors(&data, &logs)).await,
         Command::Stuck(logs) => unless_stopped(&mut requests, stuck::stuck(&data, &logs)).await,
+        Command::Model { arguments } => model::model(&arguments).await,
         Command::Exec { service, arguments } => exec::exec(&data, &service, &arguments),
         Command::Reconcile { orders, since } => {
             unless_stopped(&mut requests, reconcile::reconcile(&data, orders, since)).await

@@ -7,6 +7,7 @@ pub(crate) mod errors;
 pub(crate) mod exec;
 pub(crate) mod incident;
 pub(crate) mod log_flags;
+pub(crate) mod model;
 pub(crate) mod prepare;
 pub(crate) mod reconcile;
 pub(crate) mod stuck;
