@@ -2,5 +2,6 @@
 
 mod compose;
 mod files;
+mod gateway;
 mod kills;
 mod system;

@@ -15,6 +15,7 @@ mod system;
 mod terminal;
 mod test_system;
 
+pub use host::packages::provide as provide_program;
 pub use parts::kind::Kind;
 pub use parts::postgres::programs as postgres_programs;
 pub use parts::services::replica_command;

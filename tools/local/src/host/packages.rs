@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
 use crate::host::{files, process};
@@ -31,6 +31,23 @@ pub(crate) async fn install(packages: &[&str]) -> Result<()> {
         process::run(&mut apt, Duration::from_secs(60 * minutes)).await?;
     }
     Ok(())
+}
+
+/// The path of a program that only tests need. Its package is installed if the program is missing and this process may
+/// install packages.
+///
+/// # Errors
+///
+/// If the program is missing and can't be installed; says the command that installs it.
+pub async fn provide(name: &str, package: &str) -> Result<PathBuf> {
+    if let Some(path) = files::program(name) {
+        return Ok(path);
+    }
+    if !may_install() {
+        bail!("{name} is missing; only root may install it on Debian or Ubuntu: {}", command_for(&[package]));
+    }
+    install(&[package]).await?;
+    files::program(name).with_context(|| format!("{package} was installed, but {name} is not found"))
 }
 
 /// Keeps packages from starting system services and creating a database cluster, until the value is dropped.
