@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 const RECORDS: &str = include_str!("../logstash/pipeline/records.conf");
 const DEAD_LETTERS: &str = include_str!("../logstash/pipeline/dead-letters.conf");
+const GATE: &str = include_str!("../logstash/pipeline/gate.rb");
 
 #[track_caller]
 fn yaml(text: &str) -> Value {
@@ -29,12 +30,24 @@ fn logstash_accepts_index_names_from_exactly_the_services() {
 }
 
 #[test]
-fn rsyslog_and_logstash_accept_the_same_times_and_event_ids() {
-    for (name, in_logstash) in [("time", "[time]"), (field::EVENT_ID, "[event.id]")] {
-        let of_rsyslog = elk::SHIPPER_CONFIGURATION.split_once(&format!("re_match($.record!{name}, '")).unwrap().1;
-        let of_rsyslog = of_rsyslog.split_once('\'').unwrap().0;
-        assert!(RECORDS.contains(&format!("{in_logstash} =~ /{of_rsyslog}/")), "{of_rsyslog}");
+fn rsyslog_and_logstash_accept_the_same_event_ids() {
+    let (_, of_rsyslog) =
+        elk::SHIPPER_CONFIGURATION.split_once(&format!("re_match($.record!{}, '^", field::EVENT_ID)).unwrap();
+    let (of_rsyslog, _) = of_rsyslog.split_once("$'").unwrap();
+    // In Ruby, ^ and $ are the ends of a line: an id of many lines would be too long for Elasticsearch.
+    assert!(RECORDS.contains(&format!("[event.id] =~ /\\A{of_rsyslog}\\z/")), "{of_rsyslog}");
+}
+
+#[test]
+fn logstash_decides_by_whole_texts() {
+    for text in [RECORDS, DEAD_LETTERS, GATE] {
+        let patterns = text.lines().filter(|line| line.contains("=~ /") || line.contains("= /"));
+        assert!(patterns.clone().all(|line| line.contains("\\A") && line.contains("\\z")), "{text}");
     }
+    let (_, read_by_gate) = RECORDS.split_once("ruby { path => \"").expect("there is a gate");
+    assert!(read_by_gate.starts_with("/usr/share/logstash/pipeline/gate.rb\""));
+    let (before, _) = RECORDS.split_once("json {").expect("the line is parsed");
+    assert!(before.contains("ruby { path"), "the gate comes first");
 }
 
 #[test]
@@ -65,15 +78,35 @@ fn logstash_only_creates_documents_and_uses_the_lines_id() {
 }
 
 #[test]
-fn rejected_documents_are_read_by_the_dead_letter_pipeline() {
+fn rejected_documents_are_read_until_they_are_taken() {
     let pipelines = yaml(include_str!("../logstash/pipelines.yml"));
     let [records, dead_letters] = pipelines.as_array().unwrap().as_slice() else { panic!("{pipelines}") };
-    assert_eq!(records["dead_letter_queue.enable"], true);
-    assert_eq!(dead_letters["dead_letter_queue.enable"], Value::Null, "it would read its own failures forever");
-    assert!(DEAD_LETTERS.contains(&format!("pipeline_id => {}", records["pipeline.id"])));
+    for pipeline in [records, dead_letters] {
+        assert_eq!(pipeline["dead_letter_queue.enable"], true, "{pipeline}");
+        assert!(DEAD_LETTERS.contains(&format!("pipeline_id => {}", pipeline["pipeline.id"])), "{pipeline}");
+    }
+    // Logstash keeps no event that says that it is a dead letter already.
+    let (_, last) = DEAD_LETTERS.split_once("gsub =>").unwrap();
+    assert!(last.contains("remove_field => [\"[@metadata][dead_letter_queue]\"]"), "{last}");
     assert!(records["path.config"].as_str().unwrap().ends_with("/pipeline/records.conf"));
     assert!(dead_letters["path.config"].as_str().unwrap().ends_with("/pipeline/dead-letters.conf"));
     assert_eq!(yaml(include_str!("../logstash/logstash.yml"))["queue.type"], "persisted");
+}
+
+#[test]
+fn the_lines_in_hand_fit_into_logstashs_heap() {
+    let logstash = yaml(include_str!("../logstash/logstash.yml"));
+    let filebeat = yaml(include_str!("../filebeat/filebeat.yml"));
+    let compose = yaml(include_str!("../../docker-compose.yml"));
+    let number = |value: &Value| value.as_u64().expect("a number");
+    const PIPELINES: u64 = 2;
+    const COPIES: u64 = 10;
+    let lines = PIPELINES * number(&logstash["pipeline.workers"]) * number(&logstash["pipeline.batch.size"]);
+    let in_hand = lines * number(&filebeat["filebeat.inputs"][0]["message_max_bytes"]) * COPIES;
+    let options = compose["services"]["logstash"]["environment"]["LS_JAVA_OPTS"].as_str().unwrap();
+    let heap = options.split_once("-Xmx").unwrap().1.split_once('m').unwrap().0.parse::<u64>().unwrap();
+    assert!(in_hand < heap << 20, "{in_hand} bytes of {heap} MiB");
+    assert!(options.contains("max-nesting-depth=50"), "a deep line overflows the stack");
 }
 
 #[test]
@@ -82,24 +115,11 @@ fn filebeat_derives_a_lines_id_from_values_that_never_change() {
     let input = &filebeat["filebeat.inputs"][0];
     assert_eq!((&input["type"], &input["file_identity.fingerprint"]), (&json!("filestream"), &Value::Null));
     assert!(input["id"].is_string() && input["prospector.scanner"]["fingerprint"]["enabled"] == true, "{input}");
-    let processors = filebeat["processors"].as_array().unwrap();
+    let processors = input["processors"].as_array().unwrap();
     let fingerprint = &processors.last().unwrap()["fingerprint"];
     assert_eq!(fingerprint["fields"], json!(["@timestamp", "container.id", "log.offset", "message"]));
     assert_eq!(fingerprint["target_field"], "@metadata._id");
     assert!(RECORDS.contains("\"[@metadata][_id]\" => \"[@metadata][id]\""));
-}
-
-#[test]
-fn filebeat_reads_only_containers_with_the_label_of_a_service() {
-    let filebeat = yaml(include_str!("../filebeat/filebeat.yml"));
-    let processors = filebeat["processors"].as_array().unwrap();
-    let dropped = processors.iter().find_map(|processor| processor.get("drop_event")).unwrap();
-    assert_eq!(dropped["when"]["and"][1]["not"]["equals"], json!({"container.labels.alexandrite_logs": "true"}));
-    let services = yaml(include_str!("../../deploy/containers/common.yml"));
-    for service in Service::ALL.map(Service::name) {
-        let labels = &services["services"][service]["labels"];
-        assert_eq!(labels["alexandrite.logs"], "true", "{service}: {labels}");
-    }
 }
 
 #[test]

@@ -160,6 +160,76 @@ fn whatever_is_waited_for_is_waited_for_until_it_is_ready() {
     }
 }
 
+/// `docker compose up --wait` fails if a container ends, except one whose end another service waits for.
+#[test]
+fn somebody_waits_for_every_job() {
+    for file in [FULL, SMALL] {
+        let services = services(file);
+        let waited_for: BTreeSet<&String> = services
+            .values()
+            .filter_map(|service| service.get("depends_on")?.as_object())
+            .flat_map(Map::keys)
+            .collect();
+        for (name, _) in services.iter().filter(|(_, service)| is_job(service)) {
+            assert!(waited_for.contains(name), "{file}: {name}");
+        }
+    }
+}
+
+/// `docker compose down` stops a service before what it depends on, and then removes what it wrote to its output.
+#[test]
+fn what_ships_the_records_stops_after_the_services() {
+    let services = services(FULL);
+    let mut last = "shop-api crm-api mes-api".split(' ').map(str::to_owned).collect::<Vec<_>>();
+    for next in ["filebeat", "logstash", "elasticsearch"] {
+        for service in &last {
+            assert!(needs(&services, service).contains(next), "{service} may outlive {next}");
+        }
+        last = vec![next.to_owned()];
+    }
+}
+
+/// Everything that a service depends on, directly or not. Fails if that includes itself.
+fn needs(services: &Services, of: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let mut open = vec![of.to_owned()];
+    while let Some(name) = open.pop() {
+        let needed = services[&name].get("depends_on").and_then(Value::as_object).into_iter().flat_map(Map::keys);
+        open.extend(needed.filter(|name| found.insert((*name).clone())).cloned());
+    }
+    assert!(!found.contains(of), "{of} waits for itself");
+    found
+}
+
+#[test]
+fn every_service_can_start() {
+    for file in [FULL, SMALL] {
+        let services = services(file);
+        for name in services.keys() {
+            assert!(needs(&services, name).iter().all(|needed| services.contains_key(needed)), "{file}: {name}");
+        }
+    }
+}
+
+#[test]
+fn alerts_begin_when_records_arrive() {
+    let services = services(FULL);
+    let needed = needs(&services, "elastalert");
+    for name in ["filebeat", "logstash", "gateway", "shop-api", "crm-api", "mes-api"] {
+        assert!(needed.contains(name), "elastalert may start before {name}");
+    }
+}
+
+/// Whoever has it is root on the host.
+#[test]
+fn no_container_gets_dockers_socket() {
+    for (file, name, service) in both() {
+        for mount in list(&service, "volumes") {
+            assert!(!mount.contains(".sock"), "{file}: {name} has {mount}");
+        }
+    }
+}
+
 #[test]
 fn only_this_machine_reaches_a_port() {
     for (file, name, service) in both() {

@@ -103,24 +103,33 @@ async fn elastalert_reads_records_and_keeps_only_its_own_notes_which_support_rea
 }
 
 #[tokio::test]
-async fn the_apm_server_appends_spans_which_support_reads() {
+async fn the_apm_server_appends_spans_and_metrics_which_support_reads() {
     let (apm, support) = (machine("apm-server").await, Search::as_support().await);
     let span = || Some(json!({"@timestamp": "2001-01-01T00:00:00Z", "trace.id": "0"}));
+    // What Kibana's pages of APM ask for.
+    for index in ["traces-apm-test", "metrics-apm.internal-test", "logs-apm.error-test"] {
+        assert_answers(
+            &apm,
+            &[
+                (201, Method::POST, &format!("{index}/_doc?op_type=create&refresh=true"), span()),
+                (403, Method::GET, &format!("{index}/_search"), None),
+                (403, Method::DELETE, index, None),
+            ],
+        )
+        .await;
+        assert_answers(
+            &support,
+            &[(200, Method::GET, &format!("{index}/_search"), None), (403, Method::DELETE, index, None)],
+        )
+        .await;
+    }
+    // A pattern would be no more than the indices that it may read: none of these.
     assert_answers(
         &apm,
         &[
-            (201, Method::POST, "traces-apm-test/_doc?op_type=create&refresh=true", span()),
-            (403, Method::GET, "traces-apm-test/_search", None),
-            (403, Method::DELETE, "traces-apm-test", None),
-            // A pattern would be no more than the indices that it may read: none of these.
             (403, Method::GET, &format!("{INDEX}/_search"), None),
             (403, Method::POST, &format!("{INDEX}/_doc?op_type=create"), span()),
         ],
-    )
-    .await;
-    assert_answers(
-        &support,
-        &[(200, Method::GET, "traces-apm-test/_search", None), (403, Method::DELETE, "traces-apm-test", None)],
     )
     .await;
 }
