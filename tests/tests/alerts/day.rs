@@ -117,6 +117,8 @@ async fn live() -> Day {
     let unsent_at_first = unsent_at_first.await;
     mail_server.start();
 
+    cause("records-unreadable");
+    fs::write(file.logs.join("noise-api.log"), "a library prints on its own\n").expect("a line");
     cause("prices-failing");
     begin(Incident::BadModels, file, None).await;
     cause("prices-slow");

@@ -117,7 +117,9 @@ impl Notes {
         let found = self.search("elastalert_status_error", &json!({"size": 100})).await;
         let hits = found["hits"]["hits"].as_array().into_iter().flatten();
         let messages = hits.map(|hit| hit["_source"]["message"].as_str().unwrap_or_default().to_owned());
-        messages.filter(|message| !message.contains("index_not_found_exception")).collect()
+        // An index that isn't there yet, or is being opened: the next look sees it.
+        let passing = ["index_not_found_exception", "no_shard_available_action_exception"];
+        messages.filter(|message| !passing.iter().any(|kind| message.contains(kind))).collect()
     }
 
     /// All that the records say about who people are.

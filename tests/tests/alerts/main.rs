@@ -8,6 +8,7 @@ mod elastalert;
 mod mail;
 mod python;
 mod rules;
+mod start;
 
 use std::time::Duration;
 
@@ -63,6 +64,11 @@ fn more_errors_of_a_service_than_the_threshold_send_a_mail() {
 #[test]
 fn a_sharp_rise_of_a_services_errors_sends_a_mail_and_silences_the_threshold() {
     day().one_mail("service-errors-rising-crm-api", &["crm-api: errors rise sharply"]);
+}
+
+#[test]
+fn a_line_that_is_no_record_sends_a_mail() {
+    day().one_mail("records-unreadable", &["log.file.path: ", "noise-api.log"]);
 }
 
 #[test]

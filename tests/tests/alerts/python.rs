@@ -1,10 +1,14 @@
 //! A Python of the tests' own, with what `elk/alerts/requirements.txt` names.
 
 use std::{
+    env,
     fs::{self, File},
     path::{Path, PathBuf},
     process::Command,
 };
+
+/// The oldest that ElastAlert runs with.
+const MINIMUM: &str = "import sys; sys.exit(sys.version_info < (3, 12))";
 
 /// The folder of the alerts' configuration.
 pub(crate) fn alerts() -> PathBuf {
@@ -22,15 +26,41 @@ pub(crate) fn programs() -> PathBuf {
     lock.lock().expect("the lock");
     let (environment, installed) = (folder.join("python"), folder.join("installed.txt"));
     if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment));
+        match python() {
+            Some(python) => run(Command::new(python).args(["-m", "venv", "--clear"]).arg(&environment)),
+            None => bring_python(&folder.join("uv"), &environment),
+        }
         let mut pip = Command::new(environment.join("bin/python"));
-        run(pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&requirements));
+        // Some of what it requires has thousands of modules, few of which are imported.
+        let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "-r"];
+        run(pip.args(install).arg(&requirements));
         fs::write(installed, wanted).expect("a note of what is installed");
     }
     environment.join("bin")
 }
 
+/// A Python of this machine that is new enough: the one in `PATH`, one of its version's name, or one of pyenv's.
+fn python() -> Option<PathBuf> {
+    let named = ["python3", "python3.14", "python3.13", "python3.12"].map(PathBuf::from);
+    let pyenv = env::home_dir().unwrap_or_default().join(".pyenv/versions");
+    let versions =
+        fs::read_dir(pyenv).into_iter().flatten().flatten().map(|version| version.path().join("bin/python3"));
+    let is_new = |python: &PathBuf| {
+        let asked = Command::new(python).args(["-c", MINIMUM]).output();
+        asked.is_ok_and(|output| output.status.success())
+    };
+    named.into_iter().chain(versions).find(is_new)
+}
+
+/// Makes an environment with a Python that uv downloads.
+fn bring_python(uv: &Path, environment: &Path) {
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(uv));
+    run(Command::new(uv.join("bin/python")).args(["-m", "pip", "install", "--quiet", "uv"]));
+    let mut venv = Command::new(uv.join("bin/uv"));
+    run(venv.args(["venv", "--quiet", "--clear", "--seed", "--python", "3.13"]).arg(environment));
+}
+
 fn run(command: &mut Command) {
-    let output = command.output().expect("Python 3.11 or newer is installed");
+    let output = command.output().expect("Python is installed");
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -22,6 +22,8 @@ const DASHBOARDS: [&str; 5] =
     ["alexandrite-orders", "alexandrite-errors", "alexandrite-one-order", "alexandrite-prices", "alexandrite-access"];
 /// What ElastAlert or a rule itself adds to a record.
 const ADDED: [&str; 3] = ["service", "spike_count", "reference_count"];
+/// What Elasticsearch itself knows of a document.
+const METADATA: [&str; 2] = ["_index", "_ignored"];
 /// What says who people are, or what they or an error said.
 const PERSONAL: [&str; 8] = [
     field::CUSTOMER_ID,
@@ -66,8 +68,13 @@ fn asked(filter: &Value, found: &mut Vec<(String, Vec<Value>)>) {
                         let values = |value: &Value| value.as_array().cloned().unwrap_or_else(|| vec![value.clone()]);
                         found.extend(fields.iter().map(|(field, value)| (field.clone(), values(value))));
                     }
-                    ("range", Value::Object(fields)) => {
+                    ("range" | "prefix", Value::Object(fields)) => {
                         found.extend(fields.keys().map(|field| (field.clone(), Vec::new())));
+                    }
+                    ("exists", Value::Object(fields)) => {
+                        found.extend(
+                            fields.values().filter_map(Value::as_str).map(|field| (field.to_owned(), Vec::new())),
+                        );
                     }
                     _ => asked(part, found),
                 }
@@ -115,7 +122,9 @@ fn every_rule_looks_at_records_alone_and_only_at_what_the_dictionary_has() {
         }
         let others = ["include", "facts", "top_count_keys"].into_iter().flat_map(|key| texts(&rule, key));
         for asked in fields.iter().map(|(field, _)| field.as_str()).chain(others) {
-            let known = field::ALL.iter().any(|field| field.name == asked) || ADDED.contains(&asked);
+            let known = field::ALL.iter().any(|field| field.name == asked)
+                || ADDED.contains(&asked)
+                || METADATA.contains(&asked);
             assert!(known, "{name} names {asked}");
         }
     }

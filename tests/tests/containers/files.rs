@@ -282,6 +282,9 @@ fn versions_agree_with_those_without_containers() {
     let version = &variables()["STACK_VERSION"];
     let local = fs::read_to_string(root().join("tools/local/src/parts/elasticsearch.rs")).expect("the runner's source");
     assert!(local.contains(&format!("VERSION: &str = \"{version}\"")), "the runner has another Elasticsearch");
+    let alerts = fs::read_to_string(root().join("elk/alerts/requirements.txt")).expect("there are requirements");
+    let version = &variables()["ELASTALERT_VERSION"];
+    assert!(alerts.contains(&format!("\nelastalert2=={version}\n")), "the tests have another ElastAlert");
     let toolchain = fs::read_to_string(root().join("rust-toolchain.toml")).expect("there is a toolchain");
     let toolchain: toml::Table = toolchain.parse().expect("rust-toolchain.toml is TOML");
     let dockerfile = fs::read_to_string(root().join("deploy/containers/Dockerfile")).expect("there is a Dockerfile");

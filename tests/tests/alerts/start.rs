@@ -1,0 +1,50 @@
+//! When ElastAlert starts in its container: `elk/setup/elastalert_start.py`, with a program in ElastAlert's place that only
+//! notes that it was started.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use local::{Kind, Options, System};
+use reqwest::Method;
+use serde_json::json;
+use testkit::{eventually, search::Search};
+
+use super::python;
+
+#[tokio::test]
+async fn silence_counts_from_the_first_record_on() {
+    let system = System::start(&Options { only: vec![Kind::Elasticsearch], ..Options::default() });
+    let system = system.expect("Elasticsearch starts");
+    let folder = system.data().join("elastalert-start");
+    fs::create_dir_all(folder.join("elastalert")).expect("a folder");
+    fs::write(folder.join("elastalert/__init__.py"), "").expect("a package");
+    fs::write(folder.join("elastalert/elastalert.py"), "open('started', 'w').write('')\n").expect("a program");
+
+    let address = system.file().elasticsearch.clone().expect("Elasticsearch runs");
+    let (host, port) = address.trim_start_matches("http://").rsplit_once(':').expect("a host and a port");
+    let login = system.file().accounts.elastalert.clone().expect("ElastAlert has an account");
+    let mut start = Command::new(python::programs().join("python"));
+    start.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../elk/setup/elastalert_start.py")).current_dir(&folder);
+    start.envs([("ES_HOST", host), ("ES_PORT", port), ("ES_USERNAME", &login.login), ("ES_PASSWORD", &login.password)]);
+    let mut start = start.stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut said = String::new();
+    BufReader::new(start.stderr.take().expect("it is piped")).read_line(&mut said).expect("it says something");
+    assert_eq!(said, "Waiting for the first record\n");
+    assert!(!folder.join("started").exists());
+
+    let administrator = system.file().accounts.administrator.clone().expect("there is an administrator");
+    let now = time::OffsetDateTime::now_utc().format(&time::format_description::well_known::Rfc3339).expect("a time");
+    let record = json!({"@timestamp": now, "time": now, "name": "shop-api", "event.action": "service.heartbeat"});
+    let search = Search::new(&address, &administrator);
+    let path = "alexandrite-shop-api-2026.01.01/_doc?refresh=true";
+    assert_eq!(search.call(Method::POST, path, Some(&record)).await.0, 201);
+    eventually("ElastAlert to be started", async || match start.try_wait() {
+        Ok(Some(status)) if status.success() && folder.join("started").exists() => Ok(()),
+        other => Err(format!("{other:?}")),
+    })
+    .await;
+}
