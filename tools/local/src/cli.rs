@@ -9,8 +9,8 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    backup, demo, doctor, errors, exec, incident, log_flags::LogFlags, model, prepare, reconcile, stuck, trail, up,
-    up::flags::UpFlags,
+    backup, demo, doctor, doctor_containers, errors, exec, incident, log_flags::LogFlags, model, prepare, reconcile,
+    stuck, trail, up, up::flags::UpFlags,
 };
 use crate::host::{folders::workspace, orphans, stop::StopRequests};
 use crate::terminal::print;
@@ -83,7 +83,11 @@ enum Command {
         folder: PathBuf,
     },
     /// Says what the system needs from this machine, what is there, and how to get the rest.
-    Doctor,
+    Doctor {
+        /// Of the system in containers: Docker, each service's health, and whether a record gets to Elasticsearch.
+        #[arg(long)]
+        containers: bool,
+    },
     /// Renews the committed descriptions of all queries (`.sqlx`), which the build checks the code against.
     Prepare {
         /// Changes nothing, but fails if anything would change.
@@ -163,7 +167,8 @@ async fn dispatch(cli: Cli) -> Result<()> {
         }
         Command::Backup { folder } => unless_stopped(&mut requests, backup::backup(&data, &folder)).await,
         Command::Restore { folder } => unless_stopped(&mut requests, backup::restore(&data, &folder)).await,
-        Command::Doctor => doctor::doctor(&data).await,
+        Command::Doctor { containers: false } => doctor::doctor(&data).await,
+        Command::Doctor { containers: true } => unless_stopped(&mut requests, doctor_containers::doctor()).await,
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod backup;
 pub(crate) mod demo;
 pub(crate) mod doctor;
+pub(crate) mod doctor_containers;
 pub(crate) mod errors;
 pub(crate) mod exec;
 pub(crate) mod incident;

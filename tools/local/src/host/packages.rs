@@ -24,13 +24,34 @@ pub(crate) fn command_for(packages: &[&str]) -> String {
 /// Installs these packages. Their system services don't start.
 pub(crate) async fn install(packages: &[&str]) -> Result<()> {
     let _quiet = QuietInstallation::begin()?;
+    update().await?;
     let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
-    for (arguments, minutes) in [(&["update"][..], 10), (&install, 30)] {
-        let mut apt = process::command("apt-get");
-        apt.args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-        process::run(&mut apt, Duration::from_secs(60 * minutes)).await?;
-    }
-    Ok(())
+    apt_get(&install, 30).await
+}
+
+/// The first of these packages that this system's sources have.
+pub(crate) async fn first_available(packages: &[&'static str]) -> Result<Option<&'static str>> {
+    update().await?;
+    let mut policy = process::command("apt-cache");
+    let policy = process::run(policy.arg("policy").args(packages).env("LC_ALL", "C"), Duration::from_secs(60)).await?;
+    Ok(packages.iter().copied().find(|package| is_available(package, &policy)))
+}
+
+/// Whether what `apt-cache policy` says has a candidate of this package.
+fn is_available(package: &str, policy: &str) -> bool {
+    let mut lines = policy.lines().skip_while(|line| line.strip_suffix(':') != Some(package)).skip(1);
+    let candidate = lines.find_map(|line| line.trim_start().strip_prefix("Candidate: "));
+    candidate.is_some_and(|version| version != "(none)")
+}
+
+async fn update() -> Result<()> {
+    apt_get(&["update"], 10).await
+}
+
+async fn apt_get(arguments: &[&str], minutes: u64) -> Result<()> {
+    let mut apt = process::command("apt-get");
+    apt.args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    process::run(&mut apt, Duration::from_secs(60 * minutes)).await.map(drop)
 }
 
 /// The path of a program that only tests need. Its package is installed if the program is missing and this process may
@@ -81,5 +102,19 @@ impl Drop for QuietInstallation {
         for file in &self.files {
             let _ = fs::remove_file(file);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_is_available_if_there_is_a_candidate() {
+        let policy = "openjdk-21-jre-headless:\n  Installed: (none)\n  Candidate: (none)\n  Version table:\n\
+                      openjdk-25-jre-headless:\n  Installed: (none)\n  Candidate: 25.0.1+8-1\n  Version table:\n";
+        assert!(!is_available("openjdk-21-jre-headless", policy));
+        assert!(is_available("openjdk-25-jre-headless", policy));
+        assert!(!is_available("openjdk-23-jre-headless", policy));
     }
 }

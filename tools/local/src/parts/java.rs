@@ -11,6 +11,21 @@ use crate::host::{files::program, os_user::OsUser};
 /// The oldest major version that Elasticsearch supports.
 const MINIMUM: u32 = 21;
 
+/// Packages of Debian and Ubuntu, the best first: the first one is in Debian since 13, in Ubuntu since 22.04.
+pub(crate) const PACKAGES: [&str; 5] = [
+    "openjdk-21-jre-headless",
+    "openjdk-22-jre-headless",
+    "openjdk-23-jre-headless",
+    "openjdk-24-jre-headless",
+    "openjdk-25-jre-headless",
+];
+
+/// What to do where none of them is.
+pub(crate) const NO_PACKAGE: &str = "this system has no package of Java 21 or newer, which Elasticsearch needs (Debian 12 \
+                                     has none). Take Debian 13, or Ubuntu 22.04 or newer; or unpack any JDK of version 21 \
+                                     to 25 where all users can read it, and name its folder in JAVA_HOME. Nothing was \
+                                     installed";
+
 /// A Java installation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Java {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 
 use crate::host::{files::program, folders::Folders, packages};
 use crate::parts::{elasticsearch, java, kind::Kind, postgres, rabbitmq, shipper};
@@ -64,8 +64,7 @@ impl Need {
             Self::Rabbitmq => &["rabbitmq-server"],
             Self::Rsyslog => &["rsyslog", "rsyslog-elasticsearch"],
             Self::Maven => &["maven"],
-            // In Debian since 13, in Ubuntu since 22.04.
-            Self::Java => &["openjdk-21-jre-headless"],
+            Self::Java => &java::PACKAGES[..1],
         }
     }
 }
@@ -92,7 +91,14 @@ pub(crate) async fn ensure(needs: &[Need], progress: &Progress) -> Result<()> {
     }
     let line = progress.line("packages");
     line.now(format!("installing {names}"));
-    packages::install(&packages_of(&missing)).await?;
+    let mut wanted = packages_of(&missing);
+    if missing.contains(&Need::Java) {
+        // First of all: without it, the rest would be installed in vain.
+        let java = packages::first_available(&java::PACKAGES).await?.context(java::NO_PACKAGE)?;
+        wanted.retain(|package| *package != java::PACKAGES[0]);
+        wanted.push(java);
+    }
+    packages::install(&wanted).await?;
     if let Some(need) = missing.iter().find(|need| need.found().is_none()) {
         bail!("{} was installed, but is not found", need.name());
     }
