@@ -277,19 +277,35 @@ fn every_variable_is_used() {
     assert_eq!(unused, [""; 0]);
 }
 
+/// `.env` has the versions; what else names one has to say the same.
 #[test]
-fn versions_agree_with_those_without_containers() {
-    let version = &variables()["STACK_VERSION"];
-    let local = fs::read_to_string(root().join("tools/local/src/parts/elasticsearch.rs")).expect("the runner's source");
-    assert!(local.contains(&format!("VERSION: &str = \"{version}\"")), "the runner has another Elasticsearch");
-    let alerts = fs::read_to_string(root().join("elk/alerts/requirements.txt")).expect("there are requirements");
-    let version = &variables()["ELASTALERT_VERSION"];
-    assert!(alerts.contains(&format!("\nelastalert2=={version}\n")), "the tests have another ElastAlert");
+fn every_version_that_stands_elsewhere_is_that_of_the_compose_files() {
+    let variables = variables();
     let toolchain = fs::read_to_string(root().join("rust-toolchain.toml")).expect("there is a toolchain");
     let toolchain: toml::Table = toolchain.parse().expect("rust-toolchain.toml is TOML");
-    let dockerfile = fs::read_to_string(root().join("deploy/containers/Dockerfile")).expect("there is a Dockerfile");
-    let channel = toolchain["toolchain"]["channel"].as_str().expect("a version");
-    assert!(dockerfile.contains(&format!("ARG RUST_VERSION={channel}\n")), "the images are built by another Rust");
+    let rust = toolchain["toolchain"]["channel"].as_str().expect("a version");
+    let (ours, stack) = (&variables["ALEXANDRITE_VERSION"], &variables["STACK_VERSION"]);
+    let elastalert = &variables["ELASTALERT_VERSION"];
+    for (path, said) in [
+        ("Cargo.toml", format!("[workspace.package]\nversion = \"{ours}\"\n")),
+        ("Cargo.toml", format!("rust-version = \"{}\"\n", rust.rsplit_once('.').expect("three numbers").0)),
+        ("deploy/containers/Dockerfile", format!("\nARG VERSION={ours}\n")),
+        ("deploy/containers/Dockerfile", format!("\nARG RUST_VERSION={rust}\n")),
+        ("deploy/kubernetes/example/kustomization.yaml", format!("newTag: {ours}\n")),
+        ("elk/alerts/requirements.txt", format!("\nelastalert2=={elastalert}\n")),
+        ("docs/containers.md", format!("ElastAlert {elastalert}")),
+        ("docs/containers.md", format!("Elasticsearch {stack}")),
+        ("elk/README.md", format!("Elasticsearch {stack}")),
+        ("tools/local/src/parts/elasticsearch.rs", format!("VERSION: &str = \"{stack}\"")),
+    ] {
+        let text = fs::read_to_string(root().join(path)).expect("a file");
+        assert!(text.contains(&said), "{path} doesn't say {said:?}");
+    }
+    for path in ["deploy/containers/Dockerfile", "deploy/containers/gateway/Dockerfile", "elk/rsyslog/Dockerfile"] {
+        let text = fs::read_to_string(root().join(path)).expect("a file");
+        let release = text.lines().find_map(|line| line.strip_prefix("ARG DEBIAN_RELEASE=")).expect("a release");
+        assert!(services(FULL)["postgres"]["image"].as_str().is_some_and(|image| image.ends_with(release)), "{path}");
+    }
 }
 
 #[test]

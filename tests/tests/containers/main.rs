@@ -5,4 +5,5 @@ mod filebeat;
 mod files;
 mod gateway;
 mod kills;
+mod rabbitmq;
 mod system;
