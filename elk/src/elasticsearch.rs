@@ -11,12 +11,19 @@ pub const INDEX_TEMPLATE_NAME: &str = "alexandrite";
 /// The name of ElastAlert's index template: `PUT _index_template/alexandrite-alerts`.
 pub const ALERTS_TEMPLATE_NAME: &str = "alexandrite-alerts";
 
+/// The name of the index template for the records of searches: `PUT _index_template/alexandrite-audit`.
+pub const AUDIT_TEMPLATE_NAME: &str = "alexandrite-audit";
+
+/// The indices of records that Support reads, as a role's pattern: all but those of the searches.
+pub const READ_BY_SUPPORT: &str = "/alexandrite-.*&~(alexandrite-audit-.*)/";
+
 /// The policy's name: `PUT _ilm/policy/alexandrite`.
 pub const ILM_POLICY_NAME: &str = "alexandrite";
 
 /// The name and body of each role. The body fits both the role API (`PUT _security/role/NAME`) and the file realm.
-pub const ROLES: [(&str, &str); 5] = [
+pub const ROLES: [(&str, &str); 6] = [
     ("apm-server", include_str!("../elasticsearch/roles/apm-server.json")),
+    ("auditor", include_str!("../elasticsearch/roles/auditor.json")),
     ("elastalert", include_str!("../elasticsearch/roles/elastalert.json")),
     ("logstash", include_str!("../elasticsearch/roles/logstash.json")),
     ("shipper", include_str!("../elasticsearch/roles/shipper.json")),
@@ -55,6 +62,15 @@ pub fn index_template() -> Value {
 pub fn alerts_template() -> Value {
     embedded(include_str!("../elasticsearch/alerts-template.json"))
 }
+
+/// The body of the index template for the records of searches: `PUT _index_template/`[`AUDIT_TEMPLATE_NAME`].
+#[must_use]
+pub fn audit_template() -> Value {
+    embedded(include_str!("../elasticsearch/audit-template.json"))
+}
+
+/// What Elasticsearch's `log4j2.properties` has at its end, so that every search becomes a line of `searches.json`.
+pub const SEARCH_LOG_CONFIGURATION: &str = include_str!("../elasticsearch/searches.log4j2.properties");
 
 /// The file realm's `roles.yml`: [`ROLES`], one line each, as JSON, which is valid YAML.
 #[must_use]

@@ -70,6 +70,7 @@ fn the_roles_file_has_one_line_per_role() {
 fn no_role_may_change_a_record_and_only_shippers_may_create_one() {
     for (role, expected) in [
         ("apm-server", None),
+        ("auditor", None),
         ("elastalert", Some(["read", "view_index_metadata"])),
         ("logstash", Some(["auto_configure", "create_doc"])),
         ("shipper", Some(["auto_configure", "create_doc"])),
@@ -77,10 +78,24 @@ fn no_role_may_change_a_record_and_only_shippers_may_create_one() {
     ] {
         let entries = role_of(role)["indices"].as_array().unwrap().clone();
         let on_records = entries.iter().filter(|entry| {
-            entry["names"].as_array().unwrap().iter().any(|name| name == elk::INDEX_PATTERN || name == "*")
+            let mut names = entry["names"].as_array().unwrap().iter();
+            names.any(|name| [elk::INDEX_PATTERN, elk::READ_BY_SUPPORT, "*"].iter().any(|records| name == records))
         });
         let privileges: Vec<_> = on_records.map(|entry| entry["privileges"].clone()).collect();
         assert_eq!(privileges, expected.map(Value::from).into_iter().collect::<Vec<_>>(), "{role}");
+    }
+}
+
+#[test]
+fn only_the_auditor_reads_who_has_searched() {
+    let audit = &elk::audit_template()["index_patterns"];
+    for (name, _) in elk::ROLES {
+        for entry in role_of(name)["indices"].as_array().unwrap() {
+            let reads = entry["privileges"].as_array().unwrap().iter().any(|privilege| privilege == "read");
+            let names: Vec<_> = entry["names"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            assert!(!(reads && names.contains(&elk::INDEX_PATTERN)), "{name} reads the searches as well");
+            assert_eq!(entry["names"] == *audit, name == "auditor", "{name}: {names:?}");
+        }
     }
 }
 

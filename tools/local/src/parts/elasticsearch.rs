@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
+use serde_json::json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
 use crate::clients::elasticsearch::Elasticsearch;
 use crate::host::folders::Folders;
@@ -13,6 +15,7 @@ use crate::host::supervisor::{Part, Stage, environment};
 use crate::system::accounts::{Accounts, Login};
 
 const NAME: &str = "elasticsearch";
+const LOGS: &str = "logs";
 /// The version of all of Elastic's software here.
 pub(crate) const VERSION: &str = "9.5.3";
 
@@ -51,10 +54,10 @@ pub(crate) async fn set_up(
     for folder in [&folder, &configuration, &options, &temporary, &home] {
         user.create_folder(folder)?;
     }
-    for name in ["jvm.options", "log4j2.properties"] {
-        let original = fs::read(distribution.join("config").join(name)).context("reading the distribution")?;
-        user.write_file(&configuration.join(name), original)?;
-    }
+    let original = |name| fs::read(distribution.join("config").join(name)).context("reading the distribution");
+    user.write_file(&configuration.join("jvm.options"), original("jvm.options")?)?;
+    let logging = [original("log4j2.properties")?, elk::SEARCH_LOG_CONFIGURATION.into()].concat();
+    user.write_file(&configuration.join("log4j2.properties"), logging)?;
     user.write_file(&options.join("local.options"), JVM_OPTIONS)?;
     user.write_file(&configuration.join("elasticsearch.yml"), settings(&folder, http_port, transport_port))?;
     user.write_file(&configuration.join("roles.yml"), elk::roles_file())?;
@@ -106,10 +109,16 @@ fn settings(folder: &Path, http_port: u16, transport_port: u16) -> String {
          # Nothing leaves this machine; beyond one host, TLS is needed.\n\
          xpack.security.http.ssl.enabled: false\n\
          xpack.security.transport.ssl.enabled: false\n\
-         cluster.routing.allocation.disk.threshold_enabled: false\n",
+         cluster.routing.allocation.disk.threshold_enabled: false\n\
+         elasticsearch.querylog.enabled: true\n",
         path("data"),
-        path("logs"),
+        path(LOGS),
     )
+}
+
+/// The files with a line for each search.
+pub(crate) fn searches(folders: &Folders) -> PathBuf {
+    folders.of(NAME).join(LOGS).join("searches*.json")
 }
 
 pub(crate) fn address(http_port: u16) -> String {
@@ -121,10 +130,26 @@ pub(crate) async fn load_templates(client: &Elasticsearch) -> Result<()> {
     for (name, template) in elk::component_templates() {
         client.call(Method::PUT, &format!("_component_template/{name}"), Some(&template)).await?;
     }
-    for (name, template) in
-        [(elk::INDEX_TEMPLATE_NAME, elk::index_template()), (elk::ALERTS_TEMPLATE_NAME, elk::alerts_template())]
-    {
+    for (name, template) in [
+        (elk::INDEX_TEMPLATE_NAME, elk::index_template()),
+        (elk::AUDIT_TEMPLATE_NAME, elk::audit_template()),
+        (elk::ALERTS_TEMPLATE_NAME, elk::alerts_template()),
+    ] {
         client.call(Method::PUT, &format!("_index_template/{name}"), Some(&template)).await?;
+    }
+    Ok(())
+}
+
+/// Records that the accounts were written, which happens at each start, where the auditor sees it.
+pub(crate) async fn record_accounts(client: &Elasticsearch, accounts: &Accounts) -> Result<()> {
+    let now = OffsetDateTime::now_utc();
+    let day = now.format(format_description!("[year].[month].[day]"))?;
+    for (role, login) in Realm::members(accounts) {
+        let record = json!({
+            "@timestamp": now.format(&Rfc3339)?, "event.action": "user-put", "event.outcome": "success",
+            "user.name": "alexandrite", "user.target.name": login.login, "user.target.roles": role,
+        });
+        client.call(Method::POST, &format!("alexandrite-audit-{day}/_doc"), Some(&record)).await?;
     }
     Ok(())
 }
@@ -136,18 +161,23 @@ struct Realm {
 }
 
 impl Realm {
-    fn of(accounts: &Accounts) -> Result<Self> {
-        /// The passwords are random, so that a higher cost would protect nothing.
-        const COST: u32 = 6;
-        let members = [
+    /// Each account with its role, if it has one.
+    fn members(accounts: &Accounts) -> [(Option<&'static str>, &Login); 6] {
+        [
             (Some("support"), &accounts.support),
+            (Some("auditor"), &accounts.auditor),
             (None, &accounts.employee_without_role),
             (Some("superuser"), &accounts.administrator),
             (Some("shipper"), &accounts.shipper),
             (Some("elastalert"), &accounts.elastalert),
-        ];
+        ]
+    }
+
+    fn of(accounts: &Accounts) -> Result<Self> {
+        /// The passwords are random, so that a higher cost would protect nothing.
+        const COST: u32 = 6;
         let mut realm = Self { users: String::new(), roles: String::new() };
-        for (role, Login { login, password }) in members {
+        for (role, Login { login, password }) in Self::members(accounts) {
             let hash = bcrypt::hash_with_result(password, COST)?.format_for_version(bcrypt::Version::TwoA);
             realm.users.push_str(&format!("{login}:{hash}\n"));
             if let Some(role) = role {
@@ -169,9 +199,10 @@ mod tests {
         let accounts = Accounts::load(&folder)?;
         fs::remove_dir_all(&folder)?;
         let realm = Realm::of(&accounts)?;
-        let roles = "support:support\nsuperuser:administrator\nshipper:shipper\nelastalert:elastalert\n";
+        let roles =
+            "support:support\nauditor:auditor\nsuperuser:administrator\nshipper:shipper\nelastalert:elastalert\n";
         assert_eq!(realm.roles, roles);
-        assert_eq!(realm.users.lines().filter(|line| line.contains(":$2a$06$")).count(), 5);
+        assert_eq!(realm.users.lines().filter(|line| line.contains(":$2a$06$")).count(), 6);
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result};
 
 use crate::host::supervisor::{Part, Stage, environment};
 use crate::host::{files::program, folders::Folders, process};
+use crate::parts::elasticsearch;
 use crate::system::accounts::Login;
 use crate::terminal::progress::Progress;
 
@@ -32,6 +33,7 @@ pub(crate) async fn set_up(folders: &Folders, elasticsearch_port: u16, login: &L
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     let environment = environment([
         ("LOG_FILES", text(folders.logs().join("*-api*.log"))),
+        ("SEARCH_FILES", text(elasticsearch::searches(folders))),
         ("ELASTICSEARCH_HOST", "127.0.0.1".to_owned()),
         ("ELASTICSEARCH_PORT", elasticsearch_port.to_string()),
         ("SHIPPER_LOGIN", login.login.clone()),

@@ -36,6 +36,7 @@ pub(crate) struct Accounts {
     pub(crate) operator: Login,
     pub(crate) second_operator: Login,
     pub(crate) support: Login,
+    pub(crate) auditor: Login,
     pub(crate) employee_without_role: Login,
     pub(crate) administrator: Login,
     pub(crate) shipper: Login,
@@ -46,12 +47,13 @@ pub(crate) struct Accounts {
 }
 
 /// The fields of [`Accounts`] with their logins.
-const LOGINS: [(&str, &str); 9] = [
+const LOGINS: [(&str, &str); 10] = [
     ("postgres", "postgres"),
     ("seller", "seller"),
     ("operator", "operator"),
     ("second_operator", "second-operator"),
     ("support", "support"),
+    ("auditor", "auditor"),
     ("employee_without_role", "employee"),
     ("administrator", "administrator"),
     ("shipper", "shipper"),

@@ -75,6 +75,8 @@ pub struct AccountList {
     pub second_operator: Option<Login>,
     /// In Elasticsearch, with the role that reads the logs.
     pub support: Option<Login>,
+    /// In Elasticsearch, with the role that reads who has read the logs.
+    pub auditor: Option<Login>,
     /// In Elasticsearch, with no role at all.
     pub employee_without_role: Option<Login>,
     /// In Elasticsearch, with every right.

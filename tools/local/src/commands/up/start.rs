@@ -79,6 +79,7 @@ impl Startup<'_> {
         if file.elasticsearch.is_some() {
             file.accounts = AccountList {
                 support: Some(accounts.support.clone()),
+                auditor: Some(accounts.auditor.clone()),
                 employee_without_role: Some(accounts.employee_without_role.clone()),
                 administrator: Some(accounts.administrator.clone()),
                 elastalert: Some(accounts.elastalert.clone()),
@@ -166,7 +167,9 @@ impl Startup<'_> {
         self.supervisor.start(part).await?;
         line.now("loading the templates");
         let address = elasticsearch::address(numbers[0]);
-        elasticsearch::load_templates(&Elasticsearch::new(&address, &self.accounts.administrator)).await?;
+        let client = Elasticsearch::new(&address, &self.accounts.administrator);
+        elasticsearch::load_templates(&client).await?;
+        elasticsearch::record_accounts(&client, &self.accounts).await?;
         line.done(format!("on port {}", numbers[0]));
         Ok(Some(numbers[0]))
     }

@@ -54,6 +54,7 @@ fn accounts(text: &mut String, file: &SystemFile) {
         ("operator (MES)", login(&accounts.operator)),
         ("second operator (MES)", login(&accounts.second_operator)),
         ("support (Elasticsearch)", login(&accounts.support)),
+        ("auditor (Elasticsearch)", login(&accounts.auditor)),
         ("employee without a role", login(&accounts.employee_without_role)),
         ("administrator", login(&accounts.administrator)),
         ("partner's key (MES)", file.partner_key.clone()),
