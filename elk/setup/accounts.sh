@@ -11,6 +11,7 @@ accounts() {
     [[ -z ${!variable-} ]] || printf '%s %s %s %s\n' "$kind" "$login" "$role" "${!variable}"
   done <<'LIST'
 person support support SUPPORT_PASSWORD
+person auditor auditor AUDITOR_PASSWORD
 person employee - EMPLOYEE_PASSWORD
 machine shipper shipper SHIPPER_PASSWORD
 machine logstash logstash LOGSTASH_PASSWORD

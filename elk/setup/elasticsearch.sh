@@ -47,8 +47,21 @@ templates() {
     left_out+=("retention: this Elasticsearch has no index lifecycle management, so no log is deleted after 180 days")
   fi
   put _index_template/alexandrite "$folder/index-template.json"
+  # Who has searched.
+  put _index_template/alexandrite-audit "$folder/audit-template.json"
   # ElastAlert's own indices.
   put _index_template/alexandrite-alerts "$folder/alerts-template.json"
+}
+
+# Records a change of a role or an account where the auditor sees it: audit ACTION NAME
+audit() {
+  local answer
+  answer=$(request POST "alexandrite-audit-$(date -u +%Y.%m.%d)/_doc" - <<JSON
+{"@timestamp": "$(date -u +%Y-%m-%dT%H:%M:%SZ)", "event.action": "$1", "event.outcome": "success",
+ "user.name": "elastic", "user.target.name": $(json "$2")}
+JSON
+  )
+  [[ ${answer##*$'\n'} == 2* ]] || { echo "audit $1 $2: $answer" >&2 && return 1; }
 }
 
 accounts_by_api() {
@@ -56,6 +69,7 @@ accounts_by_api() {
   for path in "$folder"/roles/*.json; do
     role=${path##*/}
     put "_security/role/${role%.json}" "$path"
+    audit role-put "${role%.json}"
   done
   while read -r kind login role password; do
     roles=$(json "$role")
@@ -65,6 +79,7 @@ accounts_by_api() {
       echo "There is _security/user/$login"
     else
       put "_security/user/$login" - <<<"{\"password\": $(json "$password"), \"roles\": [$roles]}"
+      audit user-put "$login"
     fi
   done < <(accounts)
 }

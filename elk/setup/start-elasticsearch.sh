@@ -22,6 +22,7 @@ accounts_as_files() {
 }
 
 cd /usr/share/elasticsearch
+grep -q '^appender.searches.name' config/log4j2.properties || cat "$folder/searches.log4j2.properties" >>config/log4j2.properties
 case ${ELASTICSEARCH_ACCOUNTS-} in
   api) ;;
   files) accounts_as_files ;;

@@ -74,7 +74,9 @@ fn logstash_only_creates_documents_and_uses_the_lines_id() {
             assert_eq!(output.matches(setting).count(), output.matches("elasticsearch {").count(), "{setting}");
         }
     }
-    assert!(DEAD_LETTERS.contains("index => \"alexandrite-unknown-%{+YYYY.MM.dd}\""));
+    let day = "index => \"alexandrite-%{[@metadata][system]}-%{+YYYY.MM.dd}\"";
+    assert!(RECORDS.contains(day) && DEAD_LETTERS.contains(day));
+    assert!(DEAD_LETTERS.contains("if [@metadata][system] != \"audit\" {"), "Support would read who has searched");
 }
 
 #[test]
@@ -120,6 +122,30 @@ fn filebeat_derives_a_lines_id_from_values_that_never_change() {
     assert_eq!(fingerprint["fields"], json!(["@timestamp", "container.id", "log.offset", "message"]));
     assert_eq!(fingerprint["target_field"], "@metadata._id");
     assert!(RECORDS.contains("\"[@metadata][_id]\" => \"[@metadata][id]\""));
+}
+
+#[test]
+fn elasticsearchs_record_of_searches_is_read_where_it_is_written() {
+    let line =
+        elk::SEARCH_LOG_CONFIGURATION.lines().find(|line| line.starts_with("appender.searches.fileName")).unwrap();
+    assert!(line.ends_with("${sys:es.logs.base_path}${sys:file.separator}searches.json"), "{line}");
+    let volumes_of = |compose: &Value, service: &str| {
+        let volumes = compose["services"][service]["volumes"].as_array().unwrap().iter().filter_map(Value::as_str);
+        volumes.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let common = yaml(include_str!("../../deploy/containers/common.yml"));
+    let elasticsearch = volumes_of(&common, "elasticsearch");
+    assert!(elasticsearch.contains(&"searches:/usr/share/elasticsearch/logs".to_owned()), "{elasticsearch:?}");
+    assert_eq!(common["services"]["elasticsearch"]["environment"]["elasticsearch.querylog.enabled"], "true");
+
+    let (full, small) =
+        (yaml(include_str!("../../docker-compose.yml")), yaml(include_str!("../../docker-compose.small.yml")));
+    assert!(volumes_of(&full, "filebeat").contains(&"searches:/searches:ro".to_owned()));
+    assert!(volumes_of(&small, "rsyslog").contains(&"searches:/searches:ro".to_owned()));
+    let pattern = "/searches/searches*.json";
+    assert_eq!(small["services"]["rsyslog"]["environment"]["SEARCH_FILES"], pattern);
+    assert_eq!(yaml(include_str!("../filebeat/filebeat.yml"))["filebeat.inputs"][1]["paths"], json!([pattern]));
+    assert!(RECORDS.contains(r"if [@metadata][file] =~ /^\/searches\// {"));
 }
 
 #[test]
