@@ -61,7 +61,22 @@ names! {
         MessageDeadLettered = "message.dead_lettered", "A message can't be handled and went to the dead letters.";
         MessageReplayed = "message.replayed", "A dead letter was put back into its queue on request.";
         LoginFailed = "auth.login_failed", "A login was refused.";
-        LoginFailedRepeatedly = "auth.login_failed_repeatedly", "A login was refused for the third time in a row within 15 minutes, or more often.";
+        LoginFailedRepeatedly = "auth.login_failed_repeatedly", "A login was refused for the third time in a row within 15 minutes, or more often, whether an account has it or not.";
+        LoginSucceeded = "auth.login_succeeded", "A session was opened.";
+        LoggedOut = "auth.logged_out", "A session was ended by its owner.";
+        Throttled = "auth.throttled", "A login or registration has to wait: the login failed too often, its network sends too many, or more come at once than can be checked.";
+        AccessDenied = "auth.access_denied", "An account asked for an operation that it may not have.";
+        SessionExpired = "auth.session_expired", "A session ended because it wasn't used, or because its time was over; recorded when it is deleted, at most ten minutes later.";
+        KeyFirstUsed = "auth.key_first_used", "An API key was used for the first time.";
+        KeyRefused = "auth.key_refused", "A request had an API key that is none, is withdrawn, or belongs to a disabled account.";
+        OrdersProbed = "auth.orders_probed", "A customer or partner asked for an order that isn't theirs, or that there isn't, for the third time in a row within 15 minutes, or more often.";
+        AccountRegistered = "account.registered", "An account was created.";
+        AccountDisabled = "account.disabled", "An account was disabled, and its sessions ended.";
+        AccountEnabled = "account.enabled", "A disabled account was enabled again.";
+        AccountRoleChanged = "account.role_changed", "An account got another role.";
+        AccountPasswordChanged = "account.password_changed", "An account got a new password, and its other sessions ended.";
+        AccountKeyCreated = "account.key_created", "An API key was created.";
+        AccountKeyWithdrawn = "account.key_withdrawn", "All API keys of an account were withdrawn.";
         HttpRequest = "http.request", "A response was sent, or the client disconnected before it.";
         ServiceLifecycle = "service.lifecycle", "A service started or stopped, or runs without the broker for a while.";
         ServiceHeartbeat = "service.heartbeat", "A service is running; repeated at a fixed interval, so that its absence can be detected.";
@@ -79,16 +94,31 @@ impl Action {
             | Self::OrderModelUploaded
             | Self::LoginFailed
             | Self::LoginFailedRepeatedly
+            | Self::LoginSucceeded
+            | Self::LoggedOut
+            | Self::Throttled
+            | Self::AccessDenied
+            | Self::SessionExpired
+            | Self::KeyFirstUsed
+            | Self::KeyRefused
+            | Self::AccountRegistered
+            | Self::AccountDisabled
+            | Self::AccountEnabled
+            | Self::AccountPasswordChanged
+            | Self::AccountKeyWithdrawn
             | Self::HttpRequest
             | Self::ServiceLifecycle
             | Self::ServiceHeartbeat => &[ShopApi, CrmApi, MesApi],
+            Self::OrdersProbed => &[ShopApi, MesApi],
             Self::OrderOperatorAssigned | Self::OrderPriceStatusChanged => &[MesApi],
             Self::OrderStuck | Self::OrderOverdue | Self::OrderAbandoned => &[CrmApi],
             Self::MessagePublished
             | Self::MessageConsumed
             | Self::MessageRetried
             | Self::MessageDeadLettered
-            | Self::MessageReplayed => &[CrmApi, MesApi],
+            | Self::MessageReplayed
+            | Self::AccountKeyCreated => &[CrmApi, MesApi],
+            Self::AccountRoleChanged => &[CrmApi],
         }
     }
 
@@ -106,12 +136,28 @@ impl Action {
             | Self::MessageConsumed
             | Self::MessageReplayed
             | Self::LoginFailed
+            | Self::LoginSucceeded
+            | Self::LoggedOut
+            | Self::SessionExpired
+            | Self::KeyFirstUsed
+            | Self::AccountRegistered
+            | Self::AccountDisabled
+            | Self::AccountEnabled
+            | Self::AccountRoleChanged
+            | Self::AccountPasswordChanged
+            | Self::AccountKeyCreated
+            | Self::AccountKeyWithdrawn
             | Self::ServiceHeartbeat => &[Level::Info],
             Self::ServiceLifecycle => &[Level::Info, Level::Warn],
             Self::OrderPriceStatusChanged | Self::HttpRequest => &[Level::Info, Level::Error],
-            Self::OrderStuck | Self::OrderOverdue | Self::MessageRetried | Self::LoginFailedRepeatedly => {
-                &[Level::Warn]
-            }
+            Self::OrderStuck
+            | Self::OrderOverdue
+            | Self::MessageRetried
+            | Self::LoginFailedRepeatedly
+            | Self::Throttled
+            | Self::AccessDenied
+            | Self::KeyRefused
+            | Self::OrdersProbed => &[Level::Warn],
             Self::MessageDeadLettered => &[Level::Error],
         }
     }
@@ -129,7 +175,40 @@ impl Action {
                 | Self::MessagePublished
                 | Self::MessageConsumed
                 | Self::MessageReplayed
+                | Self::LoginSucceeded
+                | Self::LoggedOut
+                | Self::SessionExpired
+                | Self::KeyFirstUsed
+                | Self::AccountRegistered
+                | Self::AccountDisabled
+                | Self::AccountEnabled
+                | Self::AccountRoleChanged
+                | Self::AccountPasswordChanged
+                | Self::AccountKeyCreated
+                | Self::AccountKeyWithdrawn
         )
+    }
+
+    /// ECS's `event.category` and `event.type` of its record, if it is about access
+    /// (<https://www.elastic.co/docs/reference/ecs/ecs-category-field-values-reference>).
+    #[must_use]
+    pub const fn class(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::LoginFailed
+            | Self::LoginFailedRepeatedly
+            | Self::LoginSucceeded
+            | Self::KeyFirstUsed
+            | Self::KeyRefused => Some(("authentication", "start")),
+            Self::LoggedOut | Self::SessionExpired => Some(("authentication", "end")),
+            Self::Throttled => Some(("authentication", "info")),
+            Self::AccessDenied | Self::OrdersProbed => Some(("api", "denied")),
+            Self::AccountRegistered | Self::AccountKeyCreated => Some(("iam", "creation")),
+            Self::AccountDisabled | Self::AccountEnabled | Self::AccountRoleChanged | Self::AccountPasswordChanged => {
+                Some(("iam", "change"))
+            }
+            Self::AccountKeyWithdrawn => Some(("iam", "deletion")),
+            _ => None,
+        }
     }
 
     /// Whether its record, unless it is an error, reports a change that is committed: it has an `event.id`.
@@ -148,6 +227,10 @@ impl Action {
         const TRACE: Requirement = Field(field::TRACE_ID);
         const REQUEST: Requirement = Field(field::HTTP_REQUEST_ID);
         const ORDER: Requirement = Field(field::ORDER_ID);
+        const USER: Requirement = Field(field::USER_ID);
+        const SOURCE: Requirement = Field(field::SOURCE_IP);
+        const CATEGORY: Requirement = Field(field::EVENT_CATEGORY);
+        const TYPE: Requirement = Field(field::EVENT_TYPE);
         const MESSAGE: Requirement = Field(field::MESSAGING_MESSAGE_ID);
         const MESSAGE_TYPE: Requirement = Field(field::MESSAGING_MESSAGE_TYPE);
         match self {
@@ -183,10 +266,34 @@ impl Action {
             }
             // The order's id may be the part of the message that can't be read.
             Self::MessageReplayed => &[MESSAGE_TYPE, TRACE],
-            Self::LoginFailed => &[OneOf(ACCOUNT), Field(field::SOURCE_IP), TRACE, REQUEST],
+            Self::LoginFailed => &[OneOf(ACCOUNT), SOURCE, CATEGORY, TYPE, TRACE, REQUEST],
             Self::LoginFailedRepeatedly => {
-                &[OneOf(ACCOUNT), Field(field::SOURCE_IP), Field(field::AUTH_FAILURES), TRACE, REQUEST]
+                &[OneOf(ACCOUNT), SOURCE, Field(field::AUTH_FAILURES), CATEGORY, TYPE, TRACE, REQUEST]
             }
+            Self::LoginSucceeded | Self::LoggedOut => &[USER, SOURCE, CATEGORY, TYPE, TRACE, REQUEST],
+            Self::OrdersProbed => &[USER, SOURCE, Field(field::AUTH_FAILURES), CATEGORY, TYPE, TRACE, REQUEST],
+            // Commands have no request, and what nobody asked for has none either.
+            Self::AccountRegistered | Self::AccountRoleChanged => {
+                &[EVENT, USER, Field(field::USER_ROLES), CATEGORY, TYPE]
+            }
+            Self::SessionExpired
+            | Self::AccountDisabled
+            | Self::AccountEnabled
+            | Self::AccountKeyCreated
+            | Self::AccountKeyWithdrawn => &[EVENT, USER, CATEGORY, TYPE],
+            Self::KeyFirstUsed | Self::AccountPasswordChanged => &[EVENT, USER, SOURCE, CATEGORY, TYPE, TRACE, REQUEST],
+            // No login may be known yet.
+            Self::Throttled | Self::KeyRefused => &[SOURCE, CATEGORY, TYPE, TRACE, REQUEST],
+            Self::AccessDenied => &[
+                USER,
+                SOURCE,
+                Field(field::HTTP_REQUEST_METHOD),
+                Field(field::HTTP_ROUTE),
+                CATEGORY,
+                TYPE,
+                TRACE,
+                REQUEST,
+            ],
             Self::HttpRequest => &[
                 Field(field::HTTP_REQUEST_METHOD),
                 Field(field::HTTP_ROUTE),

@@ -67,6 +67,8 @@ dictionary! {
     HTTP_REQUEST_ID = "http.request.id", Keyword, Ecs, "The request's id, also in the response's `X-Request-Id`.";
     EVENT_ID = "event.id", Keyword, Ecs, "The change's id (UUID version 7), on the record of every change; also the document's `_id`, so that a change has at most one document.";
     EVENT_ACTION = "event.action", Keyword, Ecs, "What happened: one of the actions above.";
+    EVENT_CATEGORY = "event.category", Keyword, Ecs, "ECS's category of an event about access: `authentication`, `iam` or `api`.";
+    EVENT_TYPE = "event.type", Keyword, Ecs, "ECS's type within that category, such as `start`, `end`, `denied` or `creation`.";
     EVENT_OUTCOME = "event.outcome", Keyword, Ecs, "`success` or `failure`.";
     EVENT_DURATION = "event.duration", Long, Ecs, "The duration, in nanoseconds.";
     ORDER_ID = "order.id", Keyword, Alexandrite, "The order's number: `A-…` from shop or CRM, `P-…` from a partner.";
@@ -90,9 +92,10 @@ dictionary! {
     ERROR_TYPE = "error.type", Keyword, Ecs, "The error's type: one of the values above, to group and count by.";
     ERROR_MESSAGE = "error.message", Text, Ecs, "The error with the whole chain of its causes.";
     USER_ID = "user.id", Keyword, Ecs, "The account of the request.";
+    USER_ROLES = "user.roles", Keyword, Ecs, "The role that the account has now.";
     USER_HASH = "user.hash", Keyword, Ecs, "A keyed hash of a login that belongs to no account; the login itself is never logged.";
     SOURCE_IP = "source.ip", Ip, Ecs, "The client's address, cut to its network: /24 (IPv4) or /48 (IPv6).";
-    AUTH_FAILURES = "auth.failures", Long, Alexandrite, "Failed logins of this account in a row within 15 minutes.";
+    AUTH_FAILURES = "auth.failures", Long, Alexandrite, "Failed logins of this account, or of the login that no account has, in a row within 15 minutes, over all replicas; for `auth.orders_probed`, such requests in a row.";
     HTTP_REQUEST_METHOD = "http.request.method", Keyword, Ecs, "The request's method.";
     HTTP_ROUTE = "http.route", Keyword, OpenTelemetry, "The matched route's template; `UNMATCHED` if none matched.";
     HTTP_RESPONSE_STATUS_CODE = "http.response.status_code", Long, Ecs, "The response's status; 499 if the client disconnected before it.";

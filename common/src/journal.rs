@@ -54,13 +54,25 @@ pub(crate) async fn stage(transaction: &mut PgConnection, lines: &[Line]) -> Res
 /// Flushes what was staged.
 #[derive(Clone, Debug, Default)]
 pub struct Journal {
+    /// Whether the lines are left to the services that use the same database.
+    left: bool,
     /// Events whose lines are flushed and not yet pruned.
     flushed: Arc<Mutex<Vec<Uuid>>>,
 }
 
 impl Journal {
+    /// The journal of a process that isn't a service, and so has no log: its lines stay in the table, and a service writes
+    /// them as it does with those that a replica left.
+    #[must_use]
+    pub fn left_to_services() -> Self {
+        Self { left: true, ..Self::default() }
+    }
+
     /// Writes the lines of committed changes, in this order. A line that can't be written stays in the table until it can.
     pub(crate) fn flush(&self, lines: &[Line]) {
+        if self.left {
+            return;
+        }
         let written = lines.iter().filter(|line| line.text().is_some_and(|text| output::emit(text.as_bytes()).is_ok()));
         let written: Vec<_> = written.map(|line| line.id().uuid()).collect();
         self.lock().extend(written);

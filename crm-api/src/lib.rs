@@ -38,6 +38,7 @@ impl Definition for CrmApi {
     const DATABASE_URL: &'static str = "postgres://shop:shop@127.0.0.1:5432/shop";
     const AMQP_URL: &'static str = "amqp://crm:crm-local-only@127.0.0.1:5672/%2f";
     const ROLES: &'static [Role] = &[Role::Seller, Role::Carrier];
+    const ASSIGNED: &'static [Role] = &[Role::Customer, Role::Seller];
     type Settings = Settings;
 
     fn migrations() -> Migrator {

@@ -27,9 +27,13 @@ const TABLE: &[(&[Service], &str, &str, Access, Action)] = &[
     (&Service::ALL,   "get",     "/health/live",         Anybody,        Action::HttpRequest),
     (&Service::ALL,   "get",     "/health/ready",        Anybody,        Action::HttpRequest),
     (&Service::ALL,   "post",    "/sessions",            Anybody,        Action::LoginFailed),
-    (&Service::ALL,   "delete",  "/sessions/current",    AnySession,     Action::HttpRequest),
+    (&Service::ALL,   "delete",  "/sessions/current",    AnySession,     Action::LoggedOut),
 
-    (&[ShopApi],      "post",    "/customers",           Anybody,        Action::HttpRequest),
+    (&Service::ALL,   "put",     "/accounts/me/password",      AnySession, Action::AccountPasswordChanged),
+    (&Service::ALL,   "get",     "/accounts/me/sessions",      AnySession, Action::HttpRequest),
+    (&Service::ALL,   "delete",  "/accounts/me/sessions/{id}", AnySession, Action::LoggedOut),
+
+    (&[ShopApi],      "post",    "/customers",           Anybody,        Action::AccountRegistered),
     (&[ShopApi],      "post",    "/orders",              Only(Customer), Action::OrderCreated),
     (&[ShopApi],      "get",     "/orders",              Only(Customer), Action::HttpRequest),
     (&[ShopApi],      "get",     "/orders/{id}",         Only(Customer), Action::HttpRequest),

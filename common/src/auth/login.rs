@@ -1,18 +1,18 @@
-//! Logging in: the password's check, the wait after failures, and the record of a failure.
-
-use std::{net::IpAddr, sync::Arc};
+//! Logging in: the password's check, the wait after failures, and the record of what became of it.
 
 use catalogue::{Action, ErrorType};
-use hmac::{Hmac, KeyInit as _, Mac as _};
 use secrecy::SecretString;
-use sha2::Sha256;
 use time::OffsetDateTime;
 use tracing::Level;
 
 use super::{
+    accounts::{AccountError, changed},
+    caller::Caller,
+    login_hash::{LoginHash, LoginHasher},
     password::{Hasher, HasherError},
     rate_limit::RateLimit,
     session::{SessionLimits, Sessions},
+    source::Source,
     throttle,
     token::Token,
 };
@@ -21,21 +21,22 @@ use crate::{
     domain::{AccountId, Role},
     failure::{Failure, FailureContext as _},
     problem::{ApiError, ProblemCode, Rejection},
-    telemetry::{Record, Subject},
+    telemetry::Record,
+    unit_of_work::Units,
 };
 
 /// What a service authenticates its callers with.
 #[derive(Clone)]
 pub struct Auth {
     database: Database,
+    units: Units,
     /// Checks passwords.
     pub hasher: Hasher,
     /// The open sessions, and the keys.
     pub sessions: Sessions,
     /// Holds floods of logins off.
     pub rate_limit: RateLimit,
-    /// The key that unknown logins are hashed with in the log.
-    login_hash_key: Arc<[u8]>,
+    login_hasher: LoginHasher,
 }
 
 /// An open session.
@@ -51,101 +52,159 @@ pub struct LoggedIn {
     pub role: Role,
 }
 
-/// Where a login comes from.
-#[derive(Clone, Copy, Debug)]
-pub struct Source {
-    /// An IPv4 address, or the first 64 bits of an IPv6 address. Not for the log.
-    pub address: IpAddr,
-    /// The address cut to its network, for the log.
-    pub network: IpAddr,
+/// A login that is being tried.
+struct Attempt {
+    source: Source,
+    /// Where an account's own failures count apart: the address, but for a change of the password.
+    place: String,
+    hash: LoginHash,
+    /// The account that has the login, if there is one.
+    account: Option<AccountId>,
+}
+
+impl Attempt {
+    fn record(&self, action: Action) -> Record {
+        let hash = self.account.is_none().then(|| self.hash.short());
+        self.source.record(action).user(self.account).user_hash(hash)
+    }
+
+    fn record_throttled(&self) {
+        self.record(Action::Throttled).unsuccessful().level(Level::WARN).write();
+    }
 }
 
 impl Auth {
-    /// What a service with this database authenticates with.
+    /// What a service with this database authenticates with. Logins are hashed with this key, or with the database's own.
     ///
     /// # Errors
     ///
     /// If the operating system has no randomness.
     pub(crate) fn new(
         database: Database,
+        units: Units,
         limits: SessionLimits,
         rate_limit: RateLimit,
-        login_hash_key: Arc<[u8]>,
+        login_hash_key: Option<SecretString>,
     ) -> Result<Self, Failure> {
-        let sessions = Sessions::new(database.clone(), limits);
-        Ok(Self { database, hasher: Hasher::new()?, sessions, rate_limit, login_hash_key })
+        let sessions = Sessions::new(database.clone(), units.clone(), limits);
+        let login_hasher = LoginHasher::new(database.clone(), login_hash_key);
+        Ok(Self { database, units, hasher: Hasher::new()?, sessions, rate_limit, login_hasher })
     }
 
-    /// Opens a session for a login and its password.
+    pub(super) const fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Opens a session for a login and its password. Unknown, disabled and wrong look the same to the client, and take the same
+    /// statements and the same time.
     ///
     /// # Errors
     ///
     /// `401` for a wrong password, an unknown and a disabled account alike; `429` after too many failures in a row, or if
     /// more passwords come than can be checked.
     pub async fn log_in(&self, source: Source, login: &str, password: SecretString) -> Result<LoggedIn, ApiError> {
-        let row = sqlx::query!(
-            r#"SELECT id AS "id: AccountId", password_hash AS "password_hash!", role AS "role: Role", disabled_at,
-                      CASE WHEN known.account_id IS NULL THEN accounts.failures ELSE known.failures END AS "failures!",
-                      CASE WHEN known.account_id IS NULL THEN accounts.failed_at ELSE known.failed_at END AS failed_at
-               FROM accounts LEFT JOIN login_sources AS known ON known.account_id = id AND known.source = $2
-               WHERE login = $1 AND password_hash IS NOT NULL"#,
+        let hash = self.login_hasher.hash(login).await?;
+        let attempt = Attempt { source, place: source.address.to_string(), hash, account: None };
+        let (attempt, caller) = self.verify(attempt, login, password).await?;
+        let Caller { account, role } = caller;
+        let token = Token::new_session().map_err(|error| Failure::new(ErrorType::Internal, "making a token", error))?;
+        let expires_at = self.sessions.open(account, &token).await?;
+        attempt.record(Action::LoginSucceeded).write();
+        Ok(LoggedIn { token, expires_at, account, role })
+    }
+
+    /// Gives an account a new password and ends all its sessions but the one with this token.
+    ///
+    /// # Errors
+    ///
+    /// `401` if the old password is wrong, `422` if the new one is weak, `429` as for [`log_in`](Self::log_in).
+    pub async fn change_password(
+        &self,
+        source: Source,
+        account: AccountId,
+        token: &Token,
+        [old, new]: [SecretString; 2],
+    ) -> Result<(), ApiError> {
+        let login = sqlx::query_scalar!("SELECT login FROM accounts WHERE id = $1", account.uuid());
+        let login = login.fetch_one(self.database.pool()).await.failure("looking an account up")?;
+        // Counted apart from the login, as if it came from a place of its own: who has got hold of a session can't keep the owner
+        // from logging in. No login has a NUL.
+        let hash = self.login_hasher.hash(&format!("\0{account}")).await?;
+        let attempt = Attempt { source, place: "password change".to_owned(), hash, account: None };
+        self.verify(attempt, &login, old).await?;
+        let new_hash = self.hasher.hash(new).await.map_err(AccountError::from)?.map_err(AccountError::from)?;
+        let mut unit = self.units.begin("password").await?;
+        sqlx::query!(
+            "WITH ended AS (DELETE FROM sessions WHERE account_id = $1 AND token_sha256 <> $3)
+             UPDATE accounts SET password_hash = $2 WHERE id = $1",
+            account.uuid(),
+            new_hash,
+            &token.sha256()
+        )
+        .execute(unit.connection())
+        .await
+        .failure("storing a password")?;
+        unit.record(changed(Action::AccountPasswordChanged, account).source_ip(source.network));
+        Ok(unit.commit().await?)
+    }
+
+    /// The account with this login and password; failures are counted and recorded.
+    async fn verify(
+        &self,
+        attempt: Attempt,
+        login: &str,
+        password: SecretString,
+    ) -> Result<(Attempt, Caller), ApiError> {
+        let tried = sqlx::query!(
+            r#"SELECT accounts.id AS "account?: AccountId", password_hash AS "password_hash?", role AS "role?: Role",
+                      disabled_at AS "disabled_at?",
+                      CASE WHEN known.account_id IS NULL THEN counted.failures ELSE known.failures END AS failures,
+                      CASE WHEN known.account_id IS NULL THEN counted.failed_at ELSE known.failed_at END AS failed_at
+               FROM (VALUES ($1::text, $3::bytea)) AS tried (login, login_hash)
+               LEFT JOIN accounts ON accounts.login = tried.login AND password_hash IS NOT NULL
+               LEFT JOIN login_sources AS known ON known.account_id = accounts.id AND known.source = $2
+               LEFT JOIN login_failures AS counted ON counted.login_hash = tried.login_hash"#,
             // PostgreSQL's text has no NUL, so no login has one either.
             login.replace('\0', "\u{fffd}"),
-            source.address.to_string()
+            attempt.place,
+            attempt.hash.bytes()
         );
-        let account = row.fetch_optional(self.database.pool()).await.failure("looking an account up")?;
-        let now = OffsetDateTime::now_utc();
-        if let Some(delay) =
-            account.as_ref().and_then(|account| throttle::delay(account.failures, account.failed_at, now))
-        {
+        let tried = tried.fetch_one(self.database.pool()).await.failure("looking an account up")?;
+        let attempt = Attempt { account: tried.account, ..attempt };
+        if let Some(delay) = throttle::delay(tried.failures, tried.failed_at, OffsetDateTime::now_utc()) {
+            attempt.record_throttled();
             let detail = "Too many failed logins; try again later.";
             return Err(Rejection::retry_after(ProblemCode::TooManyAttempts, detail, delay).into());
         }
 
-        let hash = account.as_ref().map(|account| account.password_hash.clone());
-        let fits = self.hasher.verify(password, hash).await.map_err(|error| match error {
-            HasherError::Busy => ApiError::from(Rejection::busy()),
+        let fits = self.hasher.verify(password, tried.password_hash).await.map_err(|error| match error {
+            HasherError::Busy => {
+                attempt.record_throttled();
+                ApiError::from(Rejection::busy())
+            }
             HasherError::Failure(failure) => failure.into(),
         })?;
-        let account = match account {
-            Some(account) if fits && account.disabled_at.is_none() => account,
-            other => {
-                self.report_failure(source, other.map(|account| account.id), login).await?;
-                let detail = "No account has this login and password.";
-                return Err(Rejection::new(ProblemCode::WrongCredentials, detail).into());
-            }
+        let is_enabled = tried.disabled_at.is_none();
+        let (Some(account), Some(role), true) = (tried.account, tried.role, fits && is_enabled) else {
+            self.count_failure(&attempt).await?;
+            let detail = "No account has this login and password.";
+            return Err(Rejection::new(ProblemCode::WrongCredentials, detail).into());
         };
-
-        throttle::succeeded(&self.database, account.id, source.address).await?;
-        let token = Token::new_session().map_err(|error| Failure::new(ErrorType::Internal, "making a token", error))?;
-        let expires_at = self.sessions.open(account.id, &token).await?;
-        Ok(LoggedIn { token, expires_at, account: account.id, role: account.role })
+        throttle::succeeded(&self.database, &attempt.hash, account, &attempt.place).await?;
+        Ok((attempt, Caller { account, role }))
     }
 
-    /// Counts and records a failed login. Unknown, disabled and wrong look the same to the client.
-    async fn report_failure(&self, source: Source, account: Option<AccountId>, login: &str) -> Result<(), Failure> {
-        let failures = match account {
-            Some(account) => Some(throttle::failed(&self.database, account, source.address).await?),
-            None => None,
+    /// Counts and records a failed login.
+    async fn count_failure(&self, attempt: &Attempt) -> Result<(), Failure> {
+        let Attempt { place, hash, account, .. } = attempt;
+        let failures = throttle::failed(&self.database, hash, *account, place).await?;
+        let record = if failures >= throttle::REPEATED_FROM {
+            let failures = u64::from(failures.unsigned_abs());
+            attempt.record(Action::LoginFailedRepeatedly).level(Level::WARN).failures(failures)
+        } else {
+            attempt.record(Action::LoginFailed)
         };
-        let repeated = failures.filter(|failures| *failures >= throttle::REPEATED_FROM);
-        let record = match repeated {
-            Some(failures) => Record::notice(Action::LoginFailedRepeatedly, Subject::default())
-                .level(Level::WARN)
-                .failures(u64::from(failures.unsigned_abs())),
-            None => Record::notice(Action::LoginFailed, Subject::default()),
-        };
-        let hash = account.is_none().then(|| keyed_hash(&self.login_hash_key, login));
-        record.unsuccessful().user(account).user_hash(hash).source_ip(source.network).write();
+        record.unsuccessful().write();
         Ok(())
     }
-}
-
-/// People type passwords into the login field: a login that no account has never appears as typed, yet the same text can be
-/// recognised again.
-fn keyed_hash(key: &[u8], login: &str) -> String {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
-    mac.update(login.as_bytes());
-    let hash = mac.finalize().into_bytes();
-    hash[..8].iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -2,14 +2,17 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
+use catalogue::Action;
 use time::OffsetDateTime;
+use tracing::Level;
 
-use super::{caller::Caller, token::Token};
+use super::{accounts::changed, caller::Caller, source::Source, token::Token};
 use crate::{
     batcher::Batcher,
     database::Database,
-    domain::{AccountId, Role},
+    domain::{AccountId, Role, SessionId},
     failure::{Failure, FailureContext as _},
+    unit_of_work::Units,
 };
 
 /// A use is written at most this often: each request would be a write otherwise.
@@ -24,6 +27,21 @@ pub struct SessionLimits {
     pub absolute: Duration,
 }
 
+/// An open session, as its owner sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct OpenSession {
+    /// Its id.
+    pub id: SessionId,
+    /// When it was opened.
+    pub created_at: OffsetDateTime,
+    /// When it was used last, to the minute.
+    pub used_at: OffsetDateTime,
+    /// When it ends at the latest.
+    pub expires_at: OffsetDateTime,
+    /// Whether it is the one that asks.
+    pub is_current: bool,
+}
+
 /// A session that hasn't ended, of an account that is enabled.
 #[derive(Clone, Copy, Debug)]
 struct Session {
@@ -35,6 +53,7 @@ struct Session {
 #[derive(Clone)]
 pub struct Sessions {
     database: Database,
+    units: Units,
     limits: SessionLimits,
     lookups: Arc<Batcher<[u8; 32], Option<Session>>>,
 }
@@ -42,12 +61,12 @@ pub struct Sessions {
 impl Sessions {
     /// The sessions in this database.
     #[must_use]
-    pub(super) fn new(database: Database, limits: SessionLimits) -> Self {
+    pub(super) fn new(database: Database, units: Units, limits: SessionLimits) -> Self {
         let lookups = {
             let database = database.clone();
             Batcher::new(move |hashes| find(database.clone(), hashes))
         };
-        Self { database, limits, lookups: Arc::new(lookups) }
+        Self { database, units, limits, lookups: Arc::new(lookups) }
     }
 
     /// Opens a session for an account. Returns when it ends at the latest.
@@ -65,23 +84,17 @@ impl Sessions {
         Ok(expires_at)
     }
 
-    /// The account behind a token or key, if that is valid and the account is enabled.
+    /// The account behind a token or key, if that is valid and the account is enabled. The first use of a key is recorded, and so
+    /// is one that is refused.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub async fn holder(&self, token: &Token) -> Result<Option<Caller>, Failure> {
-        let hash = token.sha256();
+    pub async fn holder(&self, token: &Token, source: Source) -> Result<Option<Caller>, Failure> {
         if token.is_key() {
-            let row = sqlx::query!(
-                r#"SELECT accounts.id AS "account: AccountId", role AS "role: Role"
-                   FROM api_keys JOIN accounts ON accounts.id = account_id
-                   WHERE key_sha256 = $1 AND disabled_at IS NULL"#,
-                &hash
-            );
-            let row = row.fetch_optional(self.database.pool()).await.failure("looking a key up")?;
-            return Ok(row.map(|row| Caller { account: row.account, role: row.role }));
+            return self.holder_of_key(token, source).await;
         }
+        let hash = token.sha256();
         let Some(session) = self.lookups.submit(hash).await? else {
             return Ok(None);
         };
@@ -98,16 +111,103 @@ impl Sessions {
         Ok(Some(session.caller))
     }
 
-    /// Ends a session at once.
+    async fn holder_of_key(&self, key: &Token, source: Source) -> Result<Option<Caller>, Failure> {
+        let hash = key.sha256();
+        let row = sqlx::query!(
+            r#"SELECT accounts.id AS "account: AccountId", role AS "role: Role", used_at
+               FROM api_keys JOIN accounts ON accounts.id = account_id
+               WHERE key_sha256 = $1 AND disabled_at IS NULL"#,
+            &hash
+        );
+        let Some(row) = row.fetch_optional(self.database.pool()).await.failure("looking a key up")? else {
+            source.record(Action::KeyRefused).unsuccessful().level(Level::WARN).write();
+            return Ok(None);
+        };
+        if row.used_at.is_none() {
+            let mut unit = self.units.begin("key").await?;
+            let used =
+                sqlx::query!("UPDATE api_keys SET used_at = now() WHERE key_sha256 = $1 AND used_at IS NULL", &hash);
+            let used = used.execute(unit.connection()).await.failure("noting a key's first use")?;
+            // Of several requests at once, one is the first.
+            if used.rows_affected() > 0 {
+                unit.record(changed(Action::KeyFirstUsed, row.account).source_ip(source.network));
+            }
+            unit.commit().await?;
+        }
+        Ok(Some(Caller { account: row.account, role: row.role }))
+    }
+
+    /// The open sessions of an account, the newest first.
     ///
     /// # Errors
     ///
     /// If the database fails.
-    pub async fn close(&self, token: &Token) -> Result<(), Failure> {
-        sqlx::query!("DELETE FROM sessions WHERE token_sha256 = $1", &token.sha256())
-            .execute(self.database.pool())
-            .await
-            .failure("closing a session")?;
+    pub async fn of_account(&self, account: AccountId, current: &Token) -> Result<Vec<OpenSession>, Failure> {
+        let rows = sqlx::query_as!(
+            OpenSession,
+            r#"SELECT id AS "id: SessionId", created_at, used_at, expires_at, token_sha256 = $2 AS "is_current!"
+               FROM sessions WHERE account_id = $1 AND expires_at > now() AND used_at > now() - make_interval(secs => $3)
+               ORDER BY created_at DESC, id LIMIT 1000"#,
+            account.uuid(),
+            &current.sha256(),
+            self.limits.idle.as_secs_f64()
+        );
+        rows.fetch_all(self.database.pool()).await.failure("listing sessions")
+    }
+
+    /// Ends the session of this id, if the account has it. Returns whether it did.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn end(&self, id: SessionId, account: AccountId, source: Source) -> Result<bool, Failure> {
+        let ended = sqlx::query!("DELETE FROM sessions WHERE id = $1 AND account_id = $2", id.uuid(), account.uuid());
+        let ended = ended.execute(self.database.pool()).await.failure("ending a session")?.rows_affected() > 0;
+        if ended {
+            source.record(Action::LoggedOut).user(Some(account)).write();
+        }
+        Ok(ended)
+    }
+
+    /// Deletes the sessions whose time is over, and those that weren't used; each with its record.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub(crate) async fn expire(&self) -> Result<(), Failure> {
+        const BATCH: i64 = 500;
+        loop {
+            let mut unit = self.units.begin("sessions").await?;
+            let ended = sqlx::query_scalar!(
+                r#"DELETE FROM sessions WHERE token_sha256 IN (
+                       SELECT token_sha256 FROM sessions
+                       WHERE expires_at < now() OR used_at < now() - make_interval(secs => $1)
+                       LIMIT $2 FOR UPDATE SKIP LOCKED)
+                   RETURNING account_id AS "account: AccountId""#,
+                self.limits.idle.as_secs_f64(),
+                BATCH
+            );
+            let ended = ended.fetch_all(unit.connection()).await.failure("deleting ended sessions")?;
+            if ended.is_empty() {
+                return Ok(());
+            }
+            unit.record_all(ended.into_iter().map(|account| changed(Action::SessionExpired, account)));
+            unit.commit().await?;
+        }
+    }
+
+    /// Ends a session of the account at once, and records that.
+    ///
+    /// # Errors
+    ///
+    /// If the database fails.
+    pub async fn log_out(&self, token: &Token, account: AccountId, source: Source) -> Result<(), Failure> {
+        let ended = sqlx::query!("DELETE FROM sessions WHERE token_sha256 = $1", &token.sha256());
+        let ended = ended.execute(self.database.pool()).await.failure("closing a session")?;
+        // Of two requests at once, one has ended it.
+        if ended.rows_affected() > 0 {
+            source.record(Action::LoggedOut).user(Some(account)).write();
+        }
         Ok(())
     }
 }

@@ -1,10 +1,11 @@
-//! Failed logins, counted per account in the database, so that the count holds over restarts and replicas; and apart from
-//! that for each address that the account has logged in from before.
+//! Failed logins, counted in the database, so that the count holds over restarts and replicas: for each login that was tried,
+//! whether an account has it or not; and apart from that for each address that an account has logged in from before.
 
-use std::{net::IpAddr, time::Duration};
+use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::login_hash::LoginHash;
 use crate::{
     database::Database,
     domain::AccountId,
@@ -21,43 +22,66 @@ const LONGEST_DELAY: Duration = Duration::from_secs(30);
 pub(super) const REPEATED_FROM: i32 = 3;
 
 /// How long the next attempt still has to wait, if at all.
-pub(super) fn delay(failures: i32, failed_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<Duration> {
-    let excess = u32::try_from(failures - DELAYED_FROM).ok()?;
+pub(super) fn delay(failures: Option<i32>, failed_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<Duration> {
+    let excess = u32::try_from(failures? - DELAYED_FROM).ok()?;
     let delay = Duration::from_secs(1 << excess.min(16)).min(LONGEST_DELAY);
     let passed = Duration::try_from(now - failed_at?).unwrap_or_default();
     delay.checked_sub(passed).filter(|rest| !rest.is_zero())
 }
 
-/// Counts one more failure. Returns how many in a row the account has, from all addresses.
-pub(super) async fn failed(database: &Database, account: AccountId, source: IpAddr) -> Result<i32, Failure> {
+/// Counts one more failure. Returns how many in a row the login has, from all addresses.
+pub(super) async fn failed(
+    database: &Database,
+    login: &LoginHash,
+    account: Option<AccountId>,
+    source: &str,
+) -> Result<i32, Failure> {
     let row = sqlx::query_scalar!(
         r#"WITH known AS (
                UPDATE login_sources SET failed_at = now(),
                    failures = CASE WHEN failed_at > now() - make_interval(secs => $2) THEN failures + 1 ELSE 1 END
                WHERE account_id = $1 AND source = $3)
-           UPDATE accounts SET failed_at = now(),
-               failures = CASE WHEN failed_at > now() - make_interval(secs => $2) THEN failures + 1 ELSE 1 END
-           WHERE id = $1 RETURNING failures"#,
-        account.uuid(),
+           INSERT INTO login_failures AS counted (login_hash, failures, failed_at) VALUES ($4, 1, now())
+           ON CONFLICT (login_hash) DO UPDATE SET failed_at = now(),
+               failures = CASE WHEN counted.failed_at > now() - make_interval(secs => $2)
+                               THEN counted.failures + 1 ELSE 1 END
+           RETURNING failures"#,
+        account.map(|account| account.uuid()),
         WINDOW.as_secs_f64(),
-        source.to_string()
+        source,
+        login.bytes()
     );
     row.fetch_one(database.pool()).await.failure("counting a failed login")
 }
 
 /// Starts the count anew after a login. From its address, the account doesn't wait for failures from elsewhere any more.
-pub(super) async fn succeeded(database: &Database, account: AccountId, source: IpAddr) -> Result<(), Failure> {
+pub(super) async fn succeeded(
+    database: &Database,
+    login: &LoginHash,
+    account: AccountId,
+    source: &str,
+) -> Result<(), Failure> {
     sqlx::query!(
-        "WITH forgotten AS (UPDATE accounts SET failures = 0, failed_at = NULL WHERE id = $1 AND failures > 0)
+        "WITH forgotten AS (DELETE FROM login_failures WHERE login_hash = $3)
          INSERT INTO login_sources (account_id, source) VALUES ($1, $2)
          ON CONFLICT (account_id, source) DO UPDATE SET failures = 0, failed_at = NULL, used_at = now()",
         account.uuid(),
-        source.to_string()
+        source,
+        login.bytes()
     )
     .execute(database.pool())
     .await
     .failure("forgetting failed logins")?;
     Ok(())
+}
+
+/// Deletes counts whose failures are not in a row with a next one.
+pub(crate) async fn prune(database: &Database) -> Result<(), Failure> {
+    let old = sqlx::query!(
+        "DELETE FROM login_failures WHERE failed_at < now() - make_interval(secs => $1)",
+        WINDOW.as_secs_f64()
+    );
+    old.execute(database.pool()).await.failure("deleting old counts of failed logins").map(drop)
 }
 
 #[cfg(test)]
@@ -67,7 +91,7 @@ mod tests {
     #[test]
     fn the_delay_grows_and_stays_bounded() {
         let now = OffsetDateTime::now_utc();
-        let delays: Vec<_> = (0..40).map(|failures| delay(failures, Some(now), now)).collect();
+        let delays: Vec<_> = (0..40).map(|failures| delay(Some(failures), Some(now), now)).collect();
         assert!(delays[..5].iter().all(Option::is_none));
         assert_eq!(delays[5..8], [1, 2, 4].map(|seconds| Some(Duration::from_secs(seconds))));
         assert!(delays[11..].iter().all(|delay| *delay == Some(LONGEST_DELAY)));
@@ -76,6 +100,6 @@ mod tests {
     #[test]
     fn a_delay_passes() {
         let now = OffsetDateTime::now_utc();
-        assert_eq!(delay(30, Some(now - LONGEST_DELAY), now), None);
+        assert_eq!(delay(Some(30), Some(now - LONGEST_DELAY), now), None);
     }
 }

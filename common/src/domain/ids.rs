@@ -107,6 +107,8 @@ uuid_ids! {
     PartnerId;
     /// An operator's account.
     OperatorId;
+    /// A session, for its owner.
+    SessionId;
     /// A message between CRM and MES.
     MessageId;
     /// A change that a record reports: the record's `event.id`.

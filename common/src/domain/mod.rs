@@ -12,7 +12,7 @@ mod status;
 
 pub use actor::{Actor, InvalidActor};
 pub use history::{Change, Gap, missing};
-pub use ids::{AccountId, CustomerId, EventId, InvalidOrderId, MessageId, OperatorId, OrderId, PartnerId};
+pub use ids::{AccountId, CustomerId, EventId, InvalidOrderId, MessageId, OperatorId, OrderId, PartnerId, SessionId};
 pub use material::Material;
 pub use mesh::Language;
 pub use model::{Measured, Model, ModelFormat, ModelUnit};

@@ -25,10 +25,11 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let source = parts.extensions.get::<Arc<RequestInfo>>().map(|request| request.source.address);
-        match source.map_or(Ok(()), |source| Core::from_ref(state).auth.rate_limit.admit(source)) {
+        let Some(request) = parts.extensions.get::<Arc<RequestInfo>>() else { return Ok(Self) };
+        match Core::from_ref(state).auth.rate_limit.admit(request.source.address) {
             Ok(()) => Ok(Self),
             Err(wait) => {
+                request.source.record_throttled();
                 let detail = "Too many logins from your network; try again later.";
                 Err(Rejection::retry_after(ProblemCode::TooManyRequests, detail, wait).into())
             }

@@ -9,8 +9,9 @@ use axum::{
 
 use super::request::RequestInfo;
 use crate::{
-    auth::{Caller, Token},
+    auth::{Caller, Source, Token},
     domain::Role,
+    failure::{ErrorType, Failure},
     problem::{ApiError, Rejection},
     state::Core,
 };
@@ -58,13 +59,8 @@ where
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let core = Core::from_ref(state);
         let token = token(&parts.headers).ok_or_else(Rejection::unauthenticated)?;
-        let caller = core.auth.sessions.holder(&token).await?;
-        let caller = caller.ok_or_else(Rejection::unauthenticated)?;
-        if let Some(request) = parts.extensions.get::<Arc<RequestInfo>>() {
-            request.identify_user(caller.account);
-        }
+        let (caller, _) = holder(parts, state, &token).await?;
         if caller.role != R::ROLE {
             return Err(Rejection::forbidden().into());
         }
@@ -72,8 +68,43 @@ where
     }
 }
 
+/// The session of a handler that is for every account that logs in: `401` without one, and for a key.
+#[derive(Debug)]
+pub(super) struct OwnSession {
+    pub(super) caller: Caller,
+    pub(super) token: Token,
+    pub(super) source: Source,
+}
+
+impl<S> FromRequestParts<S> for OwnSession
+where
+    S: Send + Sync,
+    Core: FromRef<S>,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let token = token(&parts.headers).filter(|token| !token.is_key()).ok_or_else(Rejection::unauthenticated)?;
+        let (caller, source) = holder(parts, state, &token).await?;
+        Ok(Self { caller, token, source })
+    }
+}
+
+/// The account behind a token, which the request's record names from here on, and where the request comes from.
+async fn holder<S>(parts: &Parts, state: &S, token: &Token) -> Result<(Caller, Source), ApiError>
+where
+    Core: FromRef<S>,
+{
+    let request = parts.extensions.get::<Arc<RequestInfo>>();
+    let request = request.ok_or(Failure::bare(ErrorType::Internal, "a request is not observed"))?;
+    let caller = Core::from_ref(state).auth.sessions.holder(token, request.source).await?;
+    let caller = caller.ok_or_else(Rejection::unauthenticated)?;
+    request.identify(caller);
+    Ok((caller, request.source))
+}
+
 /// The bearer token (RFC 6750), or the key in `X-API-Key`.
-pub(super) fn token(headers: &HeaderMap) -> Option<Token> {
+fn token(headers: &HeaderMap) -> Option<Token> {
     if let Some(key) = headers.get("x-api-key") {
         return key.to_str().ok().map(Token::received);
     }

@@ -1,5 +1,6 @@
 //! HTTP as all services speak it: problems, bodies, the request's record, limits, documentation and the server.
 
+mod accounts;
 mod admission;
 mod caller;
 mod detached;

@@ -19,14 +19,14 @@ use catalogue::{Action, Service, field};
 use futures::FutureExt as _;
 use ipnet::IpNet;
 use opentelemetry::trace::Status;
-use tracing::{Instrument as _, Span, field::Empty};
+use tracing::{Instrument as _, Level, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
 use super::{detached::ClientGone, extract::unreadable_body, problem};
 use crate::{
-    auth::{Source, access},
-    domain::{AccountId, OrderId},
+    auth::{Auth, Caller, Source, access},
+    domain::{AccountId, OrderId, Role},
     failure::{ErrorType, Failure},
     problem::{ApiError, ProblemCode, Rejection},
     telemetry::{Record, Subject, TraceContext, adopt, identify, trace_id},
@@ -41,14 +41,22 @@ pub struct RequestInfo {
     pub source: Source,
     /// The order that its path names.
     order: Option<OrderId>,
-    user: OnceLock<AccountId>,
+    caller: OnceLock<Caller>,
 }
 
 impl RequestInfo {
     /// Notes the account behind the request, for its record.
-    pub fn identify_user(&self, account: AccountId) {
+    pub fn identify(&self, caller: Caller) {
         // A request has one caller.
-        let _ = self.user.set(account);
+        let _ = self.caller.set(caller);
+    }
+
+    fn user(&self) -> Option<AccountId> {
+        self.caller.get().map(|caller| caller.account)
+    }
+
+    fn subject(&self) -> Subject {
+        Subject { order: self.order.clone(), ..Subject::default() }
     }
 }
 
@@ -59,8 +67,9 @@ const UNMATCHED: &str = "UNMATCHED";
 const REQUEST_ID: &str = "x-request-id";
 
 /// What the middleware knows of its service.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Observer {
+    pub(super) auth: Auth,
     pub(super) service: Service,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub(super) trusted_proxies: Arc<[IpNet]>,
@@ -82,7 +91,7 @@ pub(super) async fn observe(
         id: request_id(request.headers()),
         source: Source { address: cut(client, 32, 64), network: cut(client, 24, 48) },
         order: route.as_ref().and_then(|route| order_in(request.uri().path(), route.as_str())),
-        user: OnceLock::new(),
+        caller: OnceLock::new(),
     });
     request.extensions_mut().insert(Arc::clone(&info));
 
@@ -90,10 +99,21 @@ pub(super) async fn observe(
     let work = async move {
         let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
         let response = response.unwrap_or_else(|panic| ApiError::from(panicked(&*panic)).into_response());
+        if let Some(account) = probing(&response, &info) {
+            observer.auth.note_probe(account, info.source, info.subject()).await;
+        }
         let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
         finish(response, observer.service, &method, route, &info, started, client_gone.is_true())
     };
     work.instrument(span).await
+}
+
+/// The account that has asked for an order that isn't its own or isn't there, if its role has own orders only.
+fn probing(response: &Response, info: &RequestInfo) -> Option<AccountId> {
+    let Some(Caller { account, role: Role::Customer | Role::Partner }) = info.caller.get() else { return None };
+    let error = response.extensions().get::<Arc<ApiError>>()?;
+    let is_unknown = matches!(&**error, ApiError::Rejected(rejection) if rejection.code == ProblemCode::OrderNotFound);
+    is_unknown.then_some(*account)
 }
 
 fn root_span(method: &Method, route: Option<&MatchedPath>, info: &RequestInfo, headers: &HeaderMap) -> Span {
@@ -188,26 +208,29 @@ fn finish(
     }
 
     let failed = response.status().is_server_error();
+    let subject = info.subject();
     let mut record = match error.as_deref() {
         Some(ApiError::Failed(failure, kept_from)) => {
             // A request that failed before its handler knew more: when its token is looked up, or by a panic.
-            let of_route = || {
-                let subject = Subject { order: info.order.clone(), ..Subject::default() };
-                (access::action(service, method.as_str(), route), subject)
-            };
-            let (action, subject) = kept_from.as_deref().cloned().unwrap_or_else(of_route);
+            let of_route = || (access::action(service, method.as_str(), route), subject.clone());
+            let (action, of_failure) = kept_from.as_deref().cloned().unwrap_or_else(of_route);
             if action == Action::HttpRequest {
                 Record::failure(action, subject, failure)
             } else {
-                Record::failure(action, subject, failure).write();
-                Record::notice(Action::HttpRequest, Subject::default()).unsuccessful()
+                Record::failure(action, of_failure, failure).write();
+                Record::notice(Action::HttpRequest, subject).unsuccessful()
             }
         }
-        _ if failed => Record::notice(Action::HttpRequest, Subject::default()).unsuccessful(),
-        _ => Record::notice(Action::HttpRequest, Subject::default()),
+        _ if failed => Record::notice(Action::HttpRequest, subject).unsuccessful(),
+        _ => Record::notice(Action::HttpRequest, subject),
     };
+    let user = info.user();
+    if response.status() == StatusCode::FORBIDDEN {
+        let denied = Record::notice(Action::AccessDenied, info.subject()).unsuccessful().level(Level::WARN).user(user);
+        denied.source_ip(info.source.network).operation(method.as_str(), route).write();
+    }
     let status = if client_gone { CLIENT_CLOSED_REQUEST } else { response.status().as_u16() };
-    record = record.http(method.as_str(), route, status).duration(started.elapsed()).user(info.user.get().copied());
+    record = record.operation(method.as_str(), route).status_code(status).duration(started.elapsed()).user(user);
     record.write();
 
     let span = Span::current();

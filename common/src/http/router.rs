@@ -16,7 +16,7 @@ use tower_http::{
 use utoipa_axum::router::OpenApiRouter;
 
 use super::{
-    docs,
+    accounts, docs,
     headers::always,
     health, problem,
     request::{self, Observer},
@@ -46,11 +46,19 @@ pub struct RequestLimits {
 
 /// The service's own routes with sessions, health, documentation, limits and the request's record.
 pub fn router(core: &Core, limits: &RequestLimits, own: OpenApiRouter) -> Router {
-    let shared = OpenApiRouter::new().merge(sessions::routes()).merge(health::routes()).with_state(core.clone());
+    let shared = OpenApiRouter::new()
+        .merge(sessions::routes())
+        .merge(accounts::routes())
+        .merge(health::routes())
+        .with_state(core.clone());
     let (routes, mut document) =
         OpenApiRouter::with_openapi(docs::base(core.service)).merge(own).merge(shared).split_for_parts();
     docs::complete(&mut document, core.service);
-    let observer = Observer { service: core.service, trusted_proxies: limits.trusted_proxies.clone().into() };
+    let observer = Observer {
+        auth: core.auth.clone(),
+        service: core.service,
+        trusted_proxies: limits.trusted_proxies.clone().into(),
+    };
     let cors = (!limits.cors_origins.is_empty()).then(|| cors(limits.cors_origins.clone()));
     // One stack for all routes, the outermost first: added one by one, each would be boxed and cloned for every request.
     let around = ServiceBuilder::new()

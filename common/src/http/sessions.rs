@@ -2,22 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Extension,
-    extract::State,
-    http::{HeaderMap, StatusCode},
-};
+use axum::{Extension, extract::State, http::StatusCode};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::{admission::Admitted, caller, extract::Json, request::RequestInfo};
+use super::{admission::Admitted, caller::OwnSession, extract::Json, request::RequestInfo};
 use crate::{
-    auth::LoggedIn,
+    auth::{Caller, LoggedIn},
     domain::{AccountId, Role},
-    problem::{ApiError, Rejection},
+    problem::ApiError,
     state::Core,
 };
 
@@ -70,7 +66,7 @@ async fn create_session(
 ) -> Result<(StatusCode, axum::Json<Session>), ApiError> {
     let Credentials { login, password } = credentials;
     let opened = core.auth.log_in(request.source, &login, password).await?;
-    request.identify_user(opened.account);
+    request.identify(Caller { account: opened.account, role: opened.role });
     let LoggedIn { token, expires_at, account, role } = opened;
     let session = Session { token: token.expose().to_owned(), expires_at, account_id: account, role };
     Ok((StatusCode::CREATED, axum::Json(session)))
@@ -85,14 +81,8 @@ async fn create_session(
         (status = 204, description = "The session is over"),
     )
 )]
-async fn delete_session(
-    State(core): State<Core>,
-    Extension(request): Extension<Arc<RequestInfo>>,
-    headers: HeaderMap,
-) -> Result<StatusCode, ApiError> {
-    let token = caller::token(&headers).filter(|token| !token.is_key()).ok_or_else(Rejection::unauthenticated)?;
-    let caller = core.auth.sessions.holder(&token).await?;
-    request.identify_user(caller.ok_or_else(Rejection::unauthenticated)?.account);
-    core.auth.sessions.close(&token).await?;
+async fn delete_session(State(core): State<Core>, session: OwnSession) -> Result<StatusCode, ApiError> {
+    let OwnSession { caller, token, source } = session;
+    core.auth.sessions.log_out(&token, caller.account, source).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -56,6 +56,7 @@ problem_codes! {
     NotYourOrder = "not_your_order", 403, "Another operator has taken the order.", "Leave it to that operator; `operator_id` has the account.";
     OrderNotFound = "order_not_found", 404, "There is no such order, or it belongs to another customer or partner.", "Check the order number.";
     ModelNotFound = "model_not_found", 404, "The order has no 3D model yet.", "Upload it by `PUT /orders/{id}/model` first.";
+    SessionNotFound = "session_not_found", 404, "The account has no such session; it may be over already.", "List the sessions by `GET /accounts/me/sessions`.";
     UnknownPath = "unknown_path", 404, "There is nothing at this path.", "Check the path against the OpenAPI document.";
     MethodNotAllowed = "method_not_allowed", 405, "The path does not know this method.", "Use one of the methods that the header `Allow` names.";
     BodyTooSlow = "body_too_slow", 408, "The body paused for too long, or took too long as a whole.", "Send it again over a better connection.";

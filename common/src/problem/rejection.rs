@@ -43,6 +43,12 @@ impl Rejection {
         Self::new(ProblemCode::OrderNotFound, "There is no such order.")
     }
 
+    /// The account has no such session.
+    #[must_use]
+    pub fn no_such_session() -> Self {
+        Self::new(ProblemCode::SessionNotFound, "This account has no such session.")
+    }
+
     /// The order has no model yet.
     #[must_use]
     pub fn no_model() -> Self {

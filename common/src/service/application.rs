@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{definition::Definition, heartbeat, housekeeping, settings::Settings};
-use crate::{background::Background, http, state::Core};
+use crate::{background::Background, http, journal::Journal, state::Core};
 
 /// A service that is ready to serve: its port is known, its tables are there, its background work is running.
 pub struct Application {
@@ -27,7 +27,7 @@ impl Application {
     /// If a setting can't be used, the database can't be reached, or the address is taken; the message says which.
     pub async fn build<S: Definition>(settings: &Settings<S>) -> anyhow::Result<Self> {
         settings.core.raise_descriptor_limit()?;
-        let core = settings.core.open(S::SERVICE)?;
+        let core = settings.core.open(S::SERVICE, Journal::default())?;
         core.database.migrate(S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
         let address = settings.core.listen_addr;
         let listener =

@@ -58,6 +58,21 @@ pub(super) enum AccountCommand {
         #[arg(long)]
         login: String,
     },
+    /// Enable an account that was disabled
+    Enable {
+        /// The account's login
+        #[arg(long)]
+        login: String,
+    },
+    /// Give an account another role, which its open sessions have at once
+    Role {
+        /// The account's login
+        #[arg(long)]
+        login: String,
+        /// What the account may do from now on
+        #[arg(long)]
+        role: Role,
+    },
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -73,5 +88,11 @@ pub(super) enum KeyCommand {
         /// End all its earlier keys
         #[arg(long)]
         rotate: bool,
+    },
+    /// Withdraw all keys of a partner or carrier
+    Withdraw {
+        /// The name of the keys' owner
+        #[arg(long)]
+        name: String,
     },
 }

@@ -21,7 +21,9 @@ use super::{
 };
 use crate::{
     auth::accounts::{self, AccountError},
+    journal::Journal,
     messaging::dead_letters::{self, Selection},
+    telemetry,
 };
 
 pub(super) async fn run<S: Definition>(command: &Command, settings: &Settings<S>) -> anyhow::Result<()> {
@@ -30,7 +32,9 @@ pub(super) async fn run<S: Definition>(command: &Command, settings: &Settings<S>
         Command::DeadLetters(command) => return dead_letters::<S>(command, settings).await,
         _ => {}
     }
-    let core = settings.core.open(S::SERVICE)?;
+    telemetry::without_output(S::SERVICE.name());
+    let core = settings.core.open(S::SERVICE, Journal::left_to_services())?;
+    let units = &core.units;
     core.database.migrate(S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
     let output = match command {
         Command::Healthcheck | Command::DeadLetters(_) => return Ok(()),
@@ -38,19 +42,33 @@ pub(super) async fn run<S: Definition>(command: &Command, settings: &Settings<S>
         Command::Account(AccountCommand::Add { role, login, if_missing }) => {
             ensure!(!role.has_keys() && S::ROLES.contains(role), "{} has no accounts for the role {role}", S::SERVICE);
             let password = password_from_standard_input()?;
-            match accounts::create(&core.database, &core.auth.hasher, login, password, *role).await {
+            match accounts::create(units, &core.auth.hasher, login, password, *role, None).await {
                 Err(AccountError::LoginTaken) if *if_missing => json!({"login": login, "made": false}),
                 result => json!({"login": login, "made": true, "account_id": result?}),
             }
         }
         Command::Account(AccountCommand::Disable { login }) => {
-            let at = accounts::disable(&core.database, login).await?;
+            let at = accounts::disable(units, login).await?;
             json!({"login": login, "disabled_at": at.format(&time::format_description::well_known::Rfc3339)?})
+        }
+        Command::Account(AccountCommand::Enable { login }) => {
+            json!({"login": login, "account_id": accounts::enable(units, login).await?})
+        }
+        Command::Account(AccountCommand::Role { login, role }) => {
+            ensure!(
+                !role.has_keys() && S::ASSIGNED.contains(role),
+                "{} doesn't give accounts the role {role}",
+                S::SERVICE
+            );
+            json!({"login": login, "account_id": accounts::set_role(units, login, *role).await?, "role": role})
         }
         Command::Key(KeyCommand::Add { role, name, rotate }) => {
             ensure!(role.has_keys() && S::ROLES.contains(role), "{} has no keys for the role {role}", S::SERVICE);
-            let (account_id, key) = accounts::create_key(&core.database, name, *role, *rotate).await?;
+            let (account_id, key) = accounts::create_key(units, name, *role, *rotate).await?;
             json!({"account_id": account_id, "key": key.expose()})
+        }
+        Command::Key(KeyCommand::Withdraw { name }) => {
+            json!({"name": name, "withdrawn": accounts::withdraw_keys(units, name).await?})
         }
     };
     writeln!(std::io::stdout(), "{output}")?;

@@ -20,6 +20,8 @@ pub trait Definition: Send + Sync + 'static {
     const AMQP_URL: &'static str = "";
     /// The roles whose accounts are created by its subcommands.
     const ROLES: &'static [Role];
+    /// The roles that accounts with a password can be given by its subcommands.
+    const ASSIGNED: &'static [Role] = Self::ROLES;
     /// The settings that only this service has.
     type Settings: clap::Args + Clone + Send + Sync;
 

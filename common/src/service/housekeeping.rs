@@ -1,4 +1,4 @@
-//! Deletes what is not needed any more: ended sessions, old responses to repeatable requests, ids of old messages, models
+//! Deletes what is not needed any more: ended sessions, old counts of failed logins, old responses to repeatable requests, ids of old messages, models
 //! without an order.
 
 use std::{collections::HashSet, time::Duration};
@@ -8,6 +8,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    auth::throttle,
     database::Database,
     failure::{Failure, FailureContext as _},
     state::Core,
@@ -23,6 +24,7 @@ pub(super) async fn run(core: Core, stopping: CancellationToken) {
     for round in 0_u32.. {
         let work = async {
             clock.tick().await;
+            report(core.auth.sessions.expire().await);
             report(clean(&core.database).await);
             if round.is_multiple_of(SWEPT_EVERY) {
                 report(sweep(&core).await);
@@ -58,14 +60,15 @@ async fn sweep(core: &Core) -> Result<(), Failure> {
 }
 
 async fn clean(database: &Database) -> Result<(), Failure> {
-    sqlx::query!("DELETE FROM sessions WHERE expires_at < now()")
-        .execute(database.pool())
-        .await
-        .failure("deleting ended sessions")?;
+    throttle::prune(database).await?;
     sqlx::query!("DELETE FROM login_sources WHERE used_at < now() - interval '90 days'")
         .execute(database.pool())
         .await
         .failure("deleting old login sources")?;
+    sqlx::query!("DELETE FROM order_probes WHERE probed_at < now() - interval '1 day'")
+        .execute(database.pool())
+        .await
+        .failure("deleting old counts of requests for others' orders")?;
     sqlx::query!("DELETE FROM idempotency_keys WHERE created_at < now() - interval '2 days'")
         .execute(database.pool())
         .await

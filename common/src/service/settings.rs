@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, Uri};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use ipnet::IpNet;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -116,14 +116,15 @@ pub struct CoreSettings {
     #[arg(long, env = "LOGINS_PER_SECOND", value_name = "LOGINS_PER_SECOND", default_value = "50")]
     pub logins_per_second: NonZeroU32,
     /// A session that isn't used for so many minutes ends
-    #[arg(long, env = "SESSION_IDLE_MINUTES", value_name = "SESSION_IDLE_MINUTES", default_value_t = 120,
+    #[arg(long, env = "SESSION_IDLE_MINUTES", value_name = "SESSION_IDLE_MINUTES", default_value_t = 60,
           value_parser = clap::value_parser!(u64).range(2..=100_000))]
     pub session_idle_minutes: u64,
     /// Every session ends after so many hours
     #[arg(long, env = "SESSION_HOURS", value_name = "SESSION_HOURS", default_value_t = 24,
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub session_hours: u64,
-    /// The key that logins which no account has are hashed with in the log; random at each start unless set
+    /// The key that logins are hashed with to count their failures, and in the log if no account has them; the database's own
+    /// unless set
     #[arg(long, env = "LOGIN_HASH_KEY", value_name = "LOGIN_HASH_KEY", hide_env_values = true)]
     pub login_hash_key: Option<SecretString>,
     /// Seconds that requests and background work get to finish when the service is stopped
@@ -218,7 +219,7 @@ impl CoreSettings {
     }
 
     /// Opens what the settings name. The database is connected to when it is first needed.
-    pub(super) fn open(&self, service: Service) -> anyhow::Result<Core> {
+    pub(super) fn open(&self, service: Service, journal: Journal) -> anyhow::Result<Core> {
         let timeouts = Timeouts {
             connection: Duration::from_secs(self.database_wait_seconds),
             statement: Duration::from_secs(self.database_statement_seconds),
@@ -226,14 +227,6 @@ impl CoreSettings {
         };
         let database = Database::open(&self.database_url, self.database_connections, timeouts, service.name())
             .map_err(|_| anyhow::anyhow!("DATABASE_URL: this is no postgres:// URL"))?;
-        let login_hash_key = match &self.login_hash_key {
-            Some(key) => key.expose_secret().as_bytes().into(),
-            None => {
-                let mut key = [0; 32];
-                getrandom::fill(&mut key).context("no randomness from the operating system")?;
-                Arc::from(key)
-            }
-        };
         let sessions = SessionLimits {
             idle: Duration::from_secs(self.session_idle_minutes * 60),
             absolute: Duration::from_secs(self.session_hours * 3600),
@@ -241,11 +234,12 @@ impl CoreSettings {
         let rate_limit = RateLimit::new(self.login_burst, self.logins_per_second);
         let timeout = Duration::from_secs(self.model_store_seconds);
         let models = ModelStore::open(&self.model_store_url, service, self.upload_limit_bytes, timeout);
-        let (journal, outbox_written) = (Journal::default(), Arc::new(Notify::new()));
+        let outbox_written = Arc::new(Notify::new());
+        let units = Units::new(database.clone(), journal.clone(), Arc::clone(&outbox_written));
         Ok(Core {
             service,
-            units: Units::new(database.clone(), journal.clone(), Arc::clone(&outbox_written)),
-            auth: Auth::new(database.clone(), sessions, rate_limit, login_hash_key)?,
+            auth: Auth::new(database.clone(), units.clone(), sessions, rate_limit, self.login_hash_key.clone())?,
+            units,
             database,
             models: models.context("MODEL_STORE_URL")?,
             unused_model_age: Duration::from_secs(self.unused_model_hours * 3600),

@@ -11,5 +11,5 @@ pub use context::{TraceContext, adopt, identify, trace_id};
 pub(crate) use line::Line;
 pub use output::{Output, Sink, redirect};
 pub use record::{Notice, OfChange, PendingRecord, Record};
-pub use setup::{DEFAULT_FILTER, EventsOnly, Telemetry, events};
+pub use setup::{DEFAULT_FILTER, EventsOnly, Telemetry, events, without_output};
 pub use subject::Subject;

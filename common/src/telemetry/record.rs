@@ -17,7 +17,7 @@ use super::{
     subject::Subject,
 };
 use crate::{
-    domain::{AccountId, EventId, MessageId, OrderStatus},
+    domain::{AccountId, EventId, MessageId, OrderStatus, Role},
     failure::Failure,
 };
 
@@ -248,6 +248,11 @@ impl<Kind> Record<Kind> {
         self.optional(field::USER_ID, user)
     }
 
+    /// What that account may do.
+    pub fn role(self, role: Role) -> Self {
+        self.name(field::USER_ROLES, role.name())
+    }
+
     /// A login that no account has, as a keyed hash.
     pub fn user_hash(self, hash: Option<String>) -> Self {
         self.optional(field::USER_HASH, hash)
@@ -263,11 +268,14 @@ impl<Kind> Record<Kind> {
         self.with(field::AUTH_FAILURES, Value::Unsigned(failures))
     }
 
-    /// The request and the response's status.
-    pub fn http(self, method: &str, route: &str, status_code: u16) -> Self {
-        self.text(field::HTTP_REQUEST_METHOD, method)
-            .text(field::HTTP_ROUTE, route)
-            .with(field::HTTP_RESPONSE_STATUS_CODE, Value::Unsigned(status_code.into()))
+    /// The operation that was asked for.
+    pub fn operation(self, method: &str, route: &str) -> Self {
+        self.text(field::HTTP_REQUEST_METHOD, method).text(field::HTTP_ROUTE, route)
+    }
+
+    /// The response's status.
+    pub fn status_code(self, status_code: u16) -> Self {
+        self.with(field::HTTP_RESPONSE_STATUS_CODE, Value::Unsigned(status_code.into()))
     }
 
     /// The service's own state.
@@ -291,8 +299,11 @@ impl<Kind> Record<Kind> {
             (field::EVENT_ACTION, Value::Text(self.action.name().into())),
             (field::EVENT_OUTCOME, Value::Text(self.outcome.into())),
         ];
+        let class = self.action.class().map(|(category, kind)| {
+            [(field::EVENT_CATEGORY, Value::Text(category.into())), (field::EVENT_TYPE, Value::Text(kind.into()))]
+        });
         let id = id.map(|id| (field::EVENT_ID, Value::Text(id.to_string().into())));
-        line::format(self.level, &sentence, head.iter().chain(&id).chain(&self.fields))
+        line::format(self.level, &sentence, head.iter().chain(class.iter().flatten()).chain(&id).chain(&self.fields))
     }
 
     /// OpenTelemetry's exception event, and the span's status
@@ -374,7 +385,9 @@ mod tests {
             .status(OrderStatus::Initiated, OrderStatus::FileUploaded);
         assert_eq!(record.sentence(), "order.status_changed A-100042 INITIATED -> FILE_UPLOADED");
         let failure = Failure::bare(ErrorType::Timeout, "waiting");
-        let record = Record::failure(Action::HttpRequest, Subject::default(), &failure).http("GET", "/orders", 500);
+        let record = Record::failure(Action::HttpRequest, Subject::default(), &failure)
+            .operation("GET", "/orders")
+            .status_code(500);
         assert_eq!(record.sentence(), "http.request GET /orders 500 failed: timeout");
     }
 

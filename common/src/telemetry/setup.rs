@@ -86,6 +86,13 @@ impl Telemetry {
     }
 }
 
+/// Lets a process that isn't running as a service make records in this service's name. Nothing is written to standard output.
+pub fn without_output(service: &str) {
+    line::set_service(service);
+    // Logging that is set up already is as good.
+    let _ = tracing_subscriber::registry().with(EnvFilter::new(DEFAULT_FILTER)).with(JsonStorageLayer).try_init();
+}
+
 /// The layer that writes events of other libraries in the form of our records, as this service.
 ///
 /// # Panics

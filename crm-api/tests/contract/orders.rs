@@ -56,7 +56,7 @@ async fn only_an_enabled_customer_can_be_ordered_for() {
     let crm = crm().await;
     let seller = crm.seller().await;
     let (disabled, login) = crm.account(Role::Customer).await;
-    accounts::disable(&crm.database(), &login).await.expect("it is disabled");
+    accounts::disable(&crm.units(), &login).await.expect("it is disabled");
     for unknown in [Uuid::now_v7(), Uuid::nil(), seller.account(), disabled] {
         seller.post_json("/orders", ring_for(unknown)).await.expect_problem(422, "unknown_customer");
     }

@@ -1,9 +1,11 @@
 //! Customers: their accounts.
 
-use axum::{extract::State, http::StatusCode};
+use std::sync::Arc;
+
+use axum::{Extension, extract::State, http::StatusCode};
 use common::{
     domain::CustomerId,
-    http::{Admitted, Credentials, Json},
+    http::{Admitted, Credentials, Json, RequestInfo},
     problem::ApiError,
     state::Core,
 };
@@ -37,9 +39,10 @@ pub(super) fn routes() -> OpenApiRouter<App> {
 async fn create_customer(
     State(core): State<Core>,
     _: Admitted,
+    Extension(request): Extension<Arc<RequestInfo>>,
     Json(credentials): Json<Credentials>,
 ) -> Result<(StatusCode, axum::Json<NewCustomer>), ApiError> {
     let Credentials { login, password } = credentials;
-    let customer_id = commands::register(&core, &login, password).await?;
+    let customer_id = commands::register(&core, request.source, &login, password).await?;
     Ok((StatusCode::CREATED, axum::Json(NewCustomer { customer_id })))
 }

@@ -73,7 +73,7 @@ async fn without_the_database_every_request_is_one_error_under_what_it_was_for()
         (set_status(&ada, &id, "SUBMITTED").await, "order.status_changed", Some(&id)),
         (ada.get(&format!("/orders/{id}")).await, "http.request", Some(&id)),
         (ada.get("/orders").await, "http.request", None),
-        (ada.delete("/sessions/current").await, "http.request", None),
+        (ada.delete("/sessions/current").await, "auth.logged_out", None),
     ] {
         expect_unavailable(&response);
         let error = only_error(&response);

@@ -5,7 +5,7 @@ use std::{
     sync::{LazyLock, Mutex, Once, PoisonError},
 };
 
-use catalogue::{Service, record::violations};
+use catalogue::{Action, Service, record::violations};
 use common::telemetry;
 use opentelemetry::trace::TracerProvider as _;
 use opentelemetry_sdk::{propagation::TraceContextPropagator, trace::SdkTracerProvider};
@@ -134,7 +134,8 @@ pub fn assert_fields(record: &Record, expected: &Value) {
         assert!(fields.remove(name).is_some(), "no {name} in {record:?}");
     }
     // Changes have an id of their own, and nothing else has one.
-    let is_change = record["event.outcome"] == "success" && record["event.action"] != "http.request";
+    let action = record["event.action"].as_str().and_then(Action::from_name).expect("an action");
+    let is_change = record["event.outcome"] == "success" && action.reports_change();
     assert_eq!(fields.remove("event.id").is_some(), is_change, "{record:?}");
     assert_eq!(Value::Object(fields), *expected);
 }
@@ -192,7 +193,8 @@ pub fn only_error(response: &Response) -> Record {
     error.clone()
 }
 
-/// Asserts that a request that the client got wrong has one record, its own, which is no error.
+/// Asserts that a request that the client got wrong has its own record, which is no error, and with `403` the one that access
+/// was denied.
 ///
 /// # Panics
 ///
@@ -200,7 +202,11 @@ pub fn only_error(response: &Response) -> Record {
 #[track_caller]
 pub fn assert_no_error(response: &Response) {
     assert!((400..500).contains(&response.status), "{}", response.status);
-    let records = valid_records_of(response);
+    let mut records = valid_records_of(response);
+    if response.status == 403 {
+        let denied = records.remove(0);
+        assert_eq!((&denied["event.action"], &denied["level"]), (&json!("auth.access_denied"), &json!(40)));
+    }
     let [record] = &records[..] else { panic!("the request's record and no other: {records:?}") };
     assert_eq!((&record["event.action"], &record["level"]), (&json!("http.request"), &json!(30)));
     assert_eq!(record["http.response.status_code"], response.status);

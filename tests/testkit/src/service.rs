@@ -17,6 +17,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use catalogue::Service;
@@ -24,7 +25,9 @@ use common::{
     auth::{Hasher, accounts},
     database::Database,
     domain::Role,
+    journal::Journal,
     service::{Application, Definition, Settings},
+    unit_of_work::Units,
 };
 use local::Kind;
 use sqlx::PgPool;
@@ -48,6 +51,12 @@ pub struct RunningService {
     hasher: Hasher,
     models: ModelFolder,
     database: TestDatabase,
+}
+
+/// Units of work in a service's database, for what is done to accounts. Their records are left to the services that use it.
+#[must_use]
+pub fn units(tables: &PgPool) -> Units {
+    Units::new(Database::from(tables.clone()), Journal::left_to_services(), Arc::default())
 }
 
 /// Starts a service with a new database and an empty model folder. `flags` are its settings beside those:
@@ -121,10 +130,10 @@ impl RunningService {
         &self.tables
     }
 
-    /// The service's database, for what is done to accounts.
+    /// Units of work in the service's database, for what is done to accounts; their records are left to the service.
     #[must_use]
-    pub fn database(&self) -> Database {
-        Database::from(self.tables.clone())
+    pub fn units(&self) -> Units {
+        units(&self.tables)
     }
 
     /// The database's address, for a further connection.
@@ -156,7 +165,7 @@ impl RunningService {
     /// If the account can't be made.
     pub async fn account(&self, role: Role) -> (Uuid, String) {
         let login = format!("{role}-{}", Uuid::now_v7().simple());
-        let id = accounts::create(&self.database(), &self.hasher, &login, PASSWORD.into(), role).await;
+        let id = accounts::create(&self.units(), &self.hasher, &login, PASSWORD.into(), role, None).await;
         (id.expect("a new account").uuid(), login)
     }
 
@@ -186,7 +195,7 @@ impl RunningService {
     /// If the key can't be made.
     pub async fn with_key(&self, role: Role) -> Client {
         let (account, key) =
-            accounts::create_key(&self.database(), &format!("{role}-{}", Uuid::now_v7().simple()), role, false)
+            accounts::create_key(&self.units(), &format!("{role}-{}", Uuid::now_v7().simple()), role, false)
                 .await
                 .expect("a new key");
         self.anonymous.holding(key.expose(), Some(account.uuid()))

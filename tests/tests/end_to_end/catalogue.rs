@@ -44,11 +44,25 @@ fn rows() -> BTreeSet<(&'static str, &'static str, u64)> {
                 Action::MessageRetried
                     | Action::MessageReplayed
                     | Action::LoginFailedRepeatedly
+                    | Action::LoginSucceeded
+                    | Action::Throttled
+                    | Action::AccessDenied
+                    | Action::SessionExpired
+                    | Action::KeyFirstUsed
+                    | Action::KeyRefused
+                    | Action::OrdersProbed
+                    | Action::AccountDisabled
+                    | Action::AccountEnabled
+                    | Action::AccountRoleChanged
+                    | Action::AccountKeyCreated
+                    | Action::AccountKeyWithdrawn
                     | Action::ServiceHeartbeat
                     | Action::OrderOverdue
                     | Action::OrderAbandoned
             );
-            let failure = (!reports).then_some(Level::Error);
+            // Elsewhere, a command registers accounts, which says itself that it has failed.
+            let by_command = action == Action::AccountRegistered && *service != Service::ShopApi;
+            let failure = (!reports && !by_command).then_some(Level::Error);
             rows.extend(levels.chain(failure).map(|level| (action.name(), service.name(), level.number())));
         }
     }

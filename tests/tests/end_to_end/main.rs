@@ -20,6 +20,7 @@ mod support {
 mod scenario {
     //! Stretches of the system's life that several tests look at from different sides. Each runs once.
 
+    mod accounts;
     pub(crate) mod broken_broker;
     pub(crate) mod broken_database;
     pub(crate) mod broken_store;

@@ -86,7 +86,7 @@ async fn strangers(service: &RunningService) -> Vec<Caller> {
         set(service, "UPDATE accounts SET disabled_at = now() WHERE id = $1", disabled.account()).await;
         strangers.push(Caller::new("a disabled key", disabled, None));
         let name = format!("rotated-{role}");
-        let key = async |rotate| accounts::create_key(&service.database(), &name, role, rotate).await.expect("a key").1;
+        let key = async |rotate| accounts::create_key(&service.units(), &name, role, rotate).await.expect("a key").1;
         let old = anonymous.holding(key(false).await.expose(), None);
         key(true).await;
         for in_own_header in [false, true] {
@@ -124,7 +124,8 @@ async fn walk<S: Definition>(service: &RunningService) -> (usize, usize) {
         access::to(S::SERVICE, &operation.method, &operation.path).expect("every operation has a row")
     };
     // Last what ends a caller's session.
-    operations.sort_by_key(|operation| access(operation) == Access::AnySession);
+    operations
+        .sort_by_key(|operation| (access(operation) == Access::AnySession, operation.path == "/sessions/current"));
     let mut callers = strangers(service).await;
     callers.extend(everybody(service).await);
     for operation in &operations {

@@ -8,8 +8,8 @@ use reqwest::Method;
 use serde_json::json;
 use shop_api::ShopApi;
 use testkit::{
-    Client, Response,
-    records::records_of,
+    Client, Response, eventually,
+    records::{actions, records_of, valid_records_of},
     service::{self, PASSWORD, RunningService},
 };
 
@@ -45,7 +45,8 @@ async fn a_flood_of_logins_and_registrations_is_held_off_at_its_source_alone() {
 
     let flood = async |from: &str| {
         for attempt in 0..50 {
-            let response = log_in(shop.anonymous(), from, "nobody", "a guess").await;
+            let login = format!("nobody-{attempt}-{from}");
+            let response = log_in(shop.anonymous(), from, &login, "a guess").await;
             if response.status == 429 {
                 return (attempt, response);
             }
@@ -57,6 +58,7 @@ async fn a_flood_of_logins_and_registrations_is_held_off_at_its_source_alone() {
     assert!(admitted >= 5, "{admitted} logins");
     let wait: u64 = held_off.header("retry-after").expect("Retry-After").parse().expect("seconds");
     assert_eq!(wait, 1);
+    assert_eq!(actions(&valid_records_of(&held_off)), ["auth.throttled", "http.request"]);
     held_off.expect_problem(429, "too_many_requests");
     let credentials = json!({"login": "one-of-many", "password": PASSWORD});
     let register = shop.anonymous().request(Method::POST, "/customers").header("X-Forwarded-For", "203.0.113.9");
@@ -81,8 +83,8 @@ async fn nobody_gets_another_bucket_by_saying_that_they_are_somebody_else() {
     let shop = service::start::<ShopApi>(&["--login-burst", "5", "--logins-per-second", "1"]).await;
     let mut refused = 0;
     for number in 0..30 {
-        refused +=
-            u32::from(log_in(shop.anonymous(), &format!("192.0.2.{number}"), "nobody", "a guess").await.status == 429);
+        let (from, login) = (format!("192.0.2.{number}"), format!("nobody-{number}"));
+        refused += u32::from(log_in(shop.anonymous(), &from, &login, "a guess").await.status == 429);
     }
     assert!(refused > 0, "thirty logins at once from one address");
 }
@@ -125,12 +127,65 @@ async fn failures_are_counted_over_replicas_and_restarts() {
     assert_eq!(reported(crm.anonymous()).await, repeatedly);
 }
 
+/// Fails with a login twenty times at once at two replicas, and asserts that each failure has its number.
+async fn fails_twenty_times_at_once(replicas: [&Client; 2], login: &str) {
+    let tries = (0..20).map(|number| log_in(replicas[number % 2], "192.0.2.1", login, "a guess"));
+    let (mut failed, mut throttled, mut failures) = (0, 0, Vec::new());
+    for response in futures::future::join_all(tries).await {
+        let records = valid_records_of(&response);
+        // Whoever comes after the fifth failure has to wait.
+        assert_eq!(response.status, if actions(&records)[0] == "auth.throttled" { 429 } else { 401 }, "{records:?}");
+        match (actions(&records)[0], records[0].get("auth.failures")) {
+            ("auth.throttled", None) => throttled += 1,
+            ("auth.login_failed", None) => failed += 1,
+            ("auth.login_failed_repeatedly", Some(count)) => failures.push(count.as_u64().expect("a number")),
+            other => panic!("{other:?}"),
+        }
+    }
+    failures.sort_unstable();
+    println!("{login}: {failed} failed, {failures:?}, {throttled} throttled");
+    assert_eq!(failed, 2);
+    assert_eq!(failures, (3..=20 - throttled).collect::<Vec<u64>>());
+    assert!(failures.len() >= 3, "the fifth failure is the first that makes anybody wait");
+}
+
+#[tokio::test]
+async fn of_twenty_failures_at_once_over_two_replicas_each_has_its_number() {
+    let crm = service::start::<CrmApi>(&[]).await;
+    let (_replica, replica) = crm.replica::<CrmApi>(&[]).await;
+    let (_, known) = crm.account(Role::Seller).await;
+    for login in [&known, "made up"] {
+        fails_twenty_times_at_once([crm.anonymous(), &replica], login).await;
+    }
+}
+
+#[tokio::test]
+async fn made_up_logins_are_forgotten_when_their_failures_are_not_in_a_row_any_more() {
+    let crm = service::start::<CrmApi>(&[]).await;
+    for number in 0..3 {
+        log_in(crm.anonymous(), "192.0.2.1", &format!("made up {number}"), "a guess").await.expect(401);
+    }
+    let change = "UPDATE login_failures SET failed_at = now() - interval '16 minutes'
+                  WHERE ctid IN (SELECT ctid FROM login_failures LIMIT 2)";
+    sqlx::query(change).execute(crm.tables()).await.expect("a change");
+    // A service tidies up when it starts.
+    let _replica = crm.replica::<CrmApi>(&[]).await;
+    eventually("old counts to be deleted", async || {
+        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM login_failures")
+            .fetch_one(crm.tables())
+            .await
+            .map_err(|error| error.to_string())?;
+        if left == 1 { Ok(()) } else { Err(format!("{left} are left")) }
+    })
+    .await;
+}
+
 /// How long the refusal of a login takes.
 async fn refusal(shop: &RunningService, login: &str, password: &str) -> Duration {
     let began = Instant::now();
     log_in(shop.anonymous(), "", login, password).await.expect_problem(401, "wrong_credentials");
     let took = began.elapsed();
-    sqlx::query("UPDATE accounts SET failures = 0").execute(shop.tables()).await.expect("a change");
+    sqlx::query("DELETE FROM login_failures").execute(shop.tables()).await.expect("a change");
     took
 }
 
@@ -140,7 +195,7 @@ async fn a_refusal_takes_as_long_whether_the_login_is_unknown_disabled_or_wrong(
     let shop = service::start::<ShopApi>(&[]).await;
     let (_, known) = shop.account(Role::Customer).await;
     let (_, disabled) = shop.account(Role::Customer).await;
-    accounts::disable(&shop.database(), &disabled).await.expect("it is disabled");
+    accounts::disable(&shop.units(), &disabled).await.expect("it is disabled");
     let mut took = [const { Vec::new() }; 4];
     // One after the other, so that a busy machine is as busy for all.
     for _ in 0..TIMES {

@@ -11,9 +11,12 @@ use crate::{Client, service::start};
 pub type Operation = (&'static str, &'static str, &'static [&'static str]);
 
 /// Operations that every service has.
-const COMMON: [Operation; 4] = [
+const COMMON: [Operation; 7] = [
     ("post", "/sessions", &["201", "401", "429", "default"]),
     ("delete", "/sessions/current", &["204", "401", "default"]),
+    ("put", "/accounts/me/password", &["204", "401", "422", "429", "default"]),
+    ("get", "/accounts/me/sessions", &["200", "401", "default"]),
+    ("delete", "/accounts/me/sessions/{id}", &["204", "401", "404", "default"]),
     ("get", "/health/live", &["200"]),
     ("get", "/health/ready", &["200", "503"]),
 ];

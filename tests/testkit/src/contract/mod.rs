@@ -7,6 +7,7 @@
 //!
 //! The role is that of the service's usual caller, whose list of orders is at `/orders`.
 
+pub mod accounts;
 pub mod documentation;
 pub mod health;
 pub mod outages;
@@ -20,6 +21,14 @@ pub mod settings;
 macro_rules! contract_suite {
     ($service:ty, $role:expr) => {
         mod suite {
+            $crate::contract_suite! { $service, $role, accounts:
+                a_new_password_ends_all_other_sessions,
+                a_password_is_changed_only_with_the_old_one,
+                own_sessions_are_listed_and_ended,
+                what_a_command_changes_is_recorded_by_the_service,
+                a_session_that_is_over_is_recorded_once,
+                a_keys_first_use_and_its_refusal_are_recorded,
+            }
             $crate::contract_suite! { $service, $role, documentation:
                 everything_that_the_document_refers_to_is_in_it,
                 the_page_for_people_is_there,
@@ -50,7 +59,12 @@ macro_rules! contract_suite {
             $crate::contract_suite! { $service, $role, records:
                 the_third_failed_login_in_a_row_is_a_warning,
                 failures_more_than_fifteen_minutes_apart_are_not_in_a_row,
+                the_third_failed_login_of_no_account_is_a_warning,
                 a_login_that_no_account_has_is_recorded_as_a_hash,
+                a_login_and_a_logout_are_recorded,
+                a_login_that_has_to_wait_is_recorded,
+                an_operation_that_is_denied_is_a_warning,
+                a_request_about_an_order_names_it_in_its_record,
                 a_request_whose_client_leaves_at_once_is_recorded_as_well,
                 a_request_is_recorded_with_its_route_and_its_account_in_its_clients_trace,
                 what_people_type_gets_into_no_record,

@@ -110,7 +110,7 @@ pub async fn without_the_database_every_request_is_one_error_under_its_action<S:
         (set_status(&client, id, "SUBMITTED").await, "order.status_changed", Some(id)),
         (client.get(&format!("/orders/{id}")).await, "http.request", Some(id)),
         (client.get("/orders").await, "http.request", None),
-        (client.delete("/sessions/current").await, "http.request", None),
+        (client.delete("/sessions/current").await, "auth.logged_out", None),
     ] {
         expect_unavailable(&response);
         let error = only_error(&response);

@@ -31,7 +31,8 @@ async fn operations_with_json<S: Definition>(service: &RunningService) -> Vec<(C
         if document["paths"][path][method]["requestBody"]["content"]["application/json"].is_object() {
             let client = match access {
                 Access::Only(role) => service.client(role).await,
-                Access::Anybody | Access::AnySession => service.anonymous().clone(),
+                Access::AnySession => service.logged_in(Role::Customer).await,
+                Access::Anybody => service.anonymous().clone(),
             };
             let method = method.to_uppercase().parse().expect("a method");
             operations.push((client, method, path.replace("{id}", "A-100000")));

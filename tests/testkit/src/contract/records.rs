@@ -2,7 +2,7 @@
 
 use common::{domain::Role, service::Definition};
 use reqwest::Method;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::{
@@ -22,30 +22,46 @@ async fn login_record(service: &RunningService, login: &str, password: &str) -> 
     login
 }
 
+/// A refused login's record.
+fn refused(action: &str, more: Value) -> Value {
+    let mut fields = json!({"event.action": action, "event.outcome": "failure", "source.ip": "127.0.0.0",
+                            "event.category": "authentication", "event.type": "start"});
+    let Value::Object(more) = more else { panic!("{more} is no object") };
+    fields.as_object_mut().expect("an object").extend(more);
+    fields
+}
+
+/// Tries a login with a wrong password until it has failed four times, and asserts the records.
+async fn fails_four_times(service: &RunningService, login: &str, who: &Value) {
+    for failures in 1..=4 {
+        let record = login_record(service, login, "not the password").await;
+        let mut expected = refused("auth.login_failed", who.clone());
+        if failures >= 3 {
+            expected["event.action"] = json!("auth.login_failed_repeatedly");
+            expected["auth.failures"] = json!(failures);
+        }
+        assert_eq!(record["level"], if failures >= 3 { 40 } else { 30 });
+        assert_fields(&record, &expected);
+    }
+}
+
 /// The third failed login in a row is a warning.
 pub async fn the_third_failed_login_in_a_row_is_a_warning<S: Definition>(role: Role) {
     let service = start::<S>(&[]).await;
     let (account, login) = service.account(role).await;
-    for _ in 0..2 {
-        let record = login_record(&service, &login, "not the password").await;
-        assert_eq!(record["level"], 30);
-        assert_fields(
-            &record,
-            &json!({"event.action": "auth.login_failed", "event.outcome": "failure", "user.id": account,
-                    "source.ip": "127.0.0.0"}),
-        );
-    }
-    for failures in [3, 4] {
-        let record = login_record(&service, &login, "not the password").await;
-        assert_eq!(record["level"], 40);
-        assert_fields(
-            &record,
-            &json!({"event.action": "auth.login_failed_repeatedly", "event.outcome": "failure", "user.id": account,
-                    "source.ip": "127.0.0.0", "auth.failures": failures}),
-        );
-    }
+    fails_four_times(&service, &login, &json!({"user.id": account})).await;
     service.anonymous().log_in(&login, PASSWORD).await;
     assert_eq!(login_record(&service, &login, "not the password").await["event.action"], "auth.login_failed");
+}
+
+/// The third failed login in a row is a warning also if no account has the login; replicas hash the login alike.
+pub async fn the_third_failed_login_of_no_account_is_a_warning<S: Definition>(_: Role) {
+    let service = start::<S>(&[]).await;
+    let (_replica, replica) = service.replica::<S>(&[]).await;
+    let first = replica.post_json("/sessions", json!({"login": "made up", "password": PASSWORD})).await;
+    let hash = valid_records_of(&first)[0]["user.hash"].clone();
+    sqlx::query("DELETE FROM login_failures").execute(service.tables()).await.expect("a change");
+    fails_four_times(&service, "made up", &json!({"user.hash": hash})).await;
 }
 
 /// Failures more than fifteen minutes apart are not in a row.
@@ -54,7 +70,7 @@ pub async fn failures_more_than_fifteen_minutes_apart_are_not_in_a_row<S: Defini
     let (_, login) = service.account(role).await;
     for _ in 0..4 {
         assert_eq!(login_record(&service, &login, "not the password").await["event.action"], "auth.login_failed");
-        sqlx::query("UPDATE accounts SET failed_at = failed_at - interval '16 minutes'")
+        sqlx::query("UPDATE login_failures SET failed_at = failed_at - interval '16 minutes'")
             .execute(service.tables())
             .await
             .expect("a change");
@@ -65,11 +81,7 @@ pub async fn failures_more_than_fifteen_minutes_apart_are_not_in_a_row<S: Defini
 pub async fn a_login_that_no_account_has_is_recorded_as_a_hash<S: Definition>(_: Role) {
     let service = start::<S>(&[]).await;
     let first = login_record(&service, "hunter2, typed into the wrong field", PASSWORD).await;
-    assert_fields(
-        &first,
-        &json!({"event.action": "auth.login_failed", "event.outcome": "failure", "user.hash": first["user.hash"],
-                "source.ip": "127.0.0.0"}),
-    );
+    assert_fields(&first, &refused("auth.login_failed", json!({"user.hash": first["user.hash"]})));
     let again = login_record(&service, "hunter2, typed into the wrong field", PASSWORD).await;
     let other = login_record(&service, "another one", PASSWORD).await;
     assert_eq!(again["user.hash"], first["user.hash"]);
@@ -77,6 +89,89 @@ pub async fn a_login_that_no_account_has_is_recorded_as_a_hash<S: Definition>(_:
     assert!(
         records_with("name", S::SERVICE.name()).iter().all(|record| !json!(record).to_string().contains("hunter2"))
     );
+    let rows = "SELECT string_agg(login_failures::text, ' ') FROM login_failures";
+    let rows: String = sqlx::query_scalar(rows).fetch_one(service.tables()).await.expect("rows");
+    assert!(!rows.contains("hunter2"), "{rows}");
+}
+
+/// A login and a logout are recorded, each once.
+pub async fn a_login_and_a_logout_are_recorded<S: Definition>(role: Role) {
+    let service = start::<S>(&[]).await;
+    let (account, login) = service.account(role).await;
+    let response = service.anonymous().post_json("/sessions", json!({"login": login, "password": PASSWORD})).await;
+    let records = valid_records_of(&response);
+    let session = response.expect(201);
+    let client = service.anonymous().holding(session["token"].as_str().expect("a token"), Some(account));
+    assert_eq!(actions(&records), ["auth.login_succeeded", "http.request"]);
+    let expected = |action: &str, kind: &str| {
+        json!({"event.action": action, "event.outcome": "success", "event.category": "authentication",
+               "event.type": kind, "user.id": account, "source.ip": "127.0.0.0"})
+    };
+    assert_fields(&records[0], &expected("auth.login_succeeded", "start"));
+    assert_eq!((&records[0]["level"], &records[1]["user.id"]), (&json!(30), &json!(account)));
+
+    let response = client.delete("/sessions/current").await;
+    let records = valid_records_of(&response);
+    assert_eq!(actions(&records), ["auth.logged_out", "http.request"]);
+    assert_fields(&records[0], &expected("auth.logged_out", "end"));
+    let again = client.delete("/sessions/current").await;
+    assert_eq!(actions(&valid_records_of(&again)), ["http.request"]);
+}
+
+/// A login that has to wait is recorded, whether an account has it or not.
+pub async fn a_login_that_has_to_wait_is_recorded<S: Definition>(role: Role) {
+    let service = start::<S>(&[]).await;
+    let (account, login) = service.account(role).await;
+    for (login, account) in [(&*login, Some(account)), ("made up", None)] {
+        let mut who = login_record(&service, login, "not the password").await;
+        sqlx::query("UPDATE login_failures SET failures = 9, failed_at = now()")
+            .execute(service.tables())
+            .await
+            .expect("a change");
+        let response = service.anonymous().post_json("/sessions", json!({"login": login, "password": PASSWORD})).await;
+        let records = valid_records_of(&response);
+        response.expect_problem(429, "too_many_attempts");
+        assert_eq!(actions(&records), ["auth.throttled", "http.request"]);
+        assert_eq!(records[0]["level"], 40);
+        let name = if account.is_some() { "user.id" } else { "user.hash" };
+        assert_fields(
+            &records[0],
+            &json!({"event.action": "auth.throttled", "event.outcome": "failure", "source.ip": "127.0.0.0",
+                    "event.category": "authentication", "event.type": "info", name: who.remove(name)}),
+        );
+    }
+}
+
+/// An operation that is denied is a warning that names the account, the operation and the order.
+pub async fn an_operation_that_is_denied_is_a_warning<S: Definition>(role: Role) {
+    let service = start::<S>(&[]).await;
+    let client = service.logged_in(if role == Role::Seller { Role::Customer } else { Role::Seller }).await;
+    let response = client.get("/orders/A-100042").await;
+    let records = valid_records_of(&response);
+    response.expect_problem(403, "forbidden");
+    assert_eq!(actions(&records), ["auth.access_denied", "http.request"]);
+    assert_eq!(records[0]["level"], 40);
+    assert_fields(
+        &records[0],
+        &json!({"event.action": "auth.access_denied", "event.outcome": "failure", "source.ip": "127.0.0.0",
+                "event.category": "api", "event.type": "denied", "user.id": client.account(),
+                "order.id": "A-100042", "http.request.method": "GET", "http.route": "/orders/{id}"}),
+    );
+}
+
+/// The record of a request about an order names the order, whatever came of the request.
+pub async fn a_request_about_an_order_names_it_in_its_record<S: Definition>(role: Role) {
+    let service = start::<S>(&[]).await;
+    let client = service.logged_in(role).await;
+    for (client, status) in [(&client, 404), (service.anonymous(), 401)] {
+        let response = client.get("/orders/A-999999").await;
+        assert_eq!(response.status, status);
+        let records = valid_records_of(&response);
+        assert_eq!(actions(&records), ["http.request"]);
+        assert_eq!(records[0]["order.id"], "A-999999");
+    }
+    let list = client.get("/orders").await;
+    assert!(!valid_records_of(&list)[0].contains_key("order.id"));
 }
 
 /// A request whose client leaves at once is recorded as well.

@@ -39,7 +39,7 @@ pub async fn wrong_unknown_and_disabled_look_the_same<S: Definition>(role: Role)
     let service = start::<S>(&[]).await;
     let (_, known) = service.account(role).await;
     let (_, disabled) = service.account(role).await;
-    accounts::disable(&service.database(), &disabled).await.expect("it is disabled");
+    accounts::disable(&service.units(), &disabled).await.expect("it is disabled");
     service.with_key(Role::Partner).await;
 
     let refusal = |response: Response| {
@@ -78,13 +78,13 @@ pub async fn after_many_failures_an_account_has_to_wait_but_not_for_ever<S: Defi
     throttled.expect_problem(429, "too_many_attempts");
 
     // The right password has to wait as well: the response would tell that it is right.
-    set(&service, "accounts SET failures = 20, failed_at = now()").await;
+    set(&service, "login_failures SET failures = 20, failed_at = now()").await;
     let response = log_in(&service, &login, PASSWORD).await;
     let wait: u64 = response.header("retry-after").expect("Retry-After").parse().expect("seconds");
     assert!((25..=30).contains(&wait), "{wait} s");
     response.expect_problem(429, "too_many_attempts");
 
-    set(&service, "accounts SET failed_at = now() - interval '31 seconds'").await;
+    set(&service, "login_failures SET failed_at = now() - interval '31 seconds'").await;
     log_in(&service, &login, PASSWORD).await.expect(201);
 }
 
@@ -92,7 +92,8 @@ pub async fn after_many_failures_an_account_has_to_wait_but_not_for_ever<S: Defi
 pub async fn another_account_does_not_have_to_wait<S: Definition>(role: Role) {
     let service = start::<S>(&[]).await;
     let (_, login) = service.account(role).await;
-    set(&service, "accounts SET failures = 20, failed_at = now()").await;
+    log_in(&service, &login, "not the password").await.expect_problem(401, "wrong_credentials");
+    set(&service, "login_failures SET failures = 20, failed_at = now()").await;
     let (_, other) = service.account(role).await;
     log_in(&service, &login, PASSWORD).await.expect_problem(429, "too_many_attempts");
     log_in(&service, &other, PASSWORD).await.expect(201);
@@ -163,7 +164,7 @@ pub async fn disabling_an_account_ends_its_sessions_at_once_and_for_good<S: Defi
     let service = start::<S>(&[]).await;
     let (_, login) = service.account(role).await;
     let (ada, other) = (service.anonymous().log_in(&login, PASSWORD).await, service.logged_in(role).await);
-    accounts::disable(&service.database(), &login).await.expect("it is disabled");
+    accounts::disable(&service.units(), &login).await.expect("it is disabled");
     ada.get("/orders").await.expect_problem(401, "unauthenticated");
     other.get("/orders").await.expect(200);
     set(&service, "accounts SET disabled_at = NULL").await;

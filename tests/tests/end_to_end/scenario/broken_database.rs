@@ -209,16 +209,26 @@ impl Scene {
         attempts.map(|(service, request, action, names)| Attempt { service, request, action, names }).into()
     }
 
-    /// Requests that change nothing: no event of the catalogue but the request itself.
+    /// Requests that change no order, and need no room on the disk.
     fn questions<'a>(&self, world: &'a World) -> Vec<Attempt<'a>> {
         let questions = [(&world.shop, &self.ada), (&world.crm, &self.seller), (&world.mes, &self.operator)];
-        let question = |(service, client): (&'a Process, &Client)| Attempt {
-            service,
-            request: client.request(Method::GET, "/orders"),
-            action: Action::HttpRequest,
-            names: vec![],
+        let attempt = |service, request, action| Attempt { service, request, action, names: vec![] };
+        let password = |client: &Client| {
+            let change = json!({"old_password": secrets::new("old"), "new_password": secrets::new("new")});
+            client.request(Method::PUT, "/accounts/me/password").json(&change)
         };
-        questions.map(question).into()
+        let of_client = |(service, client): (&'a Process, &Client)| {
+            [
+                attempt(service, client.request(Method::GET, "/orders"), Action::HttpRequest),
+                attempt(service, client.request(Method::DELETE, "/sessions/current"), Action::LoggedOut),
+                attempt(service, password(client), Action::AccountPasswordChanged),
+            ]
+        };
+        let registration = json!({"login": secrets::new("customer"), "password": secrets::new("password")});
+        let registration = world.site.shop.request(Method::POST, "/customers").json(&registration);
+        let mut attempts = vec![attempt(&world.shop, registration, Action::AccountRegistered)];
+        attempts.extend(questions.into_iter().flat_map(of_client));
+        attempts
     }
 }
 

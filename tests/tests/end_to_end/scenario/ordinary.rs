@@ -17,6 +17,7 @@ use tokio::{
 };
 use uuid::Uuid;
 
+use super::accounts;
 use crate::support::{
     log::{self, level, text},
     process, secrets,
@@ -37,9 +38,16 @@ async fn live() -> Vec<PathBuf> {
         .expect("a settings file");
     let settings = [("DEADLINES_FILE", deadlines.display().to_string()), ("STUCK_CHECK_SECONDS", "1".to_owned())];
     let mut world = World::start(&settings).await;
-    tokio::join!(orders(&world), refused_logins(&world), impatient_clients(&world), standing_orders(&world));
+    let ((), (), more, (), ()) = tokio::join!(
+        orders(&world),
+        refused_logins(&world),
+        accounts::live(&world),
+        impatient_clients(&world),
+        standing_orders(&world)
+    );
     world.stop().await;
     let mut logs = world.logs();
+    logs.extend(more);
     logs.extend(services_that_do_not_start().await);
     logs
 }

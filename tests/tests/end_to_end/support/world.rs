@@ -3,19 +3,19 @@
 use catalogue::Service;
 use std::{
     fs,
+    io::Write as _,
     path::PathBuf,
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
     sync::atomic::{AtomicI64, Ordering},
 };
 
 use common::{
     auth::{Hasher, accounts},
-    database::Database,
     domain::Role,
 };
 use local::Login;
 use sqlx::PgPool;
-use testkit::{TcpProxy, TestDatabase, host_in};
+use testkit::{TcpProxy, TestDatabase, host_in, service::units};
 
 use super::{broker::VirtualHost, process::Process, secrets, site::Site, system};
 
@@ -121,7 +121,7 @@ impl World {
     }
 
     /// One more of a service with the same database and broker, and further settings.
-    async fn another(&self, service: Service, more: &[(&'static str, String)]) -> Process {
+    pub(crate) async fn another(&self, service: Service, more: &[(&'static str, String)]) -> Process {
         let process = Process::start(service.name(), &[self.variables(service), more].concat()).await;
         process.healthy("ok").await;
         process
@@ -171,15 +171,23 @@ impl World {
         }
     }
 
-    /// Runs a subcommand of the CRM or the MES, with that service's settings.
-    pub(crate) async fn run(&self, service: Service, arguments: &'static [&'static str]) -> Output {
-        let variables = if service == Service::CrmApi { &self.crm_variables } else { &self.mes_variables };
+    /// Runs a subcommand of a service, with that service's settings.
+    pub(crate) async fn run(&self, service: Service, arguments: &[&str]) -> Output {
+        self.run_with(service, arguments, "").await
+    }
+
+    /// The same, with something on its standard input.
+    pub(crate) async fn run_with(&self, service: Service, arguments: &[&str], input: &str) -> Output {
         let file = system::file().await;
         let mut command = Command::new(&file.binaries[service.name()]);
         command.args(arguments).env_clear().envs(&file.environments[service.name()]);
-        command.envs(variables.iter().map(|(name, value)| (name, value)));
-        let run = tokio::task::spawn_blocking(move || command.output());
-        run.await.expect("the program ends").expect("the program starts")
+        command.envs(self.variables(service).iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        // A command that reads nothing may have ended already.
+        let _ = child.stdin.take().expect("a pipe").write_all(input.as_bytes());
+        let run = tokio::task::spawn_blocking(move || child.wait_with_output());
+        run.await.expect("the program ends").expect("its output")
     }
 
     /// A further seller or operator.
@@ -239,7 +247,7 @@ impl Drop for World {
 /// The services with an account for everybody who uses them.
 async fn site(shop: &Process, crm: &Process, mes: &Process, in_shop: &PgPool, in_mes: &PgPool) -> Site {
     let machine = async |tables: &PgPool, role: Role| {
-        let made = accounts::create_key(&Database::from(tables.clone()), &secrets::new(role.name()), role, false).await;
+        let made = accounts::create_key(&units(tables), &secrets::new(role.name()), role, false).await;
         secrets::keep(made.expect("a new key").1.expose())
     };
     Site {
@@ -257,9 +265,7 @@ async fn site(shop: &Process, crm: &Process, mes: &Process, in_shop: &PgPool, in
 async fn employee(tables: &PgPool, role: Role) -> Login {
     let hasher = Hasher::new().expect("randomness");
     let login = Login { login: secrets::new("employee"), password: secrets::new("password") };
-    let made =
-        accounts::create(&Database::from(tables.clone()), &hasher, &login.login, login.password.clone().into(), role)
-            .await;
+    let made = accounts::create(&units(tables), &hasher, &login.login, login.password.clone().into(), role, None).await;
     made.expect("a new account");
     login
 }
