@@ -1,6 +1,9 @@
 //! The runner's own commands, against the system that runs.
 
-use std::process::{Command, Output, Stdio};
+use std::{
+    io::Write as _,
+    process::{Command, Output, Stdio},
+};
 
 use catalogue::{Action, ErrorType, field};
 use common::domain::OrderStatus::{self, PriceCalculated};
@@ -8,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     scenario::broken_store,
-    support::{search::Search, site::OrderActions as _, system, world::World},
+    support::{search::Search, secrets, site::OrderActions as _, system, world::World},
 };
 
 /// The runner with these arguments.
@@ -26,9 +29,13 @@ async fn output(mut command: Command) -> Output {
 
 /// What the runner says about the shared system.
 async fn run(arguments: &[&str]) -> Output {
+    output(about_the_system(arguments).await).await
+}
+
+async fn about_the_system(arguments: &[&str]) -> Command {
     let data = system::system().await.data().to_string_lossy();
     let (command, more) = arguments.split_first().expect("a command");
-    output(runner(&[&[command, "--data", &*data], more].concat())).await
+    runner(&[&[command, "--data", &*data], more].concat())
 }
 
 /// What it prints, if it succeeds.
@@ -143,6 +150,26 @@ async fn any_elasticsearch_can_be_asked_with_an_account_whose_password_is_on_no_
     let refused = ask("wrong").await;
     assert!(!refused.status.success());
     assert!(String::from_utf8_lossy(&refused.stderr).contains("401"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn accounts_are_made_and_disabled_at_the_service_of_their_kind() {
+    let site = system::site().await;
+    for (kind, service) in [("seller", &site.crm), ("operator", &site.mes)] {
+        let (login, password) = (secrets::new("employee"), secrets::new("password"));
+        let mut add = about_the_system(&["account", kind, "add", "--login", &login]).await;
+        let (typed, mut types) = std::io::pipe().expect("a pipe");
+        types.write_all(password.as_bytes()).expect("a pipe has room for it");
+        drop(types);
+        add.stdin(typed);
+        text_of(&output(add).await);
+        let client = service.log_in(&login, &password).await;
+        secrets::keep(client.token());
+        printed(&["account", kind, "disable", "--login", &login]).await;
+        client.get("/orders").await.expect_problem(401, "unauthenticated");
+        printed(&["account", kind, "enable", "--login", &login]).await;
+        secrets::keep(service.log_in(&login, &password).await.token());
+    }
 }
 
 #[tokio::test]

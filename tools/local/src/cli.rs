@@ -64,6 +64,15 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
         arguments: Vec<OsString>,
     },
+    /// Creates an account of a seller or operator, disables or enables one, or changes a role, such as
+    /// `account operator add --login ada`, which reads the password from standard input.
+    Account {
+        /// Whose account it is.
+        kind: exec::AccountKind,
+        /// add, disable, enable or role, with its flags.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+        arguments: Vec<OsString>,
+    },
     /// Compares both databases with the logs: every change of an order has exactly one record, and the reverse.
     Reconcile {
         /// Only these orders, such as A-100042; all of them if none is named.
@@ -162,6 +171,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Stuck(logs) => unless_stopped(&mut requests, stuck::stuck(&data, &logs)).await,
         Command::Model { arguments } => model::model(&arguments).await,
         Command::Exec { service, arguments } => exec::exec(&data, &service, &arguments),
+        Command::Account { kind, arguments } => exec::account(&data, kind, &arguments),
         Command::Reconcile { orders, since } => {
             unless_stopped(&mut requests, reconcile::reconcile(&data, orders, since)).await
         }
