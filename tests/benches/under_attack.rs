@@ -33,6 +33,7 @@ async fn main() -> anyhow::Result<()> {
     let shop = Client::new(system.file().shop_api.as_deref().expect("the services run"));
     let mut out = std::io::stdout();
     writeln!(out, "{}", logins(&system, &shop).await)?;
+    writeln!(out, "{}", known_and_made_up(&shop).await)?;
     writeln!(out, "{}", flood(&shop).await)?;
     writeln!(out, "{}", uploads(&system, &shop).await)?;
     Ok(())
@@ -69,6 +70,39 @@ async fn logins(system: &System, shop: &Client) -> String {
     )
 }
 
+/// Whether the time of a refusal shows that there is such an account: 400 wrong passwords for logins that accounts have, in
+/// turns with as many for made-up ones, none of which has to wait.
+async fn known_and_made_up(shop: &Client) -> String {
+    const TRIES_OF_EACH: usize = 4;
+    let names: Vec<_> = (0..400 / TRIES_OF_EACH).map(|number| format!("known-{number}")).collect();
+    for login in &names {
+        shop.post_json("/customers", json!({"login": login, "password": PASSWORD})).await.expect(201);
+    }
+    let mut times: [Vec<Duration>; 2] = Default::default();
+    for number in 0..TRIES_OF_EACH {
+        for (place, name) in names.iter().enumerate() {
+            let mut attempts = [(0, name.clone()), (1, format!("made-up-{name}"))];
+            // Neither comes first more often.
+            if (number + place) % 2 == 1 {
+                attempts.reverse();
+            }
+            for (kind, login) in attempts {
+                let started = Instant::now();
+                let response = shop.post_json("/sessions", json!({"login": login, "password": "a guess"})).await;
+                times[kind].push(started.elapsed());
+                response.expect(401);
+            }
+        }
+    }
+    let [known, made_up] = times.each_mut().map(|times| at(times, 50));
+    let difference = (known.as_secs_f64() / made_up.as_secs_f64() - 1.0) * 100.0;
+    format!(
+        "refused login, median of 400: known {}, made up {}, difference {difference:+.1} %",
+        milliseconds(known),
+        milliseconds(made_up)
+    )
+}
+
 fn disable(system: &System, login: &str) {
     let file = system.file();
     let mut command = Command::new(&file.binaries["shop-api"]);
@@ -86,8 +120,12 @@ async fn flood(shop: &Client) -> String {
     let (over, refused, busy) = (AtomicBool::new(false), AtomicU32::new(0), AtomicU32::new(0));
     let clients = (0..FLOODING_CLIENTS).map(async |number| {
         let client = Client::new(shop.base());
-        while !over.load(Ordering::Relaxed) {
-            let wrong = json!({"login": format!("nobody-{number}"), "password": "wrong"});
+        for attempt in 0_u32.. {
+            if over.load(Ordering::Relaxed) {
+                break;
+            }
+            // The same login would have to wait.
+            let wrong = json!({"login": format!("nobody-{number}-{attempt}"), "password": "wrong"});
             match client.post_json("/sessions", wrong).await.status {
                 401 => refused.fetch_add(1, Ordering::Relaxed),
                 429 => busy.fetch_add(1, Ordering::Relaxed),
