@@ -77,6 +77,7 @@ names! {
         AccountPasswordChanged = "account.password_changed", "An account got a new password, and its other sessions ended.";
         AccountKeyCreated = "account.key_created", "An API key was created.";
         AccountKeyWithdrawn = "account.key_withdrawn", "All API keys of an account were withdrawn.";
+        OrderLookedUp = "order.looked_up", "An employee opened an order's page in Support's page.";
         HttpRequest = "http.request", "A response was sent, or the client disconnected before it.";
         ServiceLifecycle = "service.lifecycle", "A service started or stopped, or runs without the broker for a while.";
         ServiceHeartbeat = "service.heartbeat", "A service is running; repeated at a fixed interval, so that its absence can be detected.";
@@ -87,29 +88,28 @@ impl Action {
     /// The services that write it.
     #[must_use]
     pub const fn written_by(self) -> &'static [Service] {
-        use Service::{CrmApi, MesApi, ShopApi};
+        use Service::{CrmApi, MesApi, ShopApi, SupportWeb};
         match self {
-            Self::OrderCreated
-            | Self::OrderStatusChanged
-            | Self::OrderModelUploaded
-            | Self::LoginFailed
+            Self::OrderCreated | Self::OrderStatusChanged | Self::OrderModelUploaded => &Service::APIS,
+            Self::LoginFailed
             | Self::LoginFailedRepeatedly
             | Self::LoginSucceeded
             | Self::LoggedOut
             | Self::Throttled
             | Self::AccessDenied
-            | Self::SessionExpired
+            | Self::HttpRequest
+            | Self::ServiceLifecycle
+            | Self::ServiceHeartbeat => &Service::ALL,
+            Self::SessionExpired
             | Self::KeyFirstUsed
             | Self::KeyRefused
             | Self::AccountRegistered
             | Self::AccountDisabled
             | Self::AccountEnabled
             | Self::AccountPasswordChanged
-            | Self::AccountKeyWithdrawn
-            | Self::HttpRequest
-            | Self::ServiceLifecycle
-            | Self::ServiceHeartbeat => &[ShopApi, CrmApi, MesApi],
+            | Self::AccountKeyWithdrawn => &Service::APIS,
             Self::OrdersProbed => &[ShopApi, MesApi],
+            Self::OrderLookedUp => &[SupportWeb],
             Self::OrderOperatorAssigned | Self::OrderPriceStatusChanged => &[MesApi],
             Self::OrderStuck | Self::OrderOverdue | Self::OrderAbandoned => &[CrmApi],
             Self::MessagePublished
@@ -147,6 +147,7 @@ impl Action {
             | Self::AccountPasswordChanged
             | Self::AccountKeyCreated
             | Self::AccountKeyWithdrawn
+            | Self::OrderLookedUp
             | Self::ServiceHeartbeat => &[Level::Info],
             Self::ServiceLifecycle => &[Level::Info, Level::Warn],
             Self::OrderPriceStatusChanged | Self::HttpRequest => &[Level::Info, Level::Error],
@@ -294,6 +295,7 @@ impl Action {
                 TRACE,
                 REQUEST,
             ],
+            Self::OrderLookedUp => &[ORDER, USER, TRACE, REQUEST],
             Self::HttpRequest => &[
                 Field(field::HTTP_REQUEST_METHOD),
                 Field(field::HTTP_ROUTE),

@@ -18,6 +18,8 @@ names! {
         MessageMalformed = "message_malformed", "A message can't be read: its body or a required property is wrong.";
         MessageUnexpected = "message_unexpected", "A message can be read but doesn't fit: its type or its order is unknown here.";
         MessageTooNew = "message_too_new", "A message was written by a newer version of the sender; this receiver has to be upgraded first.";
+        SearchUnavailable = "search_unavailable", "Elasticsearch can't be reached, or has not responded in time.";
+        SearchError = "search_error", "Elasticsearch was reached and refused or failed a search.";
         Timeout = "timeout", "An operation exceeded its time limit.";
         Panic = "panic", "The code panicked because of a bug.";
         ConfigurationInvalid = "configuration_invalid", "A setting has a value that the service can't start with.";

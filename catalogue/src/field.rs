@@ -56,7 +56,7 @@ macro_rules! dictionary {
 
 dictionary! {
     BUNYAN_VERSION = "v", Long, Bunyan, "Version of the record's format: 0.";
-    NAME = "name", Keyword, Bunyan, "The service that wrote the record: `shop-api`, `crm-api` or `mes-api`.";
+    NAME = "name", Keyword, Bunyan, "The service that wrote the record: `shop-api`, `crm-api`, `mes-api` or `support-web`.";
     MESSAGE = "msg", Text, Bunyan, "The event as a sentence for people; each of its values is also in a field.";
     LEVEL = "level", Long, Bunyan, "30 information, 40 warning, 50 error.";
     HOSTNAME = "hostname", Keyword, Bunyan, "The machine or container.";

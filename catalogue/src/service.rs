@@ -1,8 +1,8 @@
-//! The three services and their names.
+//! The services and their names.
 
 use serde::{Deserialize, Serialize};
 
-/// One of the three services: the writer of a record, the author of a change, or the receiver of a message.
+/// A service: the writer of a record. The three of [`Service::APIS`] also are authors of changes and receivers of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "service", derive(sqlx::Type, utoipa::ToSchema))]
 #[cfg_attr(feature = "service", sqlx(type_name = "text", rename_all = "kebab-case"))]
@@ -14,11 +14,17 @@ pub enum Service {
     CrmApi,
     /// The operators' and partners' MES.
     MesApi,
+    /// Support's page, which only reads: it appears in no order and in no message.
+    #[serde(skip)]
+    SupportWeb,
 }
 
 impl Service {
-    /// Every service.
-    pub const ALL: [Self; 3] = [Self::ShopApi, Self::CrmApi, Self::MesApi];
+    /// Every service, each of which writes records.
+    pub const ALL: [Self; 4] = [Self::ShopApi, Self::CrmApi, Self::MesApi, Self::SupportWeb];
+
+    /// The services that have orders, a database and a REST interface.
+    pub const APIS: [Self; 3] = [Self::ShopApi, Self::CrmApi, Self::MesApi];
 
     /// The service of this name, or `None`.
     #[must_use]
@@ -33,6 +39,7 @@ impl Service {
             Self::ShopApi => "shop-api",
             Self::CrmApi => "crm-api",
             Self::MesApi => "mes-api",
+            Self::SupportWeb => "support-web",
         }
     }
 }

@@ -24,14 +24,14 @@ use Service::{CrmApi, MesApi, ShopApi};
 /// and partners see their own orders alone, another's is `404`. Of operators, only the one who took an order advances it.
 #[rustfmt::skip]
 const TABLE: &[(&[Service], &str, &str, Access, Action)] = &[
-    (&Service::ALL,   "get",     "/health/live",         Anybody,        Action::HttpRequest),
-    (&Service::ALL,   "get",     "/health/ready",        Anybody,        Action::HttpRequest),
-    (&Service::ALL,   "post",    "/sessions",            Anybody,        Action::LoginFailed),
-    (&Service::ALL,   "delete",  "/sessions/current",    AnySession,     Action::LoggedOut),
+    (&Service::APIS,  "get",     "/health/live",         Anybody,        Action::HttpRequest),
+    (&Service::APIS,  "get",     "/health/ready",        Anybody,        Action::HttpRequest),
+    (&Service::APIS,  "post",    "/sessions",            Anybody,        Action::LoginFailed),
+    (&Service::APIS,  "delete",  "/sessions/current",    AnySession,     Action::LoggedOut),
 
-    (&Service::ALL,   "put",     "/accounts/me/password",      AnySession, Action::AccountPasswordChanged),
-    (&Service::ALL,   "get",     "/accounts/me/sessions",      AnySession, Action::HttpRequest),
-    (&Service::ALL,   "delete",  "/accounts/me/sessions/{id}", AnySession, Action::LoggedOut),
+    (&Service::APIS,  "put",     "/accounts/me/password",      AnySession, Action::AccountPasswordChanged),
+    (&Service::APIS,  "get",     "/accounts/me/sessions",      AnySession, Action::HttpRequest),
+    (&Service::APIS,  "delete",  "/accounts/me/sessions/{id}", AnySession, Action::LoggedOut),
 
     (&[ShopApi],      "post",    "/customers",           Anybody,        Action::AccountRegistered),
     (&[ShopApi],      "post",    "/orders",              Only(Customer), Action::OrderCreated),

@@ -10,11 +10,12 @@ mod probes;
 mod rate_limit;
 mod session;
 mod source;
-pub(crate) mod throttle;
+pub mod throttle;
 mod token;
 
 pub use caller::Caller;
 pub use login::{Auth, LoggedIn};
+pub use login_hash::keyed_hash;
 pub use password::{Hasher, WeakPassword};
 pub use rate_limit::RateLimit;
 pub use session::{OpenSession, SessionLimits, Sessions};

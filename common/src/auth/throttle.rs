@@ -13,16 +13,17 @@ use crate::{
 };
 
 /// Failures further apart than this are not in a row.
-const WINDOW: Duration = Duration::from_secs(15 * 60);
+pub const WINDOW: Duration = Duration::from_secs(15 * 60);
 /// From this failure on, there is a wait before the next attempt…
 const DELAYED_FROM: i32 = 5;
 /// … one second, then two, four, and so on up to this.
 const LONGEST_DELAY: Duration = Duration::from_secs(30);
 /// The first failure that is worth a warning.
-pub(super) const REPEATED_FROM: i32 = 3;
+pub const REPEATED_FROM: i32 = 3;
 
 /// How long the next attempt still has to wait, if at all.
-pub(super) fn delay(failures: Option<i32>, failed_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<Duration> {
+#[must_use]
+pub fn delay(failures: Option<i32>, failed_at: Option<OffsetDateTime>, now: OffsetDateTime) -> Option<Duration> {
     let excess = u32::try_from(failures? - DELAYED_FROM).ok()?;
     let delay = Duration::from_secs(1 << excess.min(16)).min(LONGEST_DELAY);
     let passed = Duration::try_from(now - failed_at?).unwrap_or_default();

@@ -65,6 +65,8 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// The route in the log when none matched.
 const UNMATCHED: &str = "UNMATCHED";
 const REQUEST_ID: &str = "x-request-id";
+/// The media types of bodies that handlers make.
+const OWN_BODIES: [&[u8]; 2] = [b"application/json", b"text/html; charset=utf-8"];
 
 /// What the middleware knows of its service.
 #[derive(Clone)]
@@ -190,8 +192,9 @@ fn finish(
     let error = response.extensions_mut().remove::<Arc<ApiError>>();
     let trace = trace_id(&Span::current());
     let rejection =
-        if response.headers().get(header::CONTENT_TYPE).is_some_and(|media_type| media_type == "application/json") {
-            // A handler's own body, even if it failed: the health report.
+        if response.headers().get(header::CONTENT_TYPE).is_some_and(|of_body| OWN_BODIES.contains(&of_body.as_bytes()))
+        {
+            // A handler's own body, even if it failed: the health report, a page.
             None
         } else if let Some(error) = &error {
             Some(error.rejection())

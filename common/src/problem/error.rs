@@ -39,7 +39,10 @@ impl ApiError {
         match self {
             Self::Rejected(rejection) => Cow::Borrowed(rejection),
             Self::Failed(failure, _) => Cow::Owned(match failure.error_type {
-                ErrorType::DatabaseUnavailable | ErrorType::ModelStoreUnavailable | ErrorType::BrokerUnavailable => {
+                ErrorType::DatabaseUnavailable
+                | ErrorType::ModelStoreUnavailable
+                | ErrorType::BrokerUnavailable
+                | ErrorType::SearchUnavailable => {
                     let detail = "A part of the system is not available at the moment. Nothing was changed; try again.";
                     Rejection::retry_after(ProblemCode::Unavailable, detail, UNAVAILABLE_FOR)
                 }

@@ -36,7 +36,7 @@ impl Application {
         let routes = S::start(&core, &settings.own, &mut background)?;
         background.spawn("housekeeping", housekeeping::run(core.clone(), background.stopping()));
         background.spawn("journal", core.journal.clone().run(core.database.pool().clone(), background.stopping()));
-        background.spawn("heartbeat", heartbeat::run(settings.core.heartbeat(), background.stopping()));
+        background.spawn("heartbeat", heartbeat::heartbeat(settings.core.heartbeat(), background.stopping()));
         let router = http::router(&core, &settings.core.request_limits(), routes);
         let (limits, deadline) = (settings.core.connection_limits(), settings.core.shutdown_deadline());
         Ok(Self { listener, router, limits, core, background, deadline })

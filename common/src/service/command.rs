@@ -97,8 +97,13 @@ fn password_from_standard_input() -> anyhow::Result<SecretString> {
     Ok(text.trim_end_matches(['\r', '\n']).into())
 }
 
-/// A request by hand: an HTTP client would be in the program for this alone.
-async fn healthcheck(listen: SocketAddr) -> anyhow::Result<()> {
+/// Asks the service at this address whether it is ready. A request by hand: an HTTP client would be in the program for
+/// this alone.
+///
+/// # Errors
+///
+/// If it isn't ready, or doesn't respond within five seconds.
+pub async fn healthcheck(listen: SocketAddr) -> anyhow::Result<()> {
     let host = if listen.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { listen.ip() };
     let request = async {
         let mut stream = TcpStream::connect((host, listen.port())).await?;

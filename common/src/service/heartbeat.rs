@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::telemetry::{Record, Subject};
 
-pub(super) async fn run(period: Duration, stopping: CancellationToken) {
+/// Writes a record every `period` until the service stops.
+pub async fn heartbeat(period: Duration, stopping: CancellationToken) {
     let mut clock = tokio::time::interval(period);
     // A process that was stopped for a while doesn't make up for missed records.
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -10,6 +10,8 @@ mod run;
 mod settings;
 
 pub use application::Application;
+pub use command::healthcheck;
 pub use definition::Definition;
-pub use run::main;
+pub use heartbeat::heartbeat;
+pub use run::{Server, main, serve};
 pub use settings::{CoreSettings, Settings};

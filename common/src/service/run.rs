@@ -1,9 +1,13 @@
 //! The `main` of a service: settings, subcommands, signals, exit code.
 
-use std::process::ExitCode;
+use std::{net::SocketAddr, pin::Pin, process::ExitCode};
 
-use catalogue::{Action, ErrorType};
-use tokio::signal::unix::{SignalKind, signal};
+use catalogue::{Action, ErrorType, Service};
+use tokio::{
+    runtime::Runtime,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
 
 use super::{application::Application, command, definition::Definition, settings::Settings};
 use crate::telemetry::{Record, Subject, Telemetry};
@@ -17,7 +21,11 @@ pub fn main<S: Definition>() -> ExitCode {
     };
     let result = match &settings.command {
         Some(command) => runtime.block_on(command::run(command, &settings)),
-        None => serve(&runtime, &settings),
+        None => serve(S::SERVICE, &runtime, async {
+            let application = Application::build(&settings).await?;
+            let (address, stopping) = (application.address()?, application.stopping());
+            Ok(Server { address, stopping, work: Box::pin(application.run_until_stopped()) })
+        }),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -25,20 +33,38 @@ pub fn main<S: Definition>() -> ExitCode {
     }
 }
 
+/// A server that is ready.
+pub struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Cancelled to stop it.
+    pub stopping: CancellationToken,
+    /// Its work, until it is stopped.
+    pub work: Pin<Box<dyn Future<Output = anyhow::Result<()>>>>,
+}
+
 fn failed(error: &anyhow::Error) -> ExitCode {
     eprintln!("error: {error:#}");
     ExitCode::FAILURE
 }
 
-fn serve<S: Definition>(runtime: &tokio::runtime::Runtime, settings: &Settings<S>) -> anyhow::Result<()> {
+/// Switches records and spans on, builds a server, and lets it work until a signal to stop. Records its lifecycle.
+///
+/// # Errors
+///
+/// If the server can't be built, or ends for another reason.
+pub fn serve(
+    service: Service,
+    runtime: &Runtime,
+    build: impl Future<Output = anyhow::Result<Server>>,
+) -> anyhow::Result<()> {
     let telemetry = {
         // The exporter's connection belongs to the runtime.
         let _entered = runtime.enter();
-        Telemetry::start(S::SERVICE.name())?
+        Telemetry::start(service.name())?
     };
     let result = runtime.block_on(async {
-        let application = Application::build(settings).await?;
-        let stopping = application.stopping();
+        let Server { address, stopping, work } = build.await?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::spawn(async move {
@@ -46,8 +72,8 @@ fn serve<S: Definition>(runtime: &tokio::runtime::Runtime, settings: &Settings<S
             lifecycle("stopping").write();
             stopping.cancel();
         });
-        lifecycle("ready").message(format!("listening on {}", application.address()?)).write();
-        application.run_until_stopped().await
+        lifecycle("ready").message(format!("listening on {address}")).write();
+        work.await
     });
     match &result {
         Ok(()) => lifecycle("stopped").write(),

@@ -61,6 +61,7 @@ impl Telemetry {
             ("shop_api", tracing::Level::TRACE),
             ("crm_api", tracing::Level::TRACE),
             ("mes_api", tracing::Level::TRACE),
+            ("support_web", tracing::Level::TRACE),
         ]);
         let spans = tracing_opentelemetry::layer()
             .with_tracer(provider.tracer("alexandrite"))

@@ -9,7 +9,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use catalogue::Service;
 use local::Login;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
@@ -84,6 +84,7 @@ fn add_reader<'a>(testbed: &'a Testbed, service: Service, url: &str) -> Result<&
     let (role, account) = match service {
         Service::MesApi => ("operator", &accounts.operator),
         Service::ShopApi | Service::CrmApi => ("seller", &accounts.seller),
+        Service::SupportWeb => bail!("Support's page has no lists of orders"),
     };
     let account = account.as_ref().context("the services don't run")?;
     let (program, environment) = testbed.program(service)?;

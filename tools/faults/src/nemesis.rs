@@ -30,7 +30,7 @@ const BETWEEN_DEATHS: Duration = Duration::from_secs(20);
 /// Unreadable messages that one fault puts into a queue.
 const JUNK: u64 = 200;
 
-/// A fault. Replicas are given by their place in [`Service::ALL`]; of a replica's connections, 0 is the one to the
+/// A fault. Replicas are given by their place in [`Service::APIS`]; of a replica's connections, 0 is the one to the
 /// database and 1 the one to the broker.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
@@ -52,16 +52,16 @@ enum Fault {
 
 impl Fault {
     fn draw(random: &mut Rng) -> Self {
-        let replica = random.usize(..Service::ALL.len());
+        let replica = random.usize(..Service::APIS.len());
         let connection = random.usize(..2);
-        let service = Service::ALL[replica];
+        let service = Service::APIS[replica];
         match random.u32(..100) {
             0..30 => Self::Kill(service.name()),
             30..38 => Self::Freeze(service),
             38..54 => Self::Cut(replica, connection),
             54..64 => Self::SlowDown(replica, connection),
             64..76 => Self::Replica(replica),
-            76..80 => Self::Fill(Service::ALL[1 + replica % 2]),
+            76..80 => Self::Fill(Service::APIS[1 + replica % 2]),
             80..86 => Self::Kill("shipper"),
             86..89 => Self::Kill("elasticsearch"),
             89..92 => Self::Kill("rabbitmq"),
@@ -77,7 +77,7 @@ pub(crate) struct Nemesis {
     run: Arc<Run>,
     system: Arc<System>,
     random: Rng,
-    /// In the order of [`Service::ALL`].
+    /// In the order of [`Service::APIS`].
     replicas: Vec<Replica>,
     deaths: BTreeMap<&'static str, Instant>,
     junk: BTreeMap<&'static str, u64>,
@@ -87,7 +87,7 @@ impl Nemesis {
     /// Starts the replicas.
     pub(crate) async fn prepare(run: &Arc<Run>, system: Arc<System>) -> Result<Self> {
         let mut replicas = Vec::new();
-        for service in Service::ALL {
+        for service in Service::APIS {
             replicas.push(Replica::start(&run.file, service).await?);
         }
         Ok(Self {

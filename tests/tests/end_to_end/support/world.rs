@@ -42,6 +42,9 @@ pub(crate) struct World {
     databases: [TestDatabase; 2],
 }
 
+/// Support's page depends on none of what a world breaks.
+const NOT_HERE: &str = "Support's page is in no world";
+
 /// Settings of a service.
 pub(crate) type Variables = Vec<(&'static str, String)>;
 
@@ -132,6 +135,7 @@ impl World {
             Service::ShopApi => &self.shop_variables,
             Service::CrmApi => &self.crm_variables,
             Service::MesApi => &self.mes_variables,
+            Service::SupportWeb => panic!("{NOT_HERE}"),
         }
     }
 
@@ -141,12 +145,14 @@ impl World {
             Service::ShopApi => self.shop.kill(),
             Service::CrmApi => self.crm.kill(),
             Service::MesApi => self.mes.kill(),
+            Service::SupportWeb => panic!("{NOT_HERE}"),
         }
         let new = self.another(service, more).await;
         let (process, client) = match service {
             Service::ShopApi => (&mut self.shop, &mut self.site.shop),
             Service::CrmApi => (&mut self.crm, &mut self.site.crm),
             Service::MesApi => (&mut self.mes, &mut self.site.mes),
+            Service::SupportWeb => panic!("{NOT_HERE}"),
         };
         *client = new.client();
         *process = new;
@@ -211,6 +217,7 @@ impl World {
             Service::ShopApi => &self.shop,
             Service::CrmApi => &self.crm,
             Service::MesApi => &self.mes,
+            Service::SupportWeb => panic!("{NOT_HERE}"),
         }
     }
 

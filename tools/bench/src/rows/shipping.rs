@@ -186,7 +186,7 @@ impl Load {
     ) -> Result<u64> {
         let open =
             |service| OpenOptions::new().create(true).append(true).open(logs.join(format!("{service}-bench.log")));
-        let mut files = Service::ALL.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        let mut files = Service::APIS.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
         let at_once = self.a_second / (1000 / TICK.as_millis() as usize);
         let every = self.a_second / PROBES_A_SECOND;
         let mut clock = interval(TICK);
@@ -201,10 +201,10 @@ impl Load {
                     None if number % 2 == 0 => change,
                     None => request,
                 };
-                let service = number % Service::ALL.len();
+                let service = number % Service::APIS.len();
                 let random = || Uuid::now_v7().to_string();
                 let line = template.with(&[
-                    (field::NAME, Service::ALL[service].name().to_owned()),
+                    (field::NAME, Service::APIS[service].name().to_owned()),
                     (field::TIME, OffsetDateTime::now_utc().format(&Rfc3339)?),
                     (field::EVENT_ID, random()),
                     (field::ORDER_ID, format!("A-{}", 100_000 + number)),

@@ -28,7 +28,7 @@ pub(super) fn measure() -> Result<Vec<Row>> {
 fn row(what: &str, sizes: &[f64], goal: f64) -> Row {
     let largest = sizes.iter().copied().fold(0.0, f64::max);
     let each: Vec<_> =
-        Service::ALL.iter().zip(sizes).map(|(service, size)| format!("{service} {size:.1} MB")).collect();
+        Service::APIS.iter().zip(sizes).map(|(service, size)| format!("{service} {size:.1} MB")).collect();
     Row {
         what: what.to_owned(),
         measured: each.join(", "),
@@ -51,7 +51,7 @@ fn programs() -> Result<Vec<f64>> {
         fs::remove_file(&stripped)?;
         Ok(bytes as f64 / 1e6)
     };
-    Service::ALL.into_iter().map(size).collect()
+    Service::APIS.into_iter().map(size).collect()
 }
 
 /// The images' sizes in MB, if a container engine has all of them.
@@ -67,5 +67,5 @@ fn images() -> Result<Option<Vec<f64>>> {
         let bytes: f64 = String::from_utf8(output.stdout)?.trim().parse()?;
         Ok(Some(bytes / 1e6))
     };
-    Service::ALL.into_iter().map(size).collect()
+    Service::APIS.into_iter().map(size).collect()
 }
