@@ -15,8 +15,8 @@ use crate::commands::{
 use crate::host::{folders::workspace, orphans, stop::StopRequests};
 use crate::terminal::print;
 
-/// The whole system on this machine, without containers: PostgreSQL, RabbitMQ, Elasticsearch, the log shipper and the
-/// three services. Without a command, it starts all of them.
+/// The whole system on this machine, without containers: PostgreSQL, RabbitMQ, Elasticsearch, the log shipper, the three
+/// services and Support's page. Without a command, it starts all of them.
 #[derive(Debug, Parser)]
 #[command(name = "alexandrite", version, args_conflicts_with_subcommands = true)]
 struct Cli {
@@ -51,7 +51,7 @@ enum Command {
     /// Runs a subcommand of a service with the settings that the running system gave it, such as
     /// `exec mes-api dead-letters list`.
     Exec {
-        /// shop-api, crm-api or mes-api.
+        /// shop-api, crm-api, mes-api or support-web.
         service: String,
         /// The subcommand with its arguments.
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]

@@ -21,4 +21,4 @@ pub use parts::postgres::programs as postgres_programs;
 pub use parts::services::replica_command;
 pub use system::accounts::Login;
 pub use system::system_file::{AccountList, Databases, SystemFile};
-pub use test_system::{Options, System};
+pub use test_system::{Options, System, browser_driver};

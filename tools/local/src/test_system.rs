@@ -12,10 +12,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::host::files::program;
 use crate::host::folders::{KEEP, cargo_profile, workspace};
 use crate::host::process::{POLL, tail};
-use crate::parts::kind::Kind;
+use crate::parts::{kind::Kind, needs, needs::Need};
 use crate::system::system_file::SystemFile;
+use crate::terminal::progress::Progress;
 
 /// Starting includes building the services, on a machine that may be busy with other tests.
 const READY_WITHIN: Duration = Duration::from_secs(1800);
@@ -33,7 +35,7 @@ pub struct Options {
     pub only: Vec<Kind>,
     /// The data folder, which is kept. By default a new folder that is removed when the system stops.
     pub data: Option<PathBuf>,
-    /// Settings for all three services, in addition to the addresses of the parts.
+    /// Settings for all services, in addition to the addresses of the parts.
     pub settings: Vec<(String, String)>,
 }
 
@@ -140,7 +142,7 @@ impl System {
     }
 
     /// The current process id of a part (`postgres`, `rabbitmq`, `epmd`, `elasticsearch`, `shipper`, `shop-api`,
-    /// `crm-api`, `mes-api`). A part that is killed is restarted with a new id.
+    /// `crm-api`, `mes-api`, `support-web`). A part that is killed is restarted with a new id.
     ///
     /// # Errors
     ///
@@ -217,6 +219,17 @@ impl Process {
             std::thread::park_timeout(POLL);
         }
     }
+}
+
+/// Chromium's driver, for tests of pages. Chromium and the driver are installed if this process may do that.
+///
+/// # Errors
+///
+/// They are missing and can't be installed; the error has the command that does it.
+pub fn browser_driver() -> Result<PathBuf> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(needs::ensure(&[Need::Browser], &Progress::new()))?;
+    program("chromedriver").context("chromedriver was installed, but is not found")
 }
 
 /// A new data folder for this process.

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use catalogue::{ORDER_STATUSES, field};
+use questions::{Logs, Period, Record};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::clients::api::{ApiClient, PATIENCE};
-use crate::clients::elasticsearch::{Elasticsearch, of_order};
-use crate::commands::trail;
+use crate::commands::{log_flags, trail};
 use crate::host::process::POLL;
 use crate::system::{accounts::Login, system_file::SystemFile};
 use crate::terminal::print;
@@ -26,8 +26,7 @@ pub(crate) async fn demo(data: &Path) -> Result<()> {
     let carrier = file.carrier_key.as_deref().context("the running system has no carrier")?;
     people.deliver(&order, carrier).await?;
     let lasted = began.elapsed();
-    let (address, support) = file.running_elasticsearch()?;
-    let records = whole_trail(&Elasticsearch::new(address, support), &order).await?;
+    let records = whole_trail(&log_flags::of_system(&file)?, &order).await?;
     print::out(format_args!("\n{}\n", trail::table(&records)));
     print::out(format_args!(
         "Order {order} went through {} statuses in {:.1} s; its whole trail could be read {:.1} s later.\n\
@@ -36,6 +35,11 @@ pub(crate) async fn demo(data: &Path) -> Result<()> {
         lasted.as_secs_f64(),
         (began.elapsed() - lasted).as_secs_f64()
     ));
+    if let (Some(page), Some(Login { login, password })) = (&file.support_web, &file.accounts.support) {
+        print::out(format_args!(
+            "\nThe same for a person: {page}/orders/{order}   (log in as {login} with the password {password})"
+        ));
+    }
     Ok(())
 }
 
@@ -110,16 +114,16 @@ impl People {
 }
 
 /// The order's records. Waits until every status is among them.
-async fn whole_trail(elasticsearch: &Elasticsearch, order: &str) -> Result<Vec<Value>> {
+async fn whole_trail(logs: &Logs, order: &str) -> Result<Vec<Record>> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let records = match elasticsearch.records(&[of_order(order)]).await {
-            Ok(records) => records,
-            Err(error) if Instant::now() > deadline => return Err(error),
+        let records = match logs.trail(order, &Period::whole(), trail::MOST).await {
+            Ok(found) => found.value.records,
+            Err(error) if Instant::now() > deadline => return Err(error.into()),
             // A new index may not be searchable yet.
             Err(_) => Vec::new(),
         };
-        let seen: BTreeSet<&str> = records.iter().filter_map(|record| record[field::ORDER_STATUS].as_str()).collect();
+        let seen: BTreeSet<&str> = records.iter().map(|record| record.text(field::ORDER_STATUS)).collect();
         let missing: Vec<&str> = ORDER_STATUSES.into_iter().filter(|status| !seen.contains(status)).collect();
         if missing.is_empty() {
             return Ok(records);

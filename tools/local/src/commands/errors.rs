@@ -2,55 +2,27 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
-use catalogue::field;
-use serde_json::{Value, json};
+use anyhow::Result;
+use questions::ErrorClass;
 
-use crate::clients::elasticsearch::short_time;
-use crate::commands::log_flags::LogFlags;
-use crate::terminal::{print, table};
-
-/// The limit of the table, above the number of classes.
-const CLASSES: usize = 100;
-const ERROR: u64 = 50;
+use crate::commands::log_flags::{LogFlags, warn_if};
+use crate::terminal::{print, table, table::moment};
 
 /// Prints the table.
 pub(crate) async fn errors(data: &Path, flags: &LogFlags) -> Result<()> {
-    let filters = flags.with_time(vec![json!({ "term": { field::LEVEL: ERROR } })]);
-    let query = json!({
-        "size": 0,
-        "query": { "bool": { "filter": filters } },
-        "aggs": { "types": {
-            "terms": { "field": field::ERROR_TYPE, "size": CLASSES, "missing": "(none)" },
-            "aggs": {
-                "services": { "terms": { "field": field::NAME } },
-                "last": { "max": { "field": field::TIME } },
-            },
-        } },
-    });
-    let response = flags.open(data)?.search(&query).await?;
-    // Before the first record there is no index, and no aggregation either.
-    let none = Vec::new();
-    let classes = response["aggregations"]["types"]["buckets"].as_array().unwrap_or(&none);
-    if classes.is_empty() {
+    let found = flags.open(data)?.errors(&flags.period()).await?;
+    warn_if(found.partial);
+    if found.value.is_empty() {
         print::out("There are no errors.");
         return Ok(());
     }
     let mut table = table::with_header(["error", "count", "services", "last seen"]);
-    for class in classes {
-        table.add_row(row(class)?);
-    }
+    table.add_rows(found.value.iter().map(row));
     print::out(table);
     Ok(())
 }
 
-fn row(class: &Value) -> Result<[String; 4]> {
-    let text = |value: &Value| value.as_str().map(str::to_owned).context("a response without a name");
-    let services = class["services"]["buckets"].as_array().context("a response without services")?;
-    let services: Vec<String> = services
-        .iter()
-        .map(|service| Ok(format!("{} {}", text(&service["key"])?, service["doc_count"])))
-        .collect::<Result<_>>()?;
-    let last = text(&class["last"]["value_as_string"])?;
-    Ok([text(&class["key"])?, class["doc_count"].to_string(), services.join(", "), short_time(&last, 19)])
+fn row(class: &ErrorClass) -> [String; 4] {
+    let services: Vec<_> = class.services.iter().map(|(service, count)| format!("{service} {count}")).collect();
+    [class.name.clone(), class.count.to_string(), services.join(", "), moment(class.last, 0)]
 }

@@ -2,17 +2,19 @@
 
 use std::io::BufRead as _;
 use std::path::Path;
-use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::Args;
-use serde_json::{Value, json};
+use questions::{Elasticsearch, Logs, Period};
 
-use crate::clients::elasticsearch::Elasticsearch;
-use crate::system::{accounts::Login, system_file::SystemFile};
+use crate::system::system_file::SystemFile;
+use crate::terminal::print;
 
 /// The variable with the password for `--login`.
 const PASSWORD: &str = "ELASTICSEARCH_PASSWORD";
+/// How long a response may take: whoever is at a terminal can wait longer than one with a customer on the phone.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The choice of logs.
 #[derive(Args, Clone, Debug)]
@@ -26,30 +28,35 @@ pub(crate) struct LogFlags {
     #[arg(long, value_name = "NAME", requires = "elasticsearch")]
     login: Option<String>,
     /// Leaves older records out: a number of minutes, hours or days, such as 30m, 24h or 7d.
-    #[arg(long, value_name = "TIME")]
-    since: Option<Since>,
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<Period>,
 }
 
 impl LogFlags {
     /// The chosen Elasticsearch, with an account that reads the logs.
-    pub(crate) fn open(&self, data: &Path) -> Result<Elasticsearch> {
+    pub(crate) fn open(&self, data: &Path) -> Result<Logs> {
         let (Some(address), Some(login)) = (&self.elasticsearch, &self.login) else {
-            let file = SystemFile::read(data)?;
-            let (address, support) = file.running_elasticsearch()?;
-            return Ok(Elasticsearch::new(address, support));
+            return of_system(&SystemFile::read(data)?);
         };
-        let account = Login { login: login.clone(), password: password()? };
-        Ok(Elasticsearch::new(address.trim_end_matches('/'), &account))
+        Ok(Elasticsearch::new(address, PATIENCE).as_account(login, password()?.into()))
     }
 
-    /// These filters, and the one for the time.
-    pub(crate) fn with_time(&self, mut filters: Vec<Value>) -> Vec<Value> {
-        filters.extend(
-            self.since
-                .iter()
-                .map(|Since(age)| json!({ "range": { catalogue::field::TIME: { "gte": format!("now-{age}") } } })),
-        );
-        filters
+    /// The chosen time.
+    pub(crate) fn period(&self) -> Period {
+        self.since.clone().unwrap_or_default()
+    }
+}
+
+/// The logs of a running system, as Support sees them.
+pub(crate) fn of_system(file: &SystemFile) -> Result<Logs> {
+    let (address, support) = file.running_elasticsearch()?;
+    Ok(Elasticsearch::new(address, PATIENCE).as_account(&support.login, support.password.clone().into()))
+}
+
+/// Says that an answer may not be whole.
+pub(crate) fn warn_if(partial: bool) {
+    if partial {
+        print::err("A part of the logs did not respond in time: something may be missing.");
     }
 }
 
@@ -65,28 +72,7 @@ fn password() -> Result<String> {
     Ok(password.to_owned())
 }
 
-/// An age in Elasticsearch's own short form.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Since(String);
-
-impl FromStr for Since {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let number = text.strip_suffix(['m', 'h', 'd']).and_then(|number| number.parse::<u32>().ok());
-        number.map(|_| Self(text.to_owned())).ok_or("a time is a number of minutes, hours or days: 30m, 24h, 7d")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_time_is_a_number_and_a_unit() {
-        assert_eq!("24h".parse(), Ok(Since("24h".to_owned())));
-        for wrong in ["", "h", "24", "-1h", "24 h", "1w", "1h||/d"] {
-            assert!(wrong.parse::<Since>().is_err(), "{wrong}");
-        }
-    }
+/// An age as a period.
+fn since(text: &str) -> Result<Period, &'static str> {
+    Period::last(text).ok_or("a time is a number of minutes, hours or days: 30m, 24h, 7d")
 }

@@ -5,17 +5,19 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use catalogue::field;
 use comfy_table::Table;
-use serde_json::Value;
+use questions::Record;
 
-use crate::clients::elasticsearch::{of_order, short_time, text};
-use crate::commands::log_flags::LogFlags;
-use crate::terminal::{print, table};
+use crate::commands::log_flags::{LogFlags, warn_if};
+use crate::terminal::{print, table, table::moment};
 
-const ERROR: u64 = 50;
+/// The records of an order that are shown at most.
+pub(crate) const MOST: usize = 100_000;
 
 /// Prints the order's trail.
 pub(crate) async fn trail(data: &Path, order: &str, flags: &LogFlags) -> Result<()> {
-    let records = flags.open(data)?.records(&flags.with_time(vec![of_order(order)])).await?;
+    let found = flags.open(data)?.trail(order, &flags.period(), MOST).await?;
+    warn_if(found.partial || found.value.is_cut);
+    let records = found.value.records;
     if records.is_empty() {
         bail!("the logs know no order {order} (a new record takes about two seconds to be found)");
     }
@@ -24,34 +26,28 @@ pub(crate) async fn trail(data: &Path, order: &str, flags: &LogFlags) -> Result<
 }
 
 /// The records as a table that fits into 100 columns.
-pub(crate) fn table(records: &[Value]) -> Table {
+pub(crate) fn table(records: &[Record]) -> Table {
     let mut table = table::with_header(["time", "service", "event", "status", "trace"]);
     table.add_rows(records.iter().filter(|record| is_shown(record)).map(row));
     table
 }
 
 /// A request is not an event of the order, but its record may be the only one about a failure.
-fn is_shown(record: &Value) -> bool {
-    text(record, field::EVENT_ACTION) != "http.request" || level(record) >= ERROR
+fn is_shown(record: &Record) -> bool {
+    record.text(field::EVENT_ACTION) != "http.request" || record.is_error()
 }
 
-fn row(record: &Value) -> [String; 5] {
+fn row(record: &Record) -> [String; 5] {
     // The time to the millisecond, and as much of the trace's id as distinguishes traces.
-    let service = text(record, field::NAME).trim_end_matches("-api").to_owned();
-    let trace = text(record, field::TRACE_ID).chars().take(8).collect();
-    [
-        short_time(text(record, field::TIME), 23),
-        service,
-        text(record, field::EVENT_ACTION).to_owned(),
-        status(record),
-        trace,
-    ]
+    let service = record.text(field::NAME).trim_end_matches("-api").to_owned();
+    let trace = record.text(field::TRACE_ID).chars().take(8).collect();
+    [moment(record.time(), 3), service, record.text(field::EVENT_ACTION).to_owned(), status(record), trace]
 }
 
 /// What the event changed or carried, or why it failed.
-fn status(record: &Value) -> String {
-    let failure = text(record, field::ERROR_TYPE);
-    let (order, price) = (text(record, field::ORDER_STATUS), text(record, field::ORDER_PRICE_STATUS));
+fn status(record: &Record) -> String {
+    let failure = record.text(field::ERROR_TYPE);
+    let (order, price) = (record.text(field::ORDER_STATUS), record.text(field::ORDER_PRICE_STATUS));
     if !failure.is_empty() {
         format!("! {failure}")
     } else if !price.is_empty() {
@@ -59,21 +55,17 @@ fn status(record: &Value) -> String {
     } else if !order.is_empty() {
         order.to_owned()
     } else {
-        text(record, field::MESSAGING_MESSAGE_TYPE).to_owned()
+        record.text(field::MESSAGING_MESSAGE_TYPE).to_owned()
     }
-}
-
-fn level(record: &Value) -> u64 {
-    record[field::LEVEL].as_u64().unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 
-    fn record(action: &str, more: Value) -> Value {
+    fn record(action: &str, more: Value) -> Record {
         let mut record = json!({
             "time": "2026-02-03T04:05:06.789012345Z", "name": "crm-api", "level": 30,
             "event.action": action, "trace.id": "0af7651916cd43dd8448eb211c80319c",
@@ -81,7 +73,7 @@ mod tests {
         if let (Some(record), Value::Object(more)) = (record.as_object_mut(), more) {
             record.extend(more);
         }
-        record
+        Record::new(record)
     }
 
     #[test]

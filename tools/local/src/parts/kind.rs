@@ -15,18 +15,21 @@ pub enum Kind {
     Shipper,
     /// The three services; they need PostgreSQL and RabbitMQ.
     Services,
+    /// Support's page; it needs Elasticsearch.
+    SupportWeb,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Postgres, Self::Rabbitmq, Self::Elasticsearch, Self::Shipper, Self::Services];
+    pub const ALL: [Self; 6] =
+        [Self::Postgres, Self::Rabbitmq, Self::Elasticsearch, Self::Shipper, Self::Services, Self::SupportWeb];
 
     /// The parts that this one needs.
     #[must_use]
     pub fn needs(self) -> &'static [Self] {
         match self {
             Self::Postgres | Self::Rabbitmq | Self::Elasticsearch => &[],
-            Self::Shipper => &[Self::Elasticsearch],
+            Self::Shipper | Self::SupportWeb => &[Self::Elasticsearch],
             Self::Services => &[Self::Postgres, Self::Rabbitmq],
         }
     }
@@ -50,6 +53,7 @@ impl Kind {
             Self::Elasticsearch => "elasticsearch",
             Self::Shipper => "shipper",
             Self::Services => "services",
+            Self::SupportWeb => "support-web",
         }
     }
 }

@@ -16,9 +16,12 @@ pub(crate) enum Need {
     Rsyslog,
     Maven,
     Java,
+    /// For tests of pages; no part needs it.
+    Browser,
 }
 
 impl Need {
+    /// What parts need.
     pub(crate) const ALL: [Self; 5] = [Self::Postgres, Self::Rabbitmq, Self::Rsyslog, Self::Maven, Self::Java];
 
     /// What these parts need. Maven is needed until it has downloaded Elasticsearch's distribution.
@@ -30,7 +33,7 @@ impl Need {
             Kind::Shipper => vec![Self::Rsyslog],
             Kind::Elasticsearch if downloaded => vec![Self::Java],
             Kind::Elasticsearch => vec![Self::Java, Self::Maven],
-            Kind::Services => Vec::new(),
+            Kind::Services | Kind::SupportWeb => Vec::new(),
         };
         kinds.iter().flat_map(of_kind).collect()
     }
@@ -42,6 +45,7 @@ impl Need {
             Self::Rsyslog => "rsyslog with its Elasticsearch module",
             Self::Maven => "Maven",
             Self::Java => "Java 21 or newer",
+            Self::Browser => "Chromium with its driver",
         }
     }
 
@@ -53,6 +57,9 @@ impl Need {
             Self::Rabbitmq => rabbitmq::installed().map(|(script, version)| described(&version, &script)),
             Self::Rsyslog => shipper::installed().map(|program| program.display().to_string()),
             Self::Maven => program("mvn").map(|program| program.display().to_string()),
+            Self::Browser => {
+                program("chromium").and(program("chromedriver")).map(|program| program.display().to_string())
+            }
             Self::Java => java::find(|_| true).map(|java| described(&java.version.to_string(), &java.home)),
         }
     }
@@ -65,6 +72,8 @@ impl Need {
             Self::Rsyslog => &["rsyslog", "rsyslog-elasticsearch"],
             Self::Maven => &["maven"],
             Self::Java => &java::PACKAGES[..1],
+            // `chromium-browser` in Ubuntu is a snap.
+            Self::Browser => &["chromium", "chromium-driver"],
         }
     }
 }

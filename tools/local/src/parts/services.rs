@@ -1,4 +1,4 @@
-//! The three services: built with the runner's own profile, with the accounts and keys that they need.
+//! The services and Support's page: built with the runner's own profile, with the accounts and keys that they need.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -30,7 +30,7 @@ pub(crate) struct ServiceProgram {
 }
 
 impl ServiceProgram {
-    /// A service with its own settings and those for all services: from the runner's environment (the log's filter, the
+    /// A service with its own settings and those for all of them: from the runner's environment (the log's filter, the
     /// target of traces) and from its command line (`common`).
     pub(crate) fn new(
         folders: &Folders,
@@ -42,7 +42,6 @@ impl ServiceProgram {
         let inherited = std::env::vars().filter(|(name, _)| name == "RUST_LOG" || name.starts_with("OTEL_"));
         let mut environment: BTreeMap<String, String> = inherited.collect();
         environment.insert("LISTEN_ADDR".to_owned(), format!("127.0.0.1:{port}"));
-        environment.insert("MODEL_STORE_URL".to_owned(), model_store(folders));
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         environment.extend(common.iter().cloned());
         Self {

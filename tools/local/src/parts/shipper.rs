@@ -32,7 +32,7 @@ pub(crate) async fn set_up(folders: &Folders, elasticsearch_port: u16, login: &L
     user.write_file(&configuration, elk::SHIPPER_CONFIGURATION)?;
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     let environment = environment([
-        ("LOG_FILES", text(folders.logs().join("*-api*.log"))),
+        ("LOG_FILES", text(folders.logs().join("*.log"))),
         ("SEARCH_FILES", text(elasticsearch::searches(folders))),
         ("ELASTICSEARCH_HOST", "127.0.0.1".to_owned()),
         ("ELASTICSEARCH_PORT", elasticsearch_port.to_string()),

@@ -24,6 +24,8 @@ pub struct SystemFile {
     pub crm_api: Option<String>,
     /// Base address of the MES.
     pub mes_api: Option<String>,
+    /// Base address of Support's page.
+    pub support_web: Option<String>,
     /// Base address of Elasticsearch.
     pub elasticsearch: Option<String>,
     /// The address of the broker, with its administrator's login.
@@ -32,7 +34,7 @@ pub struct SystemFile {
     pub databases: Option<Databases>,
     /// The address of PostgreSQL's database `postgres`, with the superuser's login.
     pub postgres_admin: Option<String>,
-    /// The folder of all logs: records in `*-api*.log`, other output in `*.txt`.
+    /// The folder of all logs: records in `*.log`, other output in `*.txt`.
     pub logs: PathBuf,
     /// The accounts of people.
     pub accounts: AccountList,

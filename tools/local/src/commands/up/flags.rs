@@ -14,7 +14,7 @@ pub(crate) struct UpFlags {
     /// Starts these parts alone, with what they need.
     #[arg(long, value_name = "PART,…", value_delimiter = ',')]
     pub(crate) only: Vec<Kind>,
-    /// Sets a variable for all three services.
+    /// Sets a variable for all services and Support's page.
     #[arg(long, value_name = "NAME=VALUE", value_parser = setting)]
     pub(crate) set: Vec<(String, String)>,
     #[command(flatten)]

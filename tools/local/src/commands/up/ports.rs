@@ -23,6 +23,9 @@ pub(crate) struct PortFlags {
     /// The MES [default: 8083].
     #[arg(long, value_name = "PORT", env = "MES_PORT")]
     mes_port: Option<u16>,
+    /// Support's page [default: 8084].
+    #[arg(long, value_name = "PORT", env = "SUPPORT_WEB_PORT")]
+    support_web_port: Option<u16>,
     /// PostgreSQL [default: 5442].
     #[arg(long, value_name = "PORT", env = "POSTGRES_PORT")]
     postgres_port: Option<u16>,
@@ -45,11 +48,12 @@ pub(crate) struct PortFlags {
 
 impl PortFlags {
     /// Every port with the part that it belongs to.
-    pub(crate) fn choices(&self) -> [(Kind, Choice); 9] {
+    pub(crate) fn choices(&self) -> [(Kind, Choice); 10] {
         [
             (Kind::Services, "--shop-port", 8081, self.shop_port),
             (Kind::Services, "--crm-port", 8082, self.crm_port),
             (Kind::Services, "--mes-port", 8083, self.mes_port),
+            (Kind::SupportWeb, "--support-web-port", 8084, self.support_web_port),
             (Kind::Postgres, "--postgres-port", 5442, self.postgres_port),
             (Kind::Rabbitmq, "--amqp-port", 5682, self.amqp_port),
             (Kind::Rabbitmq, "--amqp-distribution-port", 5683, self.amqp_distribution_port),
@@ -67,6 +71,7 @@ impl PortFlags {
 pub(super) struct Ports {
     /// Shop, CRM, MES.
     pub(super) services: Option<[Reserved; 3]>,
+    pub(super) support_web: Option<[Reserved; 1]>,
     pub(super) postgres: Option<[Reserved; 1]>,
     /// AMQP, distribution, port mapper.
     pub(super) rabbitmq: Option<[Reserved; 3]>,
@@ -79,6 +84,7 @@ impl Ports {
     pub(super) fn reserve(flags: &PortFlags, kinds: &[Kind], progress: &Progress) -> Result<Self> {
         Ok(Self {
             services: reserve(flags, Kind::Services, kinds, progress)?,
+            support_web: reserve(flags, Kind::SupportWeb, kinds, progress)?,
             postgres: reserve(flags, Kind::Postgres, kinds, progress)?,
             rabbitmq: reserve(flags, Kind::Rabbitmq, kinds, progress)?,
             elasticsearch: reserve(flags, Kind::Elasticsearch, kinds, progress)?,

@@ -41,6 +41,7 @@ pub(crate) async fn run(data: &Path, flags: &UpFlags, requests: &mut StopRequest
         progress: &progress,
         supervisor: &supervisor,
         packages: OnceCell::new(),
+        built: OnceCell::new(),
     };
     let outcome = tokio::select! {
         started = startup.start() => match started {

@@ -29,6 +29,8 @@ pub(super) struct Startup<'system> {
     pub(super) supervisor: &'system Supervisor,
     /// Set when all needed packages are installed.
     pub(super) packages: OnceCell<()>,
+    /// Set when the services are built.
+    pub(super) built: OnceCell<()>,
 }
 
 /// The running services and the keys for them.
@@ -59,9 +61,13 @@ impl Startup<'_> {
             if let Some(port) = port {
                 self.shipper(port).await?;
             }
-            anyhow::Ok(port)
+            let support_web = match (port, ports.support_web) {
+                (Some(elasticsearch), Some([port])) => Some(self.support_web(elasticsearch, port).await?),
+                _ => None,
+            };
+            anyhow::Ok((port, support_web))
         };
-        let ((postgres, databases, amqp_port, services), elasticsearch_port) =
+        let ((postgres, databases, amqp_port, services), (elasticsearch_port, support_web)) =
             tokio::try_join!(stores_and_services, logs)?;
         let mut file = SystemFile {
             logs: self.folders.logs(),
@@ -94,10 +100,13 @@ impl Startup<'_> {
             file.accounts.seller = Some(accounts.seller.clone());
             file.accounts.operator = Some(accounts.operator.clone());
             file.accounts.second_operator = Some(accounts.second_operator.clone());
-            for ServiceProgram { service, program, environment, .. } in programs {
-                file.environments.insert(service.name().to_owned(), environment);
-                file.binaries.insert(service.name().to_owned(), program);
+            for program in programs {
+                add(&mut file, program);
             }
+        }
+        if let Some(program) = support_web {
+            file.support_web = Some(program.address.clone());
+            add(&mut file, program);
         }
         Ok(file)
     }
@@ -190,17 +199,35 @@ impl Startup<'_> {
         if !self.runs(Kind::Services) {
             return Ok(());
         }
-        let line = self.progress.line("build");
-        line.now("cargo build");
-        services::build(self.folders, &line).await?;
-        line.done("services built");
-        Ok(())
+        self.built().await
+    }
+
+    /// Builds the services and Support's page, once for all of them.
+    async fn built(&self) -> Result<()> {
+        let build = async || {
+            let line = self.progress.line("build");
+            line.now("cargo build");
+            services::build(self.folders, &line).await?;
+            line.done("services built");
+            Ok(())
+        };
+        self.built.get_or_try_init(build).await.copied()
+    }
+
+    /// Support's page. It asks the Elasticsearch at this port.
+    async fn support_web(&self, elasticsearch_port: u16, port: Reserved) -> Result<ServiceProgram> {
+        self.built().await?;
+        let settings = [("ELASTICSEARCH_URL", elasticsearch::address(elasticsearch_port))];
+        let program = ServiceProgram::new(self.folders, Service::SupportWeb, port.number(), &settings, &self.flags.set);
+        self.service(&program, port).await?;
+        Ok(program)
     }
 
     async fn services(&self, databases: &Databases, amqp_port: u16, ports: [Reserved; 3]) -> Result<Services> {
         let [shop_port, crm_port, mes_port] = ports;
         let program = |service, port: &Reserved, database: &str, amqp_user: Option<&str>| {
-            let mut settings = vec![("DATABASE_URL", database.to_owned())];
+            let models = services::model_store(self.folders);
+            let mut settings = vec![("DATABASE_URL", database.to_owned()), ("MODEL_STORE_URL", models)];
             settings.extend(amqp_user.map(|user| ("AMQP_URL", rabbitmq::url(amqp_port, user))));
             ServiceProgram::new(self.folders, service, port.number(), &settings, &self.flags.set)
         };
@@ -232,6 +259,13 @@ impl Startup<'_> {
         line.done(format!("on port {number}"));
         Ok(())
     }
+}
+
+/// Notes how a program runs, for further replicas.
+fn add(file: &mut SystemFile, program: ServiceProgram) {
+    let name = program.service.name();
+    file.environments.insert(name.to_owned(), program.environment);
+    file.binaries.insert(name.to_owned(), program.program);
 }
 
 /// The databases' addresses for their owners.

@@ -1,0 +1,87 @@
+//! `/search` and `/orders/{id}`.
+
+use axum::{
+    extract::Path,
+    http::StatusCode,
+    response::{IntoResponse as _, Redirect, Response},
+};
+use catalogue::Action;
+use common::{
+    domain::OrderId,
+    telemetry::{Record, Subject},
+};
+use questions::{Found, Period, order_numbers};
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use super::{
+    parameters::Parameters,
+    visit::{self, Visit},
+};
+use crate::pages::{self, parts::escaped, trail::Filters};
+
+/// The records of an order at most; an order that goes well has about 40.
+const RECORDS: usize = 2_000;
+
+/// What is looked for.
+#[derive(Default, Deserialize)]
+pub(super) struct Search {
+    #[serde(default)]
+    q: String,
+}
+
+/// Leads to what the text means.
+pub(super) async fn search(visit: Visit, Parameters(Search { q: text }): Parameters<Search>) -> Response {
+    let found = match visit.logs().find(&text).await {
+        Ok(found) => found,
+        Err(error) => return visit.no_answer(&error),
+    };
+    let text = text.trim();
+    match found.value {
+        Found::Order(number) => Redirect::to(&format!("/orders/{}", escaped(&number))).into_response(),
+        Found::Several { meaning, orders, records } => {
+            let page = pages::found::several(&visit.context, text, meaning, &orders, &records, found.partial);
+            visit::html(StatusCode::OK, &page)
+        }
+        Found::Nothing => {
+            visit::html(StatusCode::NOT_FOUND, &pages::found::nothing(&visit.context, text, found.partial))
+        }
+    }
+}
+
+/// An order's page.
+pub(super) async fn order(
+    visit: Visit,
+    Path(typed): Path<String>,
+    Parameters(filters): Parameters<Filters>,
+) -> Response {
+    let Ok(number) = typed.parse::<OrderId>() else {
+        return match order_numbers(&typed).as_slice() {
+            [number] => Redirect::to(&format!("/orders/{}", escaped(number))).into_response(),
+            _ => visit::html(StatusCode::NOT_FOUND, &pages::order::unknown(&visit.context, &typed, false)),
+        };
+    };
+    let logs = visit.logs();
+    let whole = Period::whole();
+    let (trail, usual) = tokio::join!(logs.trail(number.as_str(), &whole, RECORDS), logs.usual_stays());
+    let (trail, usual) = match (trail, usual) {
+        (Ok(trail), Ok(usual)) => (trail, usual),
+        (Err(error), _) | (_, Err(error)) => return visit.no_order(&error, &number),
+    };
+    let record = Record::notice(Action::OrderLookedUp, Subject::just_order(&number));
+    record.user(Some(visit.session.account)).write();
+    let partial = trail.partial || usual.partial;
+    if trail.value.records.is_empty() {
+        let page = pages::order::unknown(&visit.context, number.as_str(), partial);
+        return visit::html(StatusCode::NOT_FOUND, &page);
+    }
+    let order = pages::order::Order {
+        number: number.as_str(),
+        records: &trail.value.records,
+        is_cut: trail.value.is_cut,
+        usual: &usual.value,
+        partial,
+        now: OffsetDateTime::now_utc(),
+    };
+    visit::html(StatusCode::OK, &pages::order::order(&visit.context, &order, &filters))
+}
