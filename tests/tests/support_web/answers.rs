@@ -1,0 +1,164 @@
+//! The answers: each kind of id leads to its order, each page says what it is for, and whatever is in a record stays text.
+
+use testkit::eventually;
+
+use crate::{
+    logs::{self, BUSY, CUSTOMER, HOSTILE, PARTNER, PARTNERS, REQUEST, SLOW, STUCK, TRACE, UNPRICED},
+    visitor::{Visitor, percent},
+};
+
+#[tokio::test]
+async fn every_kind_of_id_leads_to_its_order() {
+    let employee = Visitor::employee().await;
+    for typed in [SLOW, "a-200001", " A 200001 ", "200001", "A–200001"] {
+        let page = employee.get(&format!("/search?q={}", percent(typed))).await;
+        assert_eq!((page.status, page.location.as_str()), (303, "/orders/A-200001"), "{typed}: {page:?}");
+    }
+    for (id, order) in [(CUSTOMER, SLOW), (PARTNER, PARTNERS), (TRACE, SLOW), (REQUEST, SLOW)] {
+        for id in [id.to_owned(), format!(" {id} ")] {
+            let text = employee.read(&format!("/search?q={}", percent(&id))).await;
+            assert!(text.contains(&format!("href=\"/orders/{order}\"")), "{id}: {text}");
+        }
+    }
+    let upper = employee.read(&format!("/search?q={}", TRACE.to_uppercase())).await;
+    assert!(upper.contains(SLOW));
+    assert_eq!(employee.get("/orders/a-200001").await.location, "/orders/A-200001");
+}
+
+#[tokio::test]
+async fn what_is_no_id_finds_nothing_and_costs_no_pattern() {
+    let employee = Visitor::employee().await;
+    let long = "x".repeat(5_000);
+    for typed in ["", "*", "A-*", "order.id:*", "A-999999", "<script>alert(1)</script>", "\u{0}", &long] {
+        let page = employee.get(&format!("/search?q={}", percent(typed))).await;
+        assert_eq!(page.status, 404, "{typed}: {page:?}");
+        assert!(!page.text.contains("<script>alert"), "{}", page.text);
+    }
+    for path in ["/orders/A-999999", "/orders/nonsense", "/nothing", "/orders/%00"] {
+        assert_eq!(employee.get(path).await.status, 404, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_orders_page_begins_with_what_to_read_out() {
+    let text = Visitor::employee().await.read(&format!("/orders/{SLOW}")).await;
+    for part in [
+        "MANUFACTURING_STARTED",
+        "Your order has been in production since",
+        "longer than usual",
+        "Packaging comes after",
+        "Nothing is known to be wrong",
+        logs::OPERATOR,
+        "order.operator_assigned",
+    ] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    for status in catalogue::ORDER_STATUSES {
+        assert!(text.contains(status), "{status}");
+    }
+    assert!(text.find("Your order").unwrap() < text.find("order.created").unwrap(), "the answer comes first");
+}
+
+#[tokio::test]
+async fn an_order_that_stands_says_why_and_what_to_do() {
+    let employee = Visitor::employee().await;
+    let unpriced = employee.read(&format!("/orders/{UNPRICED}")).await;
+    for part in [
+        "could not be calculated",
+        "model_not_closed",
+        "the surface has 3 holes",
+        "has no volume",
+        "needs a corrected model",
+        "FAILED",
+    ] {
+        assert!(unpriced.contains(part), "{part} in {unpriced}");
+    }
+    let stuck = employee.read(&format!("/orders/{STUCK}")).await;
+    for part in ["It stands too long", "order.stuck", "dead letter", "Next step:", "runbook.md"] {
+        assert!(stuck.contains(part), "{part} in {stuck}");
+    }
+    let list = employee.read("/stuck").await;
+    for part in [STUCK, "SUBMITTED", "A message about it is a dead letter", "The price calculation has not ended"] {
+        assert!(list.contains(part), "{part} in {list}");
+    }
+    assert!(!list.contains(SLOW));
+}
+
+#[tokio::test]
+async fn an_error_leads_to_its_orders() {
+    let employee = Visitor::employee().await;
+    let errors = employee.read("/errors?last=7d").await;
+    assert!(errors.contains("/errors/model_not_closed?last=7d"), "{errors}");
+    let class = employee.read("/errors/model_not_closed?last=7d").await;
+    assert!(class.contains(&format!("/orders/{UNPRICED}")), "{class}");
+    let none = employee.read("/errors?from=2001-01-01&until=2001-01-02").await;
+    assert!(none.contains("no errors in this time"), "{none}");
+    for wrong in ["/errors?last=now-9y&from=x", "/errors?from=2401-01-01"] {
+        let text = employee.read(wrong).await;
+        assert!(text.contains("model_not_closed"), "the last day is shown: {text}");
+    }
+}
+
+#[tokio::test]
+async fn the_start_page_counts_orders_and_shows_errors_alerts_and_stuck_ones() {
+    let text = Visitor::employee().await.read("/").await;
+    for part in ["name=\"q\"", "MANUFACTURING_STARTED", "model_not_closed", "order-stuck", "newest record"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let row = text.split("<tr").find(|row| row.contains("CLOSED")).expect("a row of closed orders");
+    assert!(row.contains("<td class=\"number\">6</td>"), "six orders are closed: {row}");
+    let logins = Visitor::employee().await.read("/logins").await;
+    assert!(logins.contains(logs::OPERATOR) && logins.contains("192.0.2.0"), "{logins}");
+}
+
+#[tokio::test]
+async fn a_trail_is_filtered_paged_and_shows_a_record_as_it_is() {
+    let employee = Visitor::employee().await;
+    let path = format!("/orders/{BUSY}");
+    let first = employee.read(&path).await;
+    // Its first two records are no warnings.
+    assert_eq!(first.matches("<tr class=\"warning\"").count(), 58, "{first}");
+    assert!(first.contains("from=240"), "{first}");
+    let last = employee.read(&format!("{path}?from=240")).await;
+    assert_eq!(last.matches("<tr class=\"warning\"").count(), 12, "{last}");
+    assert!(first.len() <= 100 * 1024 && last.len() <= 100 * 1024, "{} {}", first.len(), last.len());
+    let errors = employee.read(&format!("{path}?level=50")).await;
+    assert_eq!(errors.matches("<tr class=\"warning\"").count(), 0, "{errors}");
+    let raw = employee.read(&format!("{path}?record=3")).await;
+    assert!(raw.contains("&quot;messaging.message.id&quot;: &quot;m-2&quot;"), "{raw}");
+}
+
+#[tokio::test]
+async fn whatever_is_in_a_record_stays_text() {
+    let employee = Visitor::employee().await;
+    for path in [format!("/orders/{HOSTILE}"), format!("/orders/{HOSTILE}?record=1"), "/errors?last=24h".to_owned()] {
+        let text = employee.read(&path).await;
+        for part in ["<script>document", "<img src=x", "href=\"javascript", "<a href='javascript", "<svg onload"] {
+            assert!(!text.contains(part), "{path}: {part}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_page_speaks_two_languages() {
+    let employee = Visitor::employee().await;
+    let path = format!("/orders/{SLOW}");
+    let russian = employee.get_with(&path, &[("accept-language", "ru-RU,ru;q=0.9")]).await.text;
+    for part in ["lang=\"ru\"", "Ваш заказ в производстве с", "дольше обычного", "MANUFACTURING_STARTED"]
+    {
+        assert!(russian.contains(part), "{part} in {russian}");
+    }
+    let chosen = employee.get(&format!("{path}?lang=ru")).await;
+    assert!(chosen.set_cookie.starts_with("language=ru"), "{chosen:?}");
+    assert!(chosen.text.contains("Ваш заказ"));
+}
+
+#[tokio::test]
+async fn the_page_is_ready_with_elasticsearch() {
+    let stranger = Visitor::stranger().await;
+    eventually("the page to be ready", async || {
+        let health = stranger.get("/health/ready").await.text;
+        if health.contains("\"elasticsearch\":\"up\"") { Ok(()) } else { Err(health) }
+    })
+    .await;
+}
