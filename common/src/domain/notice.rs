@@ -24,11 +24,7 @@ impl Notice {
 
     /// A text in each language, which `text` says.
     pub fn new(code: &str, text: impl Fn(Language) -> String) -> Self {
-        Self {
-            code: code.to_owned(),
-            detail: text(Language::English),
-            detail_ru: Some(text(Language::Russian)),
-        }
+        Self { code: code.to_owned(), detail: text(Language::English), detail_ru: Some(text(Language::Russian)) }
     }
 
     /// A text as three columns or members have it, of which the first one is older than the others: the English text, the
@@ -43,11 +39,7 @@ impl Notice {
     #[must_use]
     pub fn parts(notice: Option<&Self>) -> (Option<&str>, Option<&str>, Option<&str>) {
         let of = |part: fn(&Self) -> Option<&str>| notice.and_then(part);
-        (
-            of(|notice| Some(&notice.detail)),
-            of(|notice| Some(&notice.code)),
-            of(|notice| notice.detail_ru.as_deref()),
-        )
+        (of(|notice| Some(&notice.detail)), of(|notice| Some(&notice.code)), of(|notice| notice.detail_ru.as_deref()))
     }
 }
 
@@ -89,7 +81,8 @@ pub(super) mod price_failure {
 
     pub(crate) fn serialize<S: Serializer>(notice: &Option<Notice>, serializer: S) -> Result<S::Ok, S::Error> {
         let (detail, code, russian) = Notice::parts(notice.as_ref());
-        let [price_failure, price_failure_code, price_failure_ru] = [detail, code, russian].map(|part| part.map(str::to_owned));
+        let [price_failure, price_failure_code, price_failure_ru] =
+            [detail, code, russian].map(|part| part.map(str::to_owned));
         Members { price_failure, price_failure_code, price_failure_ru }.serialize(serializer)
     }
 

@@ -24,7 +24,7 @@ const OWN_FILES_ONLY: &str = "default-src 'none'; style-src 'self'; script-src '
 
 /// The routes of a service whose responses are pages.
 pub fn pages(service: Service, limits: &RequestLimits, routes: Router) -> Router {
-    let observer = Observer { service, trusted_proxies: limits.trusted_proxies.clone().into() };
+    let observer = Observer { auth: None, service, trusted_proxies: limits.trusted_proxies.clone().into() };
     let around = ServiceBuilder::new()
         .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(always(header::CACHE_CONTROL, "no-store"))

@@ -42,6 +42,7 @@ pub struct RequestInfo {
     /// The order that its path names.
     order: Option<OrderId>,
     caller: OnceLock<Caller>,
+    user: OnceLock<AccountId>,
 }
 
 impl RequestInfo {
@@ -49,10 +50,16 @@ impl RequestInfo {
     pub fn identify(&self, caller: Caller) {
         // A request has one caller.
         let _ = self.caller.set(caller);
+        self.identify_user(caller.account);
+    }
+
+    /// Notes an account that is another system's and has no role here.
+    pub fn identify_user(&self, account: AccountId) {
+        let _ = self.user.set(account);
     }
 
     fn user(&self) -> Option<AccountId> {
-        self.caller.get().map(|caller| caller.account)
+        self.user.get().copied()
     }
 
     fn subject(&self) -> Subject {
@@ -71,7 +78,8 @@ const OWN_BODIES: [&[u8]; 2] = [b"application/json", b"text/html; charset=utf-8"
 /// What the middleware knows of its service.
 #[derive(Clone)]
 pub(super) struct Observer {
-    pub(super) auth: Auth,
+    /// What counts those who ask for others' orders; none where no account is the service's own.
+    pub(super) auth: Option<Auth>,
     pub(super) service: Service,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub(super) trusted_proxies: Arc<[IpNet]>,
@@ -94,6 +102,7 @@ pub(super) async fn observe(
         source: Source { address: cut(client, 32, 64), network: cut(client, 24, 48) },
         order: route.as_ref().and_then(|route| order_in(request.uri().path(), route.as_str())),
         caller: OnceLock::new(),
+        user: OnceLock::new(),
     });
     request.extensions_mut().insert(Arc::clone(&info));
 
@@ -101,8 +110,8 @@ pub(super) async fn observe(
     let work = async move {
         let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
         let response = response.unwrap_or_else(|panic| ApiError::from(panicked(&*panic)).into_response());
-        if let Some(account) = probing(&response, &info) {
-            observer.auth.note_probe(account, info.source, info.subject()).await;
+        if let (Some(auth), Some(account)) = (&observer.auth, probing(&response, &info)) {
+            auth.note_probe(account, info.source, info.subject()).await;
         }
         let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
         finish(response, observer.service, &method, route, &info, started, client_gone.is_true())
@@ -228,7 +237,7 @@ fn finish(
         _ => Record::notice(Action::HttpRequest, subject),
     };
     let user = info.user();
-    if response.status() == StatusCode::FORBIDDEN {
+    if response.status() == StatusCode::FORBIDDEN && user.is_some() {
         let denied = Record::notice(Action::AccessDenied, info.subject()).unsuccessful().level(Level::WARN).user(user);
         denied.source_ip(info.source.network).operation(method.as_str(), route).write();
     }

@@ -55,7 +55,7 @@ pub fn router(core: &Core, limits: &RequestLimits, own: OpenApiRouter) -> Router
         OpenApiRouter::with_openapi(docs::base(core.service)).merge(own).merge(shared).split_for_parts();
     docs::complete(&mut document, core.service);
     let observer = Observer {
-        auth: core.auth.clone(),
+        auth: Some(core.auth.clone()),
         service: core.service,
         trusted_proxies: limits.trusted_proxies.clone().into(),
     };

@@ -9,8 +9,8 @@ use axum::{
 use common::{
     domain::{CustomerId, Material, NewOrder, NewStatus, Order, OrderStatus},
     http::{
-        AcceptLanguage, By, Idempotency, Json, Located, ModelFile, ModelQuery, OrderPath, Query, Seller, body_stream, check_length,
-        located, model_response,
+        AcceptLanguage, By, Idempotency, Json, Located, ModelFile, ModelQuery, OrderPath, Query, Seller, body_stream,
+        check_length, located, model_response,
     },
     page::{Page, PageQuery},
     problem::{ApiError, Rejection},

@@ -4,8 +4,7 @@ use catalogue::Service;
 use common::{
     domain::{
         Actor, Change, Language, Material, Measured, Model, ModelFormat, ModelUnit, Notice, Order, OrderFacts, OrderId,
-        OrderStatus, Owner, PartnerId, Price,
-        Role,
+        OrderStatus, Owner, PartnerId, Price, Role,
     },
     failure::{ErrorType, Failure},
 };

@@ -26,7 +26,6 @@ use super::{
     price_status::PriceStatus,
 };
 
-
 /// A row of `orders`.
 struct Row {
     id: OrderId,

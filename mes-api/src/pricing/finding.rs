@@ -36,7 +36,8 @@ impl Refusal for MeshError {
 
 impl Refusal for OutOfRange {
     fn notice(&self) -> Notice {
-        Notice::new("price_out_of_range", |language| match language {
+        Notice::new("price_out_of_range", |language| {
+            match language {
             Language::English => {
                 "The model is too large for an automatic price. Check the unit that it was uploaded with, or ask us for \
                  an offer."
@@ -47,6 +48,7 @@ impl Refusal for OutOfRange {
                  или запросите у нас предложение."
                     .to_owned()
             }
+        }
         })
     }
 }

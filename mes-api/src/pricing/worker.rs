@@ -290,7 +290,8 @@ impl Failed {
     /// A failure of ours; the model may be good.
     fn by_us(failure: Failure) -> Self {
         let for_customer = match failure.error_type {
-            ErrorType::ModelTooLarge => Notice::new("file_too_large", |language| match language {
+            ErrorType::ModelTooLarge => Notice::new("file_too_large", |language| {
+                match language {
                 Language::English => {
                     "The model's file is too large for an automatic price. Export it with a coarser resolution and upload it \
                      again."
@@ -301,6 +302,7 @@ impl Failed {
                      разрешением и загрузите её снова."
                         .to_owned()
                 }
+            }
             }),
             _ => Notice::new("calculation_failed", |language| match language {
                 Language::English => {
@@ -317,11 +319,7 @@ impl Failed {
     fn by_model(error: MeshError) -> Self {
         let class = ErrorType::ALL.iter().find(|class| class.name() == error.kind());
         let class = class.copied().unwrap_or(ErrorType::ModelUnreadable);
-        Self {
-            for_customer: error.notice(),
-            failure: Failure::new(class, "measuring a model", error),
-            triangles: 0,
-        }
+        Self { for_customer: error.notice(), failure: Failure::new(class, "measuring a model", error), triangles: 0 }
     }
 }
 

@@ -112,11 +112,15 @@ async fn the_order_shows_what_was_measured_in_the_unit_that_the_file_is_drawn_in
     let box_in_inches = || solids::cube(1.0).map(|[x, y, z]| [x, 2.0 * y, z]);
     for (format, unit, file) in [
         (ModelFormat::Stl, Some(ModelUnit::Inch), box_in_inches().to_binary_stl()),
-        (ModelFormat::ThreeMf, None, solids::model_3mf(
-            "inch",
-            &format!("<object id=\"1\">{}</object>", box_in_inches().to_3mf_mesh()),
-            "<item objectid=\"1\"/>",
-        )),
+        (
+            ModelFormat::ThreeMf,
+            None,
+            solids::model_3mf(
+                "inch",
+                &format!("<object id=\"1\">{}</object>", box_in_inches().to_3mf_mesh()),
+                "<item objectid=\"1\"/>",
+            ),
+        ),
     ] {
         let mut facts = submitted(&mes, &file, format);
         facts.order.model.as_mut().expect("a model").unit = unit;

@@ -8,8 +8,8 @@ use axum::{
 use common::{
     domain::{NewOrder, NewStatus, Order},
     http::{
-        AcceptLanguage, By, Customer, Idempotency, Json, Located, ModelFile, ModelQuery, OrderPath, Query, body_stream, check_length,
-        located,
+        AcceptLanguage, By, Customer, Idempotency, Json, Located, ModelFile, ModelQuery, OrderPath, Query, body_stream,
+        check_length, located,
     },
     page::{Page, PageQuery, StatusQuery},
     problem::ApiError,

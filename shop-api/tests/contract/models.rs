@@ -81,7 +81,8 @@ async fn the_unit_of_a_model_is_kept_and_a_3mf_file_has_its_own() {
     for unit in ["mm", "cm", "m", "in", "ft"] {
         for (filename, file) in [("ring.stl", cube()), ("ring.obj", solids::cube(10.0).to_obj())] {
             let uploaded = ada.put_bytes(&path(filename, unit), file).await;
-            let event = records_of(&uploaded).into_iter().find(|record| record["event.action"] == "order.model_uploaded");
+            let event =
+                records_of(&uploaded).into_iter().find(|record| record["event.action"] == "order.model_uploaded");
             assert_eq!(event.expect("an event")["model.unit"], unit);
             assert_eq!(uploaded.expect(200)["model"]["unit"], unit);
             assert_eq!(get_order(&ada, &id).await["model"]["unit"], unit);

@@ -1,9 +1,7 @@
 //! Orders that wait for too long: in their status, or since they were submitted.
 
 use common::{
-    domain::{
-        CustomerId, Material, Measured, ModelFormat, ModelUnit, Notice, OrderId, OrderStatus, Owner, PartnerId,
-    },
+    domain::{CustomerId, Material, Measured, ModelFormat, ModelUnit, Notice, OrderId, OrderStatus, Owner, PartnerId},
     failure::{Failure, FailureContext as _},
     page::Cursor,
     telemetry::Subject,

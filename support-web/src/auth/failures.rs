@@ -22,7 +22,7 @@ impl Failures {
     pub(crate) fn delay(&self, login: &str) -> Option<Duration> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (failures, failed_at) = *all.get(login)?;
-        throttle::delay(failures, Some(failed_at), OffsetDateTime::now_utc())
+        throttle::delay(Some(failures), Some(failed_at), OffsetDateTime::now_utc())
     }
 
     /// Counts one more failure, and returns how many in a row there are.

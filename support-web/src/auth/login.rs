@@ -66,8 +66,6 @@ pub(crate) async fn log_in(
     };
     let account = account(&identity.login);
     if !identity.roles.iter().any(|role| role == ROLE) {
-        let record = Record::notice(Action::AccessDenied, Subject::default()).level(Level::WARN).unsuccessful();
-        record.user(Some(account)).source_ip(source.network).write();
         return Err(NotAdmitted::Role(account));
     }
     app.failures.succeeded(&hash);

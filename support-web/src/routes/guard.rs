@@ -9,13 +9,8 @@ use axum::{
     middleware::Next,
     response::{IntoResponse as _, Redirect, Response},
 };
-use catalogue::Action;
-use common::{
-    http::RequestInfo,
-    telemetry::{Record, Subject},
-};
+use common::http::RequestInfo;
 use questions::SearchError;
-use tracing::Level;
 
 use super::{headers, visit};
 use crate::{app::App, auth::ROLE, pages};
@@ -45,8 +40,6 @@ pub(super) async fn only_logged_in(
         Ok(identity) if identity.roles.iter().any(|role| role == ROLE) => {}
         Ok(_) | Err(SearchError::Forbidden) => {
             visit.app.sessions.close(&token);
-            let record = Record::notice(Action::AccessDenied, Subject::default()).level(Level::WARN).unsuccessful();
-            record.user(Some(visit.session.account)).source_ip(visit.info.source.network).write();
             return with_cookie(visit.without_role(), headers::no_session_cookie(request.headers()));
         }
         Err(SearchError::Unauthenticated) => {

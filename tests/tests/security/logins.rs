@@ -151,8 +151,10 @@ async fn fails_twenty_times_at_once(replicas: [&Client; 2], login: &str) {
 
 #[tokio::test]
 async fn of_twenty_failures_at_once_over_two_replicas_each_has_its_number() {
-    let crm = service::start::<CrmApi>(&[]).await;
-    let (_replica, replica) = crm.replica::<CrmApi>(&[]).await;
+    // Twenty connections at once take a busy machine long to open.
+    let patient = ["--database-wait-seconds", "60"];
+    let crm = service::start::<CrmApi>(&patient).await;
+    let (_replica, replica) = crm.replica::<CrmApi>(&patient).await;
     let (_, known) = crm.account(Role::Seller).await;
     for login in [&known, "made up"] {
         fails_twenty_times_at_once([crm.anonymous(), &replica], login).await;

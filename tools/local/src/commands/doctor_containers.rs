@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::clients::elasticsearch::Elasticsearch;
@@ -212,10 +213,11 @@ async fn way_of_a_record(variables: &Variables) -> Result<Finding> {
     let address = format!("http://127.0.0.1:{}", variable("ELASTICSEARCH_PORT")?);
     let support = Login { login: "support".to_owned(), password: variable("SUPPORT_PASSWORD")?.clone() };
     let elasticsearch = Elasticsearch::new(&address, &support);
-    let filters = [json!({ "term": { catalogue::field::HTTP_REQUEST_ID: id } })];
+    let count = format!("{}/_count", elk::INDEX_PATTERN);
+    let query = json!({ "query": { "term": { catalogue::field::HTTP_REQUEST_ID: id } } });
     let began = tokio::time::Instant::now();
     while began.elapsed() < PATIENCE {
-        if !elasticsearch.records(&filters).await?.is_empty() {
+        if elasticsearch.call(Method::POST, &count, Some(&query)).await?["count"] != 0 {
             let found = format!("in Elasticsearch after {:.1} s", began.elapsed().as_secs_f64());
             return Ok(Finding::new("a record's way", found, ""));
         }
