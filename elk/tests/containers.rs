@@ -145,7 +145,7 @@ fn elasticsearchs_record_of_searches_is_read_where_it_is_written() {
     let pattern = "/searches/searches*.json";
     assert_eq!(small["services"]["rsyslog"]["environment"]["SEARCH_FILES"], pattern);
     assert_eq!(yaml(include_str!("../filebeat/filebeat.yml"))["filebeat.inputs"][1]["paths"], json!([pattern]));
-    assert!(RECORDS.contains(r"if [@metadata][file] =~ /^\/searches\// {"));
+    assert!(RECORDS.contains(r"if [@metadata][file] =~ /\A\/searches\/searches[^\/]*[.]json\z/ {"));
 }
 
 #[test]

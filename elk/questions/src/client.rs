@@ -23,10 +23,10 @@ pub struct Elasticsearch {
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
     /// The account doesn't exist, is disabled, or has another password.
-    #[error("Elasticsearch knows no such account with this password")]
+    #[error("401: Elasticsearch knows no such account with this password")]
     Unauthenticated,
     /// The account may not read the logs.
-    #[error("the account may not read the logs")]
+    #[error("403: the account may not read the logs")]
     Forbidden,
     /// Elasticsearch is away, or not ready.
     #[error("Elasticsearch can't be reached: {0}")]

@@ -25,7 +25,7 @@ pub(crate) fn stuck(context: &Context, orders: &[StuckOrder], partial: bool) -> 
                 td.number { (language.duration(one.hours)) }
                 td { (time(one.report.time())) }
                 td { (reason(language, one)) }
-                td { (language.next_step(&one.status)) }
+                td { (next_step(language, one)) }
             }
         }
     };
@@ -47,6 +47,14 @@ pub(crate) fn stuck(context: &Context, orders: &[StuckOrder], partial: bool) -> 
         }
     };
     page(context, title, partial, &content)
+}
+
+/// What to do about what is in the way, or about the status.
+fn next_step(language: Language, one: &StuckOrder) -> &'static str {
+    match one.trouble.as_ref().and_then(|trouble| trouble.optional(field::ERROR_TYPE)) {
+        Some(class) => language.advice(class),
+        None => language.next_step(&one.status),
+    }
 }
 
 /// Why it stands, as far as the logs know.
