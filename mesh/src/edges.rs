@@ -8,8 +8,7 @@ use std::ops::Range;
 
 use crate::error::MeshError;
 use crate::forest::Forest;
-use crate::holes;
-use crate::tally::Vector;
+use crate::holes::{self, Edge, middle};
 use crate::topology::{FLAT, Topology};
 use crate::weld::Point;
 
@@ -75,9 +74,6 @@ fn label(triangles: &[[u32; 3]], mut forest: Forest) -> Topology {
     }
     Topology::new(labels, bodies as usize)
 }
-
-/// An edge, as its lower and its higher vertex.
-pub(crate) type Edge = [u32; 2];
 
 /// The triangles' sides, grouped by the lower of their vertices: the higher vertex and the number of the side.
 struct Uses {
@@ -172,8 +168,4 @@ fn ends(triangles: &[[u32; 3]], half: u32) -> Edge {
 fn is_forward(triangles: &[[u32; 3]], half: u32) -> bool {
     let [from, to] = ends(triangles, half);
     from < to
-}
-
-pub(crate) fn middle(from: Point, to: Point) -> Vector {
-    [0, 1, 2].map(|axis| (f64::from(from[axis]) + f64::from(to[axis])) / 2.0)
 }

@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use crate::edges::{Edge, middle};
 use crate::error::MeshError;
 use crate::forest::Forest;
 use crate::tally::{Vector, length, minus};
 use crate::weld::Point;
+
+/// An edge, as its lower and its higher vertex.
+pub(crate) type Edge = [u32; 2];
 
 /// The error for a surface with these open edges, of which there is at least one.
 pub(crate) fn error(points: &[Point], open: &[Edge]) -> MeshError {
@@ -55,4 +57,9 @@ impl Hole {
     fn centre(&self) -> Vector {
         self.middles.map(|sum| sum / self.edges)
     }
+}
+
+/// The middle of an edge.
+pub(crate) fn middle(from: Point, to: Point) -> Vector {
+    [0, 1, 2].map(|axis| (f64::from(from[axis]) + f64::from(to[axis])) / 2.0)
 }

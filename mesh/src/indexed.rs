@@ -5,7 +5,8 @@ use std::ops::{Range, RangeInclusive};
 use crate::bodies::Solid;
 use crate::error::MeshError;
 use crate::limits::Limits;
-use crate::surface::{self, Surface};
+use crate::passes;
+use crate::surface::Surface;
 use crate::tally::{Sum, Vector, dot, doubled_area, length};
 
 /// The vertices and triangles of a mesh. The indices are not checked until it is measured.
@@ -96,7 +97,7 @@ impl Mesh {
 
     /// The solid that the mesh encloses.
     pub(crate) fn solid(&self) -> Result<Solid, MeshError> {
-        let (mut solid, _) = surface::solid(self)?;
+        let (mut solid, _) = passes::solid(self)?;
         solid.surface += self.polygons_excess(|area| area)?;
         Ok(solid)
     }

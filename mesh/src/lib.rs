@@ -17,6 +17,7 @@
 use std::f64::consts::PI;
 
 mod bodies;
+mod body;
 mod closed;
 mod connected;
 mod edges;
@@ -31,6 +32,7 @@ mod nesting;
 mod numbers;
 mod obj;
 mod overlap;
+mod passes;
 #[cfg(feature = "picture")]
 mod picture;
 mod samples;

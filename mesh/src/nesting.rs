@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-use crate::bodies::Body;
+use crate::body::Body;
 use crate::error::MeshError;
 use crate::lines::{Crossing, Crossings, Triangles};
 use crate::samples::Samples;

@@ -5,7 +5,8 @@
 
 use crate::error::MeshError;
 use crate::limits::{Inspection, Limits};
-use crate::surface::{self, Surface};
+use crate::passes;
+use crate::surface::Surface;
 use crate::tally::Vector;
 use crate::text::{Cursor, without_bom};
 
@@ -22,7 +23,7 @@ pub(crate) fn inspect(bytes: &[u8], limits: &Limits) -> Result<Inspection, MeshE
 }
 
 fn inspect_surface(surface: &impl Surface) -> Result<Inspection, MeshError> {
-    let (solid, triangles) = surface::solid(surface)?;
+    let (solid, triangles) = passes::solid(surface)?;
     Ok(Inspection::of(&solid, triangles))
 }
 

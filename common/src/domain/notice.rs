@@ -68,7 +68,7 @@ impl<T: Localize> Localize for Option<T> {
 pub(super) mod price_failure {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-    use super::Notice;
+    use crate::domain::notice::Notice;
 
     #[derive(Serialize, Deserialize)]
     struct Members {

@@ -30,6 +30,7 @@ use common::{
     unit_of_work::Units,
 };
 use local::Kind;
+use serde_json::Value;
 use sqlx::PgPool;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
@@ -229,14 +230,18 @@ impl RunningService {
         self.logged_in(Role::Operator).await
     }
 
-    /// The carrier, with a key.
+    /// The carrier, with a key that was used before: the first use has a record of its own.
     pub async fn carrier(&self) -> Client {
-        self.with_key(Role::Carrier).await
+        let carrier = self.with_key(Role::Carrier).await;
+        carrier.post_json("/deliveries", Value::Null).await;
+        carrier
     }
 
-    /// A partner, with a key.
+    /// A partner, with a key that was used before.
     pub async fn partner(&self) -> Client {
-        self.with_key(Role::Partner).await
+        let partner = self.with_key(Role::Partner).await;
+        partner.post_json("/partner/orders", Value::Null).await;
+        partner
     }
 }
 

@@ -166,7 +166,7 @@ pub async fn a_session_that_is_over_is_recorded_once<S: Definition>(role: Role) 
 /// A key's first use is recorded, and so is each key that is refused.
 pub async fn a_keys_first_use_and_its_refusal_are_recorded<S: Definition>(_: Role) {
     let service = start::<S>(&[]).await;
-    let partner = service.partner().await;
+    let partner = service.with_key(Role::Partner).await;
     let of_request = |response: &Response| {
         let records = valid_records_of(response);
         actions(&records).into_iter().map(str::to_owned).collect::<Vec<_>>()
