@@ -127,13 +127,23 @@ impl<'a> Reader<'a> {
         while !self.rest.starts_with('{') {
             match self.rest.chars().next().expect("a condition ends") {
                 '"' => drop(self.text()),
-                '/' => {
-                    let end = self.rest[1..].find('/').expect("a pattern ends") + 2;
-                    self.rest = &self.rest[end..];
-                }
+                '/' => self.pattern(),
                 _ => self.rest = &self.rest[self.rest.chars().next().map_or(0, char::len_utf8)..],
             }
             self.skip();
+        }
+    }
+
+    /// Between slashes; one with a backslash before it belongs to the pattern.
+    fn pattern(&mut self) {
+        self.expect("/");
+        loop {
+            let end = self.rest.find(['/', '\\']).expect("a pattern ends");
+            let is_end = self.rest[end..].starts_with('/');
+            self.rest = &self.rest[end + if is_end { 1 } else { 2 }..];
+            if is_end {
+                return;
+            }
         }
     }
 

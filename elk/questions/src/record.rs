@@ -1,6 +1,6 @@
 //! A record as Elasticsearch returns it.
 
-use catalogue::{action::Level, field};
+use catalogue::{Action, action::Level, field};
 use serde_json::{Map, Value};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -50,6 +50,13 @@ impl Record {
     #[must_use]
     pub fn is_error(&self) -> bool {
         self.level() >= Level::Error.number()
+    }
+
+    /// Whether it tells something about the order that it names. A request does not, but its record may be the only one
+    /// about a failure.
+    #[must_use]
+    pub fn is_of_trail(&self) -> bool {
+        self.text(field::EVENT_ACTION) != Action::HttpRequest.name() || self.is_error()
     }
 
     /// All fields, by name.

@@ -36,11 +36,7 @@ impl Filters {
         is(&self.service, record.text(field::NAME))
             && is(&self.action, record.text(field::EVENT_ACTION))
             && record.level() >= level
-            // A request is no event of the order, unless someone looks for requests; its record may be the only one about
-            // a failure.
-            && (record.text(field::EVENT_ACTION) != Action::HttpRequest.name()
-                || record.is_error()
-                || self.action == Action::HttpRequest.name())
+            && (record.is_of_trail() || self.action == Action::HttpRequest.name())
     }
 
     fn link(&self, number: &str, from: usize, record: Option<usize>) -> String {

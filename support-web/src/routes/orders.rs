@@ -71,7 +71,7 @@ pub(super) async fn order(
     let record = Record::notice(Action::OrderLookedUp, Subject::just_order(&number));
     record.user(Some(visit.session.account)).write();
     let partial = trail.partial || usual.partial;
-    if trail.value.records.is_empty() {
+    if !trail.value.records.iter().any(questions::Record::is_of_trail) {
         let page = pages::order::unknown(&visit.context, number.as_str(), partial);
         return visit::html(StatusCode::NOT_FOUND, &page);
     }

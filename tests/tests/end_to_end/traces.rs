@@ -75,9 +75,9 @@ async fn one_trace_runs_from_the_submission_through_the_broker_and_the_calculati
         assert_eq!(span.attribute("order.id"), Some(&*order), "{span:?}");
     }
 
-    // The records are those of the same trace.
+    // The records are those of the same trace, the customer's request among them.
     let of_trace = matching(&[("trace.id", TRACE), ("order.id", &order)]);
-    let records = Search::as_support().await.at_least(10, &of_trace).await;
+    let records = Search::as_support().await.at_least(11, &of_trace).await;
     let mut reported: Vec<_> =
         records.iter().map(|record| (text(record, "name"), text(record, "event.action"))).collect();
     reported.sort_unstable();
@@ -91,6 +91,7 @@ async fn one_trace_runs_from_the_submission_through_the_broker_and_the_calculati
         ("mes-api", "order.price_status_changed"),
         ("mes-api", "order.price_status_changed"),
         ("mes-api", "order.status_changed"),
+        ("shop-api", "http.request"),
         ("shop-api", "order.status_changed"),
     ];
     assert_eq!(reported, expected);

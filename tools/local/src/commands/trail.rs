@@ -18,7 +18,7 @@ pub(crate) async fn trail(data: &Path, order: &str, flags: &LogFlags) -> Result<
     let found = flags.open(data)?.trail(order, &flags.period(), MOST).await?;
     warn_if(found.partial || found.value.is_cut);
     let records = found.value.records;
-    if records.is_empty() {
+    if !records.iter().any(Record::is_of_trail) {
         bail!("the logs know no order {order} (a new record takes about two seconds to be found)");
     }
     print::out(table(&records));
@@ -28,13 +28,8 @@ pub(crate) async fn trail(data: &Path, order: &str, flags: &LogFlags) -> Result<
 /// The records as a table that fits into 100 columns.
 pub(crate) fn table(records: &[Record]) -> Table {
     let mut table = table::with_header(["time", "service", "event", "status", "trace"]);
-    table.add_rows(records.iter().filter(|record| is_shown(record)).map(row));
+    table.add_rows(records.iter().filter(|record| record.is_of_trail()).map(row));
     table
-}
-
-/// A request is not an event of the order, but its record may be the only one about a failure.
-fn is_shown(record: &Record) -> bool {
-    record.text(field::EVENT_ACTION) != "http.request" || record.is_error()
 }
 
 fn row(record: &Record) -> [String; 5] {
