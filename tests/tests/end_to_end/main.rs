@@ -1,7 +1,9 @@
 //! End to end: real processes over HTTP, and what they logged as Elasticsearch returns it.
 //!
-//! One system serves all tests of this binary. What breaks something happens in a `World`: three more services
-//! with databases and a broker's virtual host of their own, whose records go the same way into the same Elasticsearch.
+//! One system serves most tests of this binary. What breaks something happens in a `World`: three more services
+//! with databases and a broker's virtual host of their own, whose records go the same way into the same Elasticsearch. What
+//! needs other settings or other parts starts a system of its own. They are one binary because they wait more than they
+//! work: while one waits, others go on.
 
 mod support {
     //! What these tests are written with.
@@ -29,15 +31,20 @@ mod scenario {
 
 mod access;
 mod accounts;
+mod alerts;
+mod backup;
 mod catalogue;
 mod crashes;
 mod dashboards;
 mod dead_letters;
+mod generated_requests;
 mod hostile;
 mod kills;
+mod lines;
 mod machines;
 mod messages;
 mod order_lifecycle;
 mod runner;
+mod s3;
 mod shipping;
 mod traces;

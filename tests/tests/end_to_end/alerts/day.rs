@@ -3,7 +3,6 @@
 use std::{
     collections::BTreeMap,
     fs,
-    sync::OnceLock,
     time::{Duration, SystemTime},
 };
 
@@ -72,31 +71,15 @@ impl Day {
     }
 }
 
-/// The day that all tests look at.
-pub(crate) fn day() -> &'static Day {
-    static DAY: OnceLock<Result<Day, String>> = OnceLock::new();
-    let day = DAY.get_or_init(|| {
-        // In a thread of its own: what goes wrong there goes wrong once, and for all tests.
-        let lived = std::thread::spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(live())
-        });
-        lived.join().map_err(|panic| match panic.downcast::<String>() {
-            Ok(text) => *text,
-            Err(_) => "see the first failure".to_owned(),
-        })
+/// What happens every day, then one incident after the other, until every rule has seen all of it.
+pub(crate) async fn live() -> Day {
+    let started = tokio::task::spawn_blocking(|| {
+        python::programs();
+        // As many as prices are slow at the same time.
+        let settings = vec![("PRICE_WORKERS".to_owned(), "4".to_owned())];
+        System::start(&Options { settings, ..Options::default() })
     });
-    match day {
-        Ok(day) => day,
-        Err(error) => panic!("the day broke off: {error}"),
-    }
-}
-
-async fn live() -> Day {
-    python::programs();
-    // As many as prices are slow at the same time.
-    let settings = vec![("PRICE_WORKERS".to_owned(), "4".to_owned())];
-    let system = System::start(&Options { settings, ..Options::default() }).expect("the system starts");
+    let system = started.await.expect("no panic").expect("the system starts");
     let file = system.file();
     let mut mail_server = MailServer::at(&system.data().join("mail"));
     let _elastalert = ElastAlert::start(file, mail_server.port, &file.logs.join("elastalert.txt"));

@@ -16,7 +16,7 @@ use std::{
 
 use common::domain::OrderStatus;
 use futures::future::join_all;
-use local::{Kind, Login, System, SystemFile};
+use local::{Kind, Login, Options, System, SystemFile};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use testkit::{Client, solids};
@@ -31,7 +31,9 @@ const CONFIGURATION: &str = include_str!("schemathesis.toml");
 #[tokio::test(flavor = "multi_thread")]
 async fn generated_requests_break_nothing_and_get_only_responses_that_are_documented() {
     let schemathesis = tokio::spawn(install());
-    let system = tokio::task::spawn_blocking(|| System::shared(&[Kind::Services])).await.expect("the services start");
+    let options = Options { only: vec![Kind::Services], ..Options::default() };
+    let started = tokio::task::spawn_blocking(move || System::start(&options)).await.expect("no panic");
+    let system = started.expect("the services start");
     let file = system.file();
     let run = Run {
         schemathesis: schemathesis.await.expect("schemathesis is installed"),
@@ -52,7 +54,7 @@ async fn install() -> PathBuf {
     if fs::read_to_string(&installed).is_ok_and(|installed| installed == REQUIREMENTS) {
         return executable;
     }
-    let requirements = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/generated_requests/requirements.txt");
+    let requirements = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/generated_requests/requirements.txt");
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)).await;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", requirements];
     run(Command::new(folder.join("bin/python")).args(pip)).await;

@@ -16,7 +16,7 @@ async fn only_records_get_through_logstashs_gate() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let java = local::provide_program("java", "default-jre-headless").await.expect("Java is installed");
     let mut ruby = Command::new(java);
-    ruby.arg("-jar").arg(jruby().await).arg(root.join("tests/lines/gate.rb"));
+    ruby.arg("-jar").arg(jruby().await).arg(root.join("tests/end_to_end/lines/gate.rb"));
     ruby.arg(root.join("../elk/logstash/pipeline/gate.rb"));
     let mut ruby = ruby.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("JRuby starts");
     let lines = lines();
