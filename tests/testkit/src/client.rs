@@ -8,6 +8,8 @@ use reqwest::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::eventually;
+
 /// A client of a service.
 #[derive(Clone, Debug)]
 pub struct Client {
@@ -37,7 +39,7 @@ impl Client {
     /// If the service doesn't open a session.
     pub async fn log_in(&self, login: &str, password: &str) -> Self {
         let credentials = json!({"login": login, "password": password});
-        let session = self.post_json("/sessions", credentials).await.expect(201);
+        let session = self.in_turn("/sessions", credentials).await;
         let token = session["token"].as_str().expect("a session has a token");
         self.holding(token, session["account_id"].as_str().and_then(|id| id.parse().ok()))
     }
@@ -48,8 +50,17 @@ impl Client {
     ///
     /// If the service doesn't take the customer.
     pub async fn register(&self, login: &str, password: &str) -> Self {
-        self.post_json("/customers", json!({"login": login, "password": password})).await.expect(201);
+        self.in_turn("/customers", json!({"login": login, "password": password})).await;
         self.log_in(login, password).await
+    }
+
+    /// Asks again while the service has more passwords to hash than it can, which it says on a busy machine.
+    async fn in_turn(&self, path: &str, credentials: Value) -> Value {
+        let response = eventually("a turn to have a password hashed", async || {
+            let response = self.post_json(path, credentials.clone()).await;
+            if response.json["code"] == "busy" { Err(response.json) } else { Ok(response) }
+        });
+        response.await.expect(201)
     }
 
     /// The account's number.

@@ -6,14 +6,14 @@ use std::{
 };
 
 /// Long enough for a busy machine; a condition that holds earlier is waited for no longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 
 /// Asks until the response is `Ok`, and returns what is in it.
 ///
 /// # Panics
 ///
-/// If that takes more than a minute; says `what` was waited for and the last response.
+/// If that takes more than two minutes; says `what` was waited for and the last response.
 pub async fn eventually<T, E: Display>(what: &str, ask: impl AsyncFnMut() -> Result<T, E>) -> T {
     eventually_within(PATIENCE, what, ask).await
 }

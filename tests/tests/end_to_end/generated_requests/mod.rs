@@ -68,14 +68,14 @@ async fn run(command: &mut Command) {
 }
 
 /// A running system, and what attacks it.
-struct Run {
+struct Run<'a> {
     schemathesis: PathBuf,
     /// Configuration, dictionaries and reports.
     folder: PathBuf,
-    file: &'static SystemFile,
+    file: &'a SystemFile,
 }
 
-impl Run {
+impl Run<'_> {
     /// Makes orders in several statuses, and passes them to schemathesis.
     async fn prepare(&self) {
         let address = |address: &Option<String>| address.clone().expect("the services run");
@@ -136,7 +136,6 @@ impl Run {
 
     fn secrets(&self) -> [(&'static str, &str); 8] {
         let accounts = &self.file.accounts;
-        let login = |login: &'static Option<Login>| login.as_ref().expect("the services run");
         let (seller, operator) = (login(&accounts.seller), login(&accounts.operator));
         [
             ("CUSTOMER_LOGIN", CUSTOMER.0),
@@ -149,6 +148,10 @@ impl Run {
             ("CARRIER_KEY", key(&self.file.carrier_key)),
         ]
     }
+}
+
+fn login(login: &Option<Login>) -> &Login {
+    login.as_ref().expect("the services run")
 }
 
 fn key(key: &Option<String>) -> &str {
