@@ -8,7 +8,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::eventually;
+use crate::wait::eventually;
 
 /// A client of a service.
 #[derive(Clone, Debug)]
