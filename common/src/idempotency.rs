@@ -22,7 +22,7 @@ impl IdempotencyKey {
     ///
     /// `422` for anything but 1 to 255 printable ASCII characters.
     pub fn parse(value: &[u8]) -> Result<Self, Rejection> {
-        let printable = value.iter().all(|byte| (b' '..=b'~').contains(byte) || *byte == b'\t');
+        let printable = value.iter().all(|byte| (b' '..=b'~').contains(byte));
         let key = std::str::from_utf8(value).ok().filter(|key| printable && (1..=255).contains(&key.len()));
         let key =
             key.ok_or_else(|| Rejection::invalid("Idempotency-Key must have 1 to 255 printable ASCII characters"))?;

@@ -74,10 +74,10 @@ async fn a_refused_request_does_not_use_its_key_up() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_empty_too_long_or_not_ascii_is_refused() {
+async fn a_key_that_is_empty_too_long_or_not_printable_ascii_is_refused() {
     let shop = shop().await;
     let ada = shop.customer().await;
-    for key in ["", &"k".repeat(256), "schlüssel"] {
+    for key in ["", &"k".repeat(256), "schlüssel", "a\ttab"] {
         create(&ada, key, &ring()).await.expect_problem(422, "invalid_request");
     }
     assert_eq!(orders_of(&ada).await, 0);
