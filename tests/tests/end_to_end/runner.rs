@@ -77,9 +77,9 @@ async fn the_demonstration_takes_an_order_through_all_statuses_and_shows_its_tra
 #[tokio::test]
 async fn the_trail_of_an_unknown_order_is_an_error() {
     let _alone = system::without_interruption().await;
-    let trail = run(&["trail", "A-999999999"]).await;
+    let trail = run(&["trail", "A-888888888"]).await;
     assert!(!trail.status.success());
-    assert!(String::from_utf8_lossy(&trail.stderr).contains("A-999999999"), "{trail:?}");
+    assert!(String::from_utf8_lossy(&trail.stderr).contains("A-888888888"), "{trail:?}");
 }
 
 #[tokio::test]
