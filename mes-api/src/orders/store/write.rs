@@ -1,18 +1,11 @@
-//! Orders in the MES's database: the SQL.
-//!
-//! An order is locked before it is changed ([`lock`]), so that a decision about it holds until the commit. What changes one
-//! takes the proof that the change is recorded.
+//! Changing orders. Each function takes the proof that the change is recorded.
 
 use std::collections::HashSet;
 
 use catalogue::Service;
 use common::{
-    domain::{
-        Actor, Change, CustomerId, EventId, Material, Measured, Model, ModelFormat, ModelUnit, Notice, OperatorId,
-        Order, OrderId, OrderStatus, Owner, PartnerId, Price,
-    },
+    domain::{Actor, Change, EventId, ModelUnit, Notice, OperatorId, Order, OrderId, OrderStatus, Price},
     failure::{ErrorType, Failure, FailureContext as _},
-    page::Cursor,
     unit_of_work::Recorded,
 };
 use serde::Serialize;
@@ -20,172 +13,7 @@ use sqlx::{PgConnection, types::Json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{
-    finding::Finding,
-    order::{MesOrder, StoredOrder},
-    price_status::PriceStatus,
-};
-
-/// A row of `orders`.
-struct Row {
-    id: OrderId,
-    status: OrderStatus,
-    customer_id: Option<CustomerId>,
-    partner_id: Option<PartnerId>,
-    material: Material,
-    quantity: i32,
-    comment: Option<String>,
-    model_filename: String,
-    model_format: ModelFormat,
-    model_bytes: i64,
-    model_sha256: String,
-    model_unit: Option<ModelUnit>,
-    model_measured: Option<Json<Measured>>,
-    model_warnings: Option<Json<Vec<Notice>>>,
-    model_key: String,
-    price_amount_minor: Option<i64>,
-    price_currency: Option<String>,
-    price_status: PriceStatus,
-    price_failure: Option<String>,
-    price_failure_code: Option<String>,
-    price_failure_ru: Option<String>,
-    operator_id: Option<OperatorId>,
-    created_at: OffsetDateTime,
-    updated_at: OffsetDateTime,
-}
-
-impl TryFrom<Row> for StoredOrder {
-    type Error = Failure;
-
-    fn try_from(row: Row) -> Result<Self, Failure> {
-        // The constraint orders_have_one_owner leaves no third case.
-        let owner = Owner::from_columns(row.customer_id, row.partner_id);
-        let owner = owner.ok_or(Failure::bare(ErrorType::Internal, "an order has no owner"))?;
-        let model = Model {
-            filename: row.model_filename,
-            format: row.model_format,
-            bytes: row.model_bytes,
-            sha256: row.model_sha256,
-            unit: row.model_unit.or(row.model_format.unit()),
-            measured: row.model_measured.map(|Json(measured)| measured),
-            warnings: row.model_warnings.map(|Json(warnings)| warnings).unwrap_or_default(),
-        };
-        let price = row.price_amount_minor.zip(row.price_currency);
-        let order = Order {
-            id: row.id,
-            status: row.status,
-            owner,
-            material: row.material,
-            quantity: row.quantity,
-            comment: row.comment,
-            model: Some(model.clone()),
-            price: price.map(|(amount_minor, currency)| Price { amount_minor, currency }),
-            created_at: row.created_at,
-            updated_at: row.updated_at,
-        };
-        Ok(Self {
-            order: MesOrder {
-                order,
-                operator_id: row.operator_id,
-                price_status: row.price_status,
-                price_failure: Notice::from_parts(row.price_failure, row.price_failure_code, row.price_failure_ru),
-            },
-            model,
-            model_key: row.model_key,
-        })
-    }
-}
-
-/// Reads whole rows of `orders`; the argument begins with `FROM`.
-macro_rules! select {
-    ($rest:tt $(, $argument:expr)*) => {
-        sqlx::query_as!(
-            Row,
-            r#"SELECT id AS "id: OrderId", status AS "status: OrderStatus", customer_id AS "customer_id: CustomerId",
-                   partner_id AS "partner_id: PartnerId",
-                   material AS "material: Material", quantity, comment, model_filename,
-                   model_format AS "model_format: ModelFormat", model_bytes, model_sha256,
-                   model_unit AS "model_unit: ModelUnit", model_measured AS "model_measured: Json<Measured>",
-                   model_warnings AS "model_warnings: Json<Vec<Notice>>", model_key,
-                   price_amount_minor, price_currency, price_status AS "price_status: PriceStatus", price_failure,
-                   price_failure_code, price_failure_ru, operator_id AS "operator_id: OperatorId", created_at, updated_at
-               "# + $rest
-            $(, $argument)*
-        )
-    };
-}
-
-/// The order with this number.
-///
-/// # Errors
-///
-/// If the database fails.
-pub async fn find(connection: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Failure> {
-    let row = select!("FROM orders WHERE id = $1", id.as_str());
-    let row = row.fetch_optional(connection).await.failure("reading an order")?;
-    row.map(StoredOrder::try_from).transpose()
-}
-
-/// The order with this number, locked until the transaction ends.
-///
-/// # Errors
-///
-/// If the database fails.
-pub async fn lock(transaction: &mut PgConnection, id: &OrderId) -> Result<Option<StoredOrder>, Failure> {
-    let row = select!("FROM orders WHERE id = $1 FOR UPDATE", id.as_str());
-    let row = row.fetch_optional(transaction).await.failure("locking an order")?;
-    row.map(StoredOrder::try_from).transpose()
-}
-
-/// At most `limit` orders, newest first, after `after`.
-///
-/// # Errors
-///
-/// If the database fails.
-pub async fn list(
-    connection: &mut PgConnection,
-    status: Option<OrderStatus>,
-    limit: i64,
-    after: Option<Cursor>,
-) -> Result<Vec<MesOrder>, Failure> {
-    let statuses = status.map_or(OrderStatus::ALL.to_vec(), |status| vec![status]);
-    let statuses: Vec<_> = statuses.into_iter().map(OrderStatus::name).collect();
-    let (at, id) = after.map(|after| (after.at, after.id)).unzip();
-    // Status by status, each along the index, and the newest of all these: with a filter or without, no plan for this reads
-    // more than a page of every status, whatever the statistics are.
-    let rows = select!(
-        "FROM unnest($1::text[]) AS wanted (wanted_status) CROSS JOIN LATERAL (
-             SELECT * FROM orders
-             WHERE status = wanted_status AND (created_at, id) < (coalesce($2, 'infinity'::timestamptz), coalesce($3, ''))
-             ORDER BY created_at DESC, id DESC LIMIT $4
-         ) AS newest
-         ORDER BY created_at DESC, id DESC LIMIT $4",
-        &statuses as &[&str],
-        at,
-        id.as_ref().map(OrderId::as_str),
-        limit
-    );
-    let rows = rows.fetch_all(connection).await.failure("listing orders")?;
-    rows.into_iter().map(|row| StoredOrder::try_from(row).map(|stored| stored.order)).collect()
-}
-
-/// The history of an order, the oldest change first.
-///
-/// # Errors
-///
-/// If the database fails.
-pub async fn history(connection: &mut PgConnection, id: &OrderId) -> Result<Vec<Change>, Failure> {
-    let rows = sqlx::query_as!(
-        Change,
-        r#"SELECT status AS "status: OrderStatus", at, actor AS "actor: Actor", service AS "service: Service"
-           FROM order_history WHERE order_id = $1"#,
-        id.as_str()
-    );
-    let mut changes = rows.fetch_all(connection).await.failure("reading an order's history")?;
-    // Statuses are linear, while two of them may have been set in the same instant.
-    changes.sort_unstable_by_key(|change| change.status);
-    Ok(changes)
-}
+use crate::orders::{finding::Finding, price_status::PriceStatus};
 
 /// A number for a new partner order, and the time.
 ///
