@@ -52,6 +52,11 @@ fn repeated_wrong_passwords_for_one_account_send_a_mail() {
 }
 
 #[test]
+fn many_failed_logins_from_one_address_send_a_mail() {
+    day().one_mail("logins-one-address", &["auth.failures: 50", "name: shop-api"]);
+}
+
+#[test]
 fn a_burst_of_orders_sends_a_mail() {
     day().one_mail("order-burst", &["Order creation rises sharply", "spike_count: "]);
 }
