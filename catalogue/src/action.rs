@@ -62,6 +62,7 @@ names! {
         MessageReplayed = "message.replayed", "A dead letter was put back into its queue on request.";
         LoginFailed = "auth.login_failed", "A login was refused.";
         LoginFailedRepeatedly = "auth.login_failed_repeatedly", "A login was refused for the third time in a row within 15 minutes, or more often, whether an account has it or not.";
+        SourceFailedRepeatedly = "auth.source_failed_repeatedly", "One address had as many failed logins within 15 minutes as `LOGIN_SOURCE_FAILURES` says, over all logins and replicas; once per address and 15 minutes.";
         LoginSucceeded = "auth.login_succeeded", "A session was opened.";
         LoggedOut = "auth.logged_out", "A session was ended by its owner.";
         Throttled = "auth.throttled", "A login or registration has to wait: the login failed too often, its network sends too many, or more come at once than can be checked.";
@@ -100,7 +101,8 @@ impl Action {
             | Self::HttpRequest
             | Self::ServiceLifecycle
             | Self::ServiceHeartbeat => &Service::ALL,
-            Self::SessionExpired
+            Self::SourceFailedRepeatedly
+            | Self::SessionExpired
             | Self::KeyFirstUsed
             | Self::KeyRefused
             | Self::AccountRegistered
@@ -155,6 +157,7 @@ impl Action {
             | Self::OrderOverdue
             | Self::MessageRetried
             | Self::LoginFailedRepeatedly
+            | Self::SourceFailedRepeatedly
             | Self::Throttled
             | Self::AccessDenied
             | Self::KeyRefused
@@ -197,6 +200,7 @@ impl Action {
         match self {
             Self::LoginFailed
             | Self::LoginFailedRepeatedly
+            | Self::SourceFailedRepeatedly
             | Self::LoginSucceeded
             | Self::KeyFirstUsed
             | Self::KeyRefused => Some(("authentication", "start")),
@@ -271,6 +275,7 @@ impl Action {
             Self::LoginFailedRepeatedly => {
                 &[OneOf(ACCOUNT), SOURCE, Field(field::AUTH_FAILURES), CATEGORY, TYPE, TRACE, REQUEST]
             }
+            Self::SourceFailedRepeatedly => &[SOURCE, Field(field::AUTH_FAILURES), CATEGORY, TYPE, TRACE, REQUEST],
             Self::LoginSucceeded | Self::LoggedOut => &[USER, SOURCE, CATEGORY, TYPE, TRACE, REQUEST],
             Self::OrdersProbed => &[USER, SOURCE, Field(field::AUTH_FAILURES), CATEGORY, TYPE, TRACE, REQUEST],
             // Commands have no request, and what nobody asked for has none either.

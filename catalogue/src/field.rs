@@ -95,7 +95,7 @@ dictionary! {
     USER_ROLES = "user.roles", Keyword, Ecs, "The role that the account has now.";
     USER_HASH = "user.hash", Keyword, Ecs, "A keyed hash of a login that belongs to no account; the login itself is never logged.";
     SOURCE_IP = "source.ip", Ip, Ecs, "The client's address, cut to its network: /24 (IPv4) or /48 (IPv6).";
-    AUTH_FAILURES = "auth.failures", Long, Alexandrite, "Failed logins of this account, or of the login that no account has, in a row within 15 minutes, over all replicas; for `auth.orders_probed`, such requests in a row.";
+    AUTH_FAILURES = "auth.failures", Long, Alexandrite, "Failed logins of this account, or of the login that no account has, in a row within 15 minutes, over all replicas; for `auth.source_failed_repeatedly`, those of the address within 15 minutes; for `auth.orders_probed`, such requests in a row.";
     HTTP_REQUEST_METHOD = "http.request.method", Keyword, Ecs, "The request's method.";
     HTTP_ROUTE = "http.route", Keyword, OpenTelemetry, "The matched route's template; `UNMATCHED` if none matched.";
     HTTP_RESPONSE_STATUS_CODE = "http.response.status_code", Long, Ecs, "The response's status; 499 if the client disconnected before it.";

@@ -14,6 +14,9 @@ pub const ALERTS_TEMPLATE_NAME: &str = "alexandrite-alerts";
 /// The name of the index template for the records of searches: `PUT _index_template/alexandrite-audit`.
 pub const AUDIT_TEMPLATE_NAME: &str = "alexandrite-audit";
 
+/// The pattern of all indices of the records of searches.
+pub const AUDIT_INDEX_PATTERN: &str = "alexandrite-audit-*";
+
 /// The indices of records that Support reads, as a role's pattern: all but those of the searches.
 pub const READ_BY_SUPPORT: &str = "/alexandrite-.*&~(alexandrite-audit-.*)/";
 

@@ -100,6 +100,23 @@ fn only_the_auditor_reads_who_has_searched() {
 }
 
 #[test]
+fn only_the_auditor_sees_kibanas_space_of_who_has_searched() {
+    let space = format!("space:{}", elk::kibana::AUDIT_SPACE);
+    for (name, _) in elk::ROLES {
+        let applications = role_of(name)["applications"].as_array().cloned().unwrap_or_default();
+        let sees = |space: &str| applications.iter().any(|entry| entry["resources"].to_string().contains(space));
+        assert_eq!(sees(&space), name == "auditor", "{name}");
+        assert_eq!(sees("space:default"), name == "support", "{name}");
+        assert!(!sees("*"), "{name} sees all spaces");
+        let mut privileges = applications.iter().flat_map(|entry| entry["privileges"].as_array().unwrap());
+        assert!(privileges.all(|privilege| privilege.as_str().unwrap().ends_with(".read")), "{name}");
+    }
+    let setup = include_str!("../setup/kibana.sh");
+    assert!(setup.contains(&format!("\"id\": \"{}\"", elk::kibana::AUDIT_SPACE)));
+    assert!(setup.contains(&format!("audit.ndjson /s/{}\n", elk::kibana::AUDIT_SPACE)));
+}
+
+#[test]
 fn no_role_may_administer_the_cluster() {
     for (name, _) in elk::ROLES {
         let role = role_of(name);
@@ -139,11 +156,15 @@ fn the_shipper_accepts_index_names_from_exactly_the_services() {
 
 #[test]
 fn kibanas_objects_are_generated_from_the_code() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("kibana/alexandrite.ndjson");
-    let expected = elk::kibana::saved_objects();
-    if env::var_os("UPDATE_KIBANA").is_some() {
-        fs::write(&path, &expected).unwrap();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("kibana");
+    for (name, expected) in
+        [("alexandrite.ndjson", elk::kibana::saved_objects()), ("audit.ndjson", elk::kibana::audit_objects())]
+    {
+        let path = folder.join(name);
+        if env::var_os("UPDATE_KIBANA").is_some() {
+            fs::write(&path, &expected).unwrap();
+        }
+        let written = fs::read_to_string(&path).unwrap_or_default();
+        assert!(written == expected, "elk/kibana/{name} is not up to date: UPDATE_KIBANA=1 cargo test -p elk");
     }
-    let written = fs::read_to_string(&path).unwrap_or_default();
-    assert!(written == expected, "elk/kibana/alexandrite.ndjson is not up to date: UPDATE_KIBANA=1 cargo test -p elk");
 }

@@ -3,11 +3,15 @@
 use std::collections::HashSet;
 
 use catalogue::field::{self, Kind};
-use elk::kibana::{Bucket, Formula, SEARCHES, View, dashboards, saved_objects};
+use elk::kibana::{AUDIT_SEARCHES, Bucket, Formula, SEARCHES, View, audit_objects, dashboards, saved_objects};
 use serde_json::Value;
 
 fn objects() -> Vec<Value> {
-    saved_objects().lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect()
+    parsed(&saved_objects())
+}
+
+fn parsed(file: &str) -> Vec<Value> {
+    file.lines().map(|line| serde_json::from_str(line).expect("it is JSON")).collect()
 }
 
 /// A value that is stored as JSON in a string.
@@ -66,14 +70,30 @@ fn every_panel_has_a_unique_question_and_fits_into_the_grid() {
 
 #[test]
 fn every_reference_leads_to_an_earlier_object() {
-    let mut known = HashSet::new();
-    for object in objects() {
-        for reference in object["references"].as_array().unwrap() {
-            assert!(known.contains(&(reference["type"].clone(), reference["id"].clone())), "{reference}");
+    for (objects, count) in
+        [(objects(), 1 + SEARCHES.len() + dashboards().len()), (parsed(&audit_objects()), 1 + AUDIT_SEARCHES.len())]
+    {
+        let mut known = HashSet::new();
+        for object in objects {
+            for reference in object["references"].as_array().unwrap() {
+                assert!(known.contains(&(reference["type"].clone(), reference["id"].clone())), "{reference}");
+            }
+            known.insert((object["type"].clone(), object["id"].clone()));
         }
-        known.insert((object["type"].clone(), object["id"].clone()));
+        assert_eq!(known.len(), count);
     }
-    assert_eq!(known.len(), 1 + SEARCHES.len() + dashboards().len());
+}
+
+#[test]
+fn the_auditors_searches_show_only_fields_that_are_mapped_and_only_their_indices() {
+    let template = elk::audit_template();
+    let mapped = template["template"]["mappings"]["properties"].as_object().expect("fields");
+    for name in AUDIT_SEARCHES.iter().flat_map(|search| search.columns) {
+        assert!(mapped.contains_key(*name), "{name}");
+    }
+    let view = &parsed(&audit_objects())[0]["attributes"];
+    assert_eq!(view["title"], template["index_patterns"][0]);
+    assert!(mapped.contains_key(view["timeFieldName"].as_str().expect("a field")));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Logging in: the password's check, the wait after failures, and the record of what became of it.
 
+use std::num::NonZeroU32;
+
 use catalogue::{Action, ErrorType};
 use secrecy::SecretString;
 use time::OffsetDateTime;
@@ -37,6 +39,7 @@ pub struct Auth {
     /// Holds floods of logins off.
     pub rate_limit: RateLimit,
     login_hasher: LoginHasher,
+    source_failures: NonZeroU32,
 }
 
 /// An open session.
@@ -74,7 +77,8 @@ impl Attempt {
 }
 
 impl Auth {
-    /// What a service with this database authenticates with. Logins are hashed with this key, or with the database's own.
+    /// What a service with this database authenticates with. Logins are hashed with this key, or with the database's own. With so
+    /// many failures, an address is worth a warning.
     ///
     /// # Errors
     ///
@@ -85,10 +89,11 @@ impl Auth {
         limits: SessionLimits,
         rate_limit: RateLimit,
         login_hash_key: Option<SecretString>,
+        source_failures: NonZeroU32,
     ) -> Result<Self, Failure> {
         let sessions = Sessions::new(database.clone(), units.clone(), limits);
         let login_hasher = LoginHasher::new(database.clone(), login_hash_key);
-        Ok(Self { database, units, hasher: Hasher::new()?, sessions, rate_limit, login_hasher })
+        Ok(Self { database, units, hasher: Hasher::new()?, sessions, rate_limit, login_hasher, source_failures })
     }
 
     pub(super) const fn database(&self) -> &Database {
@@ -103,9 +108,11 @@ impl Auth {
     /// `401` for a wrong password, an unknown and a disabled account alike; `429` after too many failures in a row, or if
     /// more passwords come than can be checked.
     pub async fn log_in(&self, source: Source, login: &str, password: SecretString) -> Result<LoggedIn, ApiError> {
-        let hash = self.login_hasher.hash(login).await?;
+        // PostgreSQL's text has no NUL, so no login has one either.
+        let login = login.replace('\0', "\u{fffd}");
+        let hash = self.login_hasher.hash(&login).await?;
         let attempt = Attempt { source, place: source.address.to_string(), hash, account: None };
-        let (attempt, caller) = self.verify(attempt, login, password).await?;
+        let (attempt, caller) = self.verify(attempt, &login, password).await?;
         let Caller { account, role } = caller;
         let token = Token::new_session().map_err(|error| Failure::new(ErrorType::Internal, "making a token", error))?;
         let expires_at = self.sessions.open(account, &token).await?;
@@ -164,8 +171,7 @@ impl Auth {
                LEFT JOIN accounts ON accounts.login = tried.login AND password_hash IS NOT NULL
                LEFT JOIN login_sources AS known ON known.account_id = accounts.id AND known.source = $2
                LEFT JOIN login_failures AS counted ON counted.login_hash = tried.login_hash"#,
-            // PostgreSQL's text has no NUL, so no login has one either.
-            login.replace('\0', "\u{fffd}"),
+            login,
             attempt.place,
             attempt.hash.bytes()
         );
@@ -194,17 +200,25 @@ impl Auth {
         Ok((attempt, Caller { account, role }))
     }
 
-    /// Counts and records a failed login.
+    /// Counts and records a failed login, and the one that makes its address worth a warning.
     async fn count_failure(&self, attempt: &Attempt) -> Result<(), Failure> {
-        let Attempt { place, hash, account, .. } = attempt;
-        let failures = throttle::failed(&self.database, hash, *account, place).await?;
-        let record = if failures >= throttle::REPEATED_FROM {
-            let failures = u64::from(failures.unsigned_abs());
-            attempt.record(Action::LoginFailedRepeatedly).level(Level::WARN).failures(failures)
+        let Attempt { source, place, hash, account } = attempt;
+        let source_hash = self.login_hasher.hash(&format!("\0{}", source.address)).await?;
+        let failures = throttle::failed(&self.database, [hash, &source_hash], *account, place).await?;
+        let of_login = failures.of_login.unsigned_abs();
+        let record = if failures.of_login >= throttle::REPEATED_FROM {
+            attempt.record(Action::LoginFailedRepeatedly).level(Level::WARN).failures(of_login.into())
         } else {
             attempt.record(Action::LoginFailed)
         };
         record.unsuccessful().write();
+        // Each count is returned once over all replicas, so there is one record for a window. Its further failures don't wait: one
+        // address may be that of an office, or of a mobile network, whose people could lock each other out.
+        let of_source = failures.of_source.unsigned_abs();
+        if of_source == self.source_failures.get() {
+            let record = source.record(Action::SourceFailedRepeatedly).failures(of_source.into());
+            record.unsuccessful().level(Level::WARN).write();
+        }
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
 //! Failed logins, counted in the database, so that the count holds over restarts and replicas: for each login that was tried,
-//! whether an account has it or not; and apart from that for each address that an account has logged in from before.
+//! whether an account has it or not; apart from that for each address that an account has logged in from before; and for each
+//! address over all logins.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use crate::{
     failure::{Failure, FailureContext as _},
 };
 
-/// Failures further apart than this are not in a row.
+/// Failures further apart than this are not in a row. Those of an address are counted for as long, from the first one on.
 pub const WINDOW: Duration = Duration::from_secs(15 * 60);
 /// From this failure on, there is a wait before the next attempt…
 const DELAYED_FROM: i32 = 5;
@@ -30,27 +31,47 @@ pub fn delay(failures: Option<i32>, failed_at: Option<OffsetDateTime>, now: Offs
     delay.checked_sub(passed).filter(|rest| !rest.is_zero())
 }
 
-/// Counts one more failure. Returns how many in a row the login has, from all addresses.
+/// Failures, one more of them counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Failures {
+    /// Of the login in a row, from all addresses.
+    pub(super) of_login: i32,
+    /// Of the address in its window, over all logins.
+    pub(super) of_source: i32,
+}
+
+/// Counts one more failure of a login, which came from an address.
 pub(super) async fn failed(
     database: &Database,
-    login: &LoginHash,
+    [login, source]: [&LoginHash; 2],
     account: Option<AccountId>,
-    source: &str,
-) -> Result<i32, Failure> {
-    let row = sqlx::query_scalar!(
+    place: &str,
+) -> Result<Failures, Failure> {
+    let row = sqlx::query_as!(
+        Failures,
         r#"WITH known AS (
                UPDATE login_sources SET failed_at = now(),
                    failures = CASE WHEN failed_at > now() - make_interval(secs => $2) THEN failures + 1 ELSE 1 END
-               WHERE account_id = $1 AND source = $3)
-           INSERT INTO login_failures AS counted (login_hash, failures, failed_at) VALUES ($4, 1, now())
-           ON CONFLICT (login_hash) DO UPDATE SET failed_at = now(),
-               failures = CASE WHEN counted.failed_at > now() - make_interval(secs => $2)
-                               THEN counted.failures + 1 ELSE 1 END
-           RETURNING failures"#,
+               WHERE account_id = $1 AND source = $3),
+           login AS (
+               INSERT INTO login_failures AS counted (login_hash, failures, failed_at) VALUES ($4, 1, now())
+               ON CONFLICT (login_hash) DO UPDATE SET failed_at = now(),
+                   failures = CASE WHEN counted.failed_at > now() - make_interval(secs => $2)
+                                   THEN counted.failures + 1 ELSE 1 END
+               RETURNING failures),
+           source AS (
+               INSERT INTO login_failure_sources AS counted (source_hash, failures, since) VALUES ($5, 1, now())
+               ON CONFLICT (source_hash) DO UPDATE SET
+                   failures = CASE WHEN counted.since > now() - make_interval(secs => $2)
+                                   THEN counted.failures + 1 ELSE 1 END,
+                   since = CASE WHEN counted.since > now() - make_interval(secs => $2) THEN counted.since ELSE now() END
+               RETURNING failures)
+           SELECT login.failures AS "of_login!", source.failures AS "of_source!" FROM login, source"#,
         account.map(|account| account.uuid()),
         WINDOW.as_secs_f64(),
-        source,
-        login.bytes()
+        place,
+        login.bytes(),
+        source.bytes()
     );
     row.fetch_one(database.pool()).await.failure("counting a failed login")
 }
@@ -60,14 +81,16 @@ pub(super) async fn succeeded(
     database: &Database,
     login: &LoginHash,
     account: AccountId,
-    source: &str,
+    place: &str,
 ) -> Result<(), Failure> {
     sqlx::query!(
-        "WITH forgotten AS (DELETE FROM login_failures WHERE login_hash = $3)
-         INSERT INTO login_sources (account_id, source) VALUES ($1, $2)
-         ON CONFLICT (account_id, source) DO UPDATE SET failures = 0, failed_at = NULL, used_at = now()",
+        // A failure locks its rows in this order, too: the main statement's first.
+        "WITH known AS (
+             INSERT INTO login_sources (account_id, source) VALUES ($1, $2)
+             ON CONFLICT (account_id, source) DO UPDATE SET failures = 0, failed_at = NULL, used_at = now())
+         DELETE FROM login_failures WHERE login_hash = $3",
         account.uuid(),
-        source,
+        place,
         login.bytes()
     )
     .execute(database.pool())
@@ -76,10 +99,11 @@ pub(super) async fn succeeded(
     Ok(())
 }
 
-/// Deletes counts whose failures are not in a row with a next one.
+/// Deletes counts that a next failure doesn't add to.
 pub(crate) async fn prune(database: &Database) -> Result<(), Failure> {
     let old = sqlx::query!(
-        "DELETE FROM login_failures WHERE failed_at < now() - make_interval(secs => $1)",
+        "WITH of_sources AS (DELETE FROM login_failure_sources WHERE since < now() - make_interval(secs => $1))
+         DELETE FROM login_failures WHERE failed_at < now() - make_interval(secs => $1)",
         WINDOW.as_secs_f64()
     );
     old.execute(database.pool()).await.failure("deleting old counts of failed logins").map(drop)

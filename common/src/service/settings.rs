@@ -115,6 +115,9 @@ pub struct CoreSettings {
     /// Logins and registrations that one address may ask for each second in the long run
     #[arg(long, env = "LOGINS_PER_SECOND", value_name = "LOGINS_PER_SECOND", default_value = "50")]
     pub logins_per_second: NonZeroU32,
+    /// So many failed logins from one address within 15 minutes, over all logins, are a warning
+    #[arg(long, env = "LOGIN_SOURCE_FAILURES", value_name = "LOGIN_SOURCE_FAILURES", default_value = "50")]
+    pub login_source_failures: NonZeroU32,
     /// A session that isn't used for so many minutes ends
     #[arg(long, env = "SESSION_IDLE_MINUTES", value_name = "SESSION_IDLE_MINUTES", default_value_t = 60,
           value_parser = clap::value_parser!(u64).range(2..=100_000))]
@@ -123,8 +126,8 @@ pub struct CoreSettings {
     #[arg(long, env = "SESSION_HOURS", value_name = "SESSION_HOURS", default_value_t = 24,
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub session_hours: u64,
-    /// The key that logins are hashed with to count their failures, and in the log if no account has them; the database's own
-    /// unless set
+    /// The key that logins and addresses are hashed with to count their failures, and logins in the log if no account has them;
+    /// the database's own unless set
     #[arg(long, env = "LOGIN_HASH_KEY", value_name = "LOGIN_HASH_KEY", hide_env_values = true)]
     pub login_hash_key: Option<SecretString>,
     /// Seconds that requests and background work get to finish when the service is stopped
@@ -236,9 +239,17 @@ impl CoreSettings {
         let models = ModelStore::open(&self.model_store_url, service, self.upload_limit_bytes, timeout);
         let outbox_written = Arc::new(Notify::new());
         let units = Units::new(database.clone(), journal.clone(), Arc::clone(&outbox_written));
+        let auth = Auth::new(
+            database.clone(),
+            units.clone(),
+            sessions,
+            rate_limit,
+            self.login_hash_key.clone(),
+            self.login_source_failures,
+        )?;
         Ok(Core {
             service,
-            auth: Auth::new(database.clone(), units.clone(), sessions, rate_limit, self.login_hash_key.clone())?,
+            auth,
             units,
             database,
             models: models.context("MODEL_STORE_URL")?,

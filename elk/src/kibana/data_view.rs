@@ -13,16 +13,10 @@ pub(crate) fn reference(name: &str) -> Value {
     json!({"id": ID, "name": name, "type": "index-pattern"})
 }
 
-/// The data view: levels as words, durations in fitting units, and the ids of orders and traces as links.
+/// The data view of the records: levels as words, durations in fitting units, and the ids of orders and traces as links.
 pub(crate) fn object() -> Value {
     let words = [Level::Info, Level::Warn, Level::Error]
         .map(|level| json!({"key": level.number().to_string(), "value": level.name().to_uppercase()}));
-    let duration = |unit: &str| {
-        json!({"id": "duration", "params": {
-            "inputFormat": unit, "outputFormat": "humanizePrecise", "outputPrecision": 1,
-            "useShortSuffix": true, "includeSpaceWithSuffix": true,
-        }})
-    };
     let link = |template: &str| json!({"id": "url", "params": {"urlTemplate": template, "labelTemplate": "{{value}}"}});
     let one_order =
         "/app/dashboards#/view/alexandrite-one-order?_a=(query:(language:kuery,query:'order.id:%22{{value}}%22'))";
@@ -36,12 +30,25 @@ pub(crate) fn object() -> Value {
         field::ORDER_ID: link(one_order),
         field::TRACE_ID: link("/app/apm/link-to/trace/{{value}}"),
     });
+    of_indices(ID, "Alexandrite", INDEX_PATTERN, &formats)
+}
+
+/// The format of a duration in this unit.
+pub(crate) fn duration(unit: &str) -> Value {
+    json!({"id": "duration", "params": {
+        "inputFormat": unit, "outputFormat": "humanizePrecise", "outputPrecision": 1,
+        "useShortSuffix": true, "includeSpaceWithSuffix": true,
+    }})
+}
+
+/// A data view of the indices of this pattern.
+pub(crate) fn of_indices(id: &str, name: &str, pattern: &str, formats: &Value) -> Value {
     json!({
-        "id": ID,
+        "id": id,
         "type": "index-pattern",
         "attributes": {
-            "name": "Alexandrite",
-            "title": INDEX_PATTERN,
+            "name": name,
+            "title": pattern,
             "timeFieldName": field::TIMESTAMP,
             "allowNoIndex": true,
             "fieldFormatMap": formats.to_string(),

@@ -3,8 +3,6 @@
 use catalogue::field;
 use serde_json::{Value, json};
 
-use crate::kibana::data_view;
-
 /// A list of records with chosen columns.
 #[derive(Clone, Copy, Debug)]
 pub struct Search {
@@ -65,7 +63,8 @@ pub(crate) const ERRORS: Search = Search {
 pub const SEARCHES: [Search; 2] = [TRAIL, ERRORS];
 
 impl Search {
-    pub(crate) fn object(&self) -> Value {
+    /// The saved object; `data_view` is the id of the data view of its records.
+    pub(crate) fn object(&self, data_view: &str) -> Value {
         let source = json!({
             "query": {"language": "lucene", "query": self.query},
             "filter": [],
@@ -86,7 +85,7 @@ impl Search {
                 "kibanaSavedObjectMeta": {"searchSourceJSON": source.to_string()},
             },
             "references": [
-                data_view::reference("kibanaSavedObjectMeta.searchSourceJSON.index"),
+                {"id": data_view, "name": "kibanaSavedObjectMeta.searchSourceJSON.index", "type": "index-pattern"},
             ],
             "managed": false,
             "coreMigrationVersion": "8.8.0",

@@ -60,6 +60,12 @@ async fn the_auditor_sees_within_ten_seconds_who_searched_for_what_and_support_d
     let searched: Vec<_> = searched.iter().filter_map(Value::as_str).collect();
     assert!(!searched.is_empty() && searched.iter().all(|name| name.starts_with("alexandrite-")), "{record}");
 
+    for list in elk::kibana::AUDIT_SEARCHES {
+        let query = json!({"query": {"query_string": {"query": list.query}}, "_source": list.columns});
+        let (status, response) = auditor.call(Method::POST, "alexandrite-audit-*/_search", Some(&query)).await;
+        assert!(status == 200 && response["hits"]["total"]["value"] != 0, "{}: {response}", list.title);
+    }
+
     // A pattern is no more than the indices that an account may read.
     for pattern in ["alexandrite-*", "alexandrite-audit-*"] {
         assert_eq!(searches_for(&support, pattern, &order).await, (200, vec![]), "{pattern}");

@@ -45,6 +45,7 @@ fn rows() -> BTreeSet<(&'static str, &'static str, u64)> {
                 Action::MessageRetried
                     | Action::MessageReplayed
                     | Action::LoginFailedRepeatedly
+                    | Action::SourceFailedRepeatedly
                     | Action::LoginSucceeded
                     | Action::Throttled
                     | Action::AccessDenied

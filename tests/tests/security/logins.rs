@@ -1,15 +1,19 @@
 //! Guessing passwords, flooding the login, and keeping others out.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use common::{auth::accounts, domain::Role};
 use crm_api::CrmApi;
+use futures::StreamExt as _;
 use reqwest::Method;
 use serde_json::json;
 use shop_api::ShopApi;
 use testkit::{
     Client, Response, eventually,
-    records::{actions, records_of, valid_records_of},
+    records::{Record, actions, records_of, valid_records_of},
     service::{self, PASSWORD, RunningService},
 };
 
@@ -161,8 +165,75 @@ async fn of_twenty_failures_at_once_over_two_replicas_each_has_its_number() {
     }
 }
 
+/// Fails once with each of many made-up logins from an address, at two replicas in turns; returns the records of the address.
+async fn stuffs(replicas: [&Client; 2], from: &str, logins: Range<usize>) -> Vec<Record> {
+    let tries = logins.map(|number| {
+        let login = format!("leaked {number}");
+        async move { log_in(replicas[number % 2], from, &login, "a guess").await }
+    });
+    let mut found = Vec::new();
+    // A few at once: more passwords than can be checked in time would be turned away.
+    let responses: Vec<_> = futures::stream::iter(tries).buffer_unordered(4).collect().await;
+    for response in responses {
+        let mut records = valid_records_of(&response);
+        response.expect_problem(401, "wrong_credentials");
+        assert_eq!(actions(&records[..1]), ["auth.login_failed"]);
+        records.retain(|record| record["event.action"] == "auth.source_failed_repeatedly");
+        found.extend(records);
+    }
+    found
+}
+
 #[tokio::test]
-async fn made_up_logins_are_forgotten_when_their_failures_are_not_in_a_row_any_more() {
+async fn many_logins_that_fail_from_one_address_are_one_warning_over_all_replicas() {
+    let settings = [&["--login-source-failures", "20"][..], &BEHIND_A_PROXY].concat();
+    let crm = service::start::<CrmApi>(&settings).await;
+    let (_replica, replica) = crm.replica::<CrmApi>(&settings).await;
+    let replicas = [crm.anonymous(), &replica];
+    let (attacker, other) = ("203.0.113.9", "198.51.100.1");
+    let (_, known) = crm.account(Role::Seller).await;
+
+    assert_eq!(stuffs(replicas, attacker, 0..19).await.len(), 0);
+    // Neither another address nor a success counts.
+    assert_eq!(stuffs(replicas, other, 0..5).await.len(), 0);
+    log_in(&replica, attacker, &known, PASSWORD).await.expect(201);
+    let found = stuffs(replicas, attacker, 100..120).await;
+    let [record] = &found[..] else { panic!("{found:?}") };
+    let expected = json!({"level": 40, "event.outcome": "failure", "event.category": "authentication",
+                          "event.type": "start", "source.ip": "203.0.113.0", "auth.failures": 20});
+    for (name, value) in expected.as_object().expect("fields") {
+        assert_eq!(&record[name], value, "{name} in {record:?}");
+    }
+    assert!(!record.contains_key("user.id") && !record.contains_key("user.hash"), "{record:?}");
+    log_in(crm.anonymous(), attacker, &known, PASSWORD).await.expect(201);
+
+    // A restart keeps the count, and the address isn't kept as it is.
+    let (_restarted, restarted) = crm.replica::<CrmApi>(&settings).await;
+    assert_eq!(stuffs([&restarted; 2], attacker, 200..205).await.len(), 0);
+    let rows = "SELECT string_agg(login_failure_sources::text, ' ') FROM login_failure_sources";
+    let rows: String = sqlx::query_scalar(rows).fetch_one(crm.tables()).await.expect("rows");
+    assert!(!rows.contains(attacker) && rows.contains(",44,"), "{rows}");
+
+    // The next window begins with the next failure.
+    let past = "UPDATE login_failure_sources SET since = since - interval '15 minutes'";
+    sqlx::query(past).execute(crm.tables()).await.expect("a change");
+    assert_eq!(stuffs(replicas, attacker, 300..319).await.len(), 0);
+    assert_eq!(stuffs(replicas, attacker, 319..320).await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_login_with_a_nul_does_not_make_a_new_password_wait() {
+    let shop = service::start::<ShopApi>(&[]).await;
+    let (account, login) = shop.account(Role::Customer).await;
+    let ada = shop.anonymous().log_in(&login, PASSWORD).await;
+    guess_until_refused(shop.anonymous(), "", &format!("\0{account}")).await;
+    let change = json!({"old_password": PASSWORD, "new_password": "another ring to find them"});
+    let request = ada.request(Method::PUT, "/accounts/me/password").json(&change);
+    Response::to(request).await.expect(204);
+}
+
+#[tokio::test]
+async fn counts_that_no_failure_adds_to_are_forgotten() {
     let crm = service::start::<CrmApi>(&[]).await;
     for number in 0..3 {
         log_in(crm.anonymous(), "192.0.2.1", &format!("made up {number}"), "a guess").await.expect(401);
@@ -170,13 +241,13 @@ async fn made_up_logins_are_forgotten_when_their_failures_are_not_in_a_row_any_m
     let change = "UPDATE login_failures SET failed_at = now() - interval '16 minutes'
                   WHERE ctid IN (SELECT ctid FROM login_failures LIMIT 2)";
     sqlx::query(change).execute(crm.tables()).await.expect("a change");
+    let change = "UPDATE login_failure_sources SET since = now() - interval '16 minutes'";
+    sqlx::query(change).execute(crm.tables()).await.expect("a change");
     // A service tidies up when it starts.
     let _replica = crm.replica::<CrmApi>(&[]).await;
     eventually("old counts to be deleted", async || {
-        let left: i64 = sqlx::query_scalar("SELECT count(*) FROM login_failures")
-            .fetch_one(crm.tables())
-            .await
-            .map_err(|error| error.to_string())?;
+        let count = "SELECT (SELECT count(*) FROM login_failures) + 10 * (SELECT count(*) FROM login_failure_sources)";
+        let left: i64 = sqlx::query_scalar(count).fetch_one(crm.tables()).await.map_err(|error| error.to_string())?;
         if left == 1 { Ok(()) } else { Err(format!("{left} are left")) }
     })
     .await;

@@ -110,6 +110,7 @@ pub(crate) async fn live() -> Day {
     cause("service-silent-mes-api");
     let stuck = begin(Incident::StuckOrder, file, None).await;
     cause("logins-one-account");
+    cause("logins-one-address");
     cause("logins-all-accounts");
     begin(Incident::LoginAttack, file, None).await;
 

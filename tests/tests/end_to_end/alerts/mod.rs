@@ -13,13 +13,14 @@ use std::time::Duration;
 use day::Day;
 
 /// The rules that have to send a mail, and what it says.
-const MAILS: [(&str, &[&str]); 11] = [
+const MAILS: [(&str, &[&str]); 12] = [
     ("dead-letter", &["messaging.message.type: order.submitted", "error.type: message_malformed"]),
     ("prices-failing", &["model_not_closed", "model_unreadable", "model_too_large", "order.id: A-"]),
     ("prices-slow", &["event.duration: 1", "model.triangles: "]),
     ("order-stuck", &["order.id: A-", "order.status: SUBMITTED"]),
     ("logins-all-accounts", &["Wrong passwords for many accounts"]),
     ("logins-one-account", &["auth.failures: 5", "name: shop-api"]),
+    ("logins-one-address", &["auth.failures: 50", "name: shop-api"]),
     ("order-burst", &["Order creation rises sharply", "spike_count: "]),
     ("service-errors", &["shop-api has errors", "event.action: order.model_uploaded"]),
     // A sharp rise silences the threshold.

@@ -25,6 +25,29 @@ pub(super) async fn live(world: &World) -> Vec<PathBuf> {
     expired_sessions(world).await
 }
 
+/// Many logins that fail from one address, at each service on its own. While others fail to log in, it is not known whose
+/// failure is the one that makes the warning.
+pub(super) async fn stuffed_logins(world: &World) {
+    let site = &world.site;
+    for (service, client, tables) in [
+        (&world.shop, &site.shop, &world.shop_tables),
+        (&world.crm, &site.crm, &world.shop_tables),
+        (&world.mes, &site.mes, &world.mes_tables),
+    ] {
+        sqlx::query("DELETE FROM login_failure_sources").execute(tables).await.expect("the database responds");
+        let warnings = || {
+            let of_address = [(field::EVENT_ACTION, Action::SourceFailedRepeatedly.name())];
+            service.records().iter().filter(|record| log::has(record, &of_address)).count()
+        };
+        for failures in 1..=50 {
+            assert_eq!(warnings(), 0, "{failures}");
+            let credentials = json!({"login": secrets::new("nobody"), "password": secrets::new("wrong")});
+            client.post_json("/sessions", credentials).await.expect_problem(401, "wrong_credentials");
+        }
+        assert_eq!(warnings(), 1);
+    }
+}
+
 async fn logged_in(service: &Client, login: &Login) -> Client {
     let client = service.log_in(&login.login, &login.password).await;
     secrets::keep(client.token());

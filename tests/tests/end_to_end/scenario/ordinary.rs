@@ -45,6 +45,7 @@ async fn live() -> Vec<PathBuf> {
         impatient_clients(&world),
         standing_orders(&world)
     );
+    accounts::stuffed_logins(&world).await;
     world.stop().await;
     let mut logs = world.logs();
     logs.extend(more);

@@ -94,8 +94,8 @@ impl Incident {
                 (&["order.price_status_changed"], &["prices-failing"], "Price calculation", "prices-failing")
             }
             Self::LoginAttack => (
-                &["auth.login_failed", "auth.login_failed_repeatedly"],
-                &["logins-one-account", "logins-all-accounts"],
+                &["auth.login_failed", "auth.login_failed_repeatedly", "auth.source_failed_repeatedly"],
+                &["logins-one-account", "logins-one-address", "logins-all-accounts"],
                 "Access",
                 "logins-all-accounts",
             ),
