@@ -286,7 +286,8 @@ fn every_version_that_stands_elsewhere_is_that_of_the_compose_files() {
     let toolchain: toml::Table = toolchain.parse().expect("rust-toolchain.toml is TOML");
     let rust = toolchain["toolchain"]["channel"].as_str().expect("a version");
     let (ours, stack) = (&variables["ALEXANDRITE_VERSION"], &variables["STACK_VERSION"]);
-    let elastalert = &variables["ELASTALERT_VERSION"];
+    let (elastalert, postgres) = (&variables["ELASTALERT_VERSION"], &variables["POSTGRES_VERSION"]);
+    let postgres_major = postgres.split('.').next().expect("a version has a number");
     for (path, said) in [
         ("Cargo.toml", format!("[workspace.package]\nversion = \"{ours}\"\n")),
         ("Cargo.toml", format!("rust-version = \"{}\"\n", rust.rsplit_once('.').expect("three numbers").0)),
@@ -298,6 +299,9 @@ fn every_version_that_stands_elsewhere_is_that_of_the_compose_files() {
         ("docs/containers.md", format!("Elasticsearch {stack}")),
         ("elk/README.md", format!("Elasticsearch {stack}")),
         ("tools/local/src/parts/elasticsearch.rs", format!("VERSION: &str = \"{stack}\"")),
+        ("tools/local/src/parts/postgres_programs.rs", format!("version: \"{postgres}.0\"")),
+        ("tools/local/src/parts/postgres_programs.rs", format!("MAJOR: u32 = {postgres_major};")),
+        ("docs/containers.md", format!("PostgreSQL is {postgres_major}")),
     ] {
         let text = fs::read_to_string(root().join(path)).expect("a file");
         assert!(text.contains(&said), "{path} doesn't say {said:?}");

@@ -14,10 +14,10 @@ pub(crate) async fn run(
     connections: usize,
     time: Duration,
 ) -> Result<f64> {
-    let mut other = command(database, background, time)?;
+    let mut other = command(database, background, time).await?;
     other.args(["--client", "1", "--rate", "4"]).stdout(Stdio::null()).stderr(Stdio::null());
     let mut other = other.spawn().context("starting pgbench")?;
-    let mut command = command(database, script, time)?;
+    let mut command = command(database, script, time).await?;
     let output = command.args(["--client", &connections.to_string()]).output().await.context("starting pgbench")?;
     ensure!(output.status.success(), "pgbench: {}", String::from_utf8_lossy(&output.stderr));
     let status = other.wait().await?;
@@ -27,9 +27,8 @@ pub(crate) async fn run(
     rate.with_context(|| format!("pgbench reported no rate: {report}"))
 }
 
-fn command(database: &str, script: &Path, time: Duration) -> Result<Command> {
-    let program = local::postgres_programs().context("PostgreSQL is not installed")?.join("pgbench");
-    let mut command = Command::new(program);
+async fn command(database: &str, script: &Path, time: Duration) -> Result<Command> {
+    let mut command = Command::new(local::postgres_client("pgbench").await?);
     command.args(["--no-vacuum", "--protocol", "prepared", "--time", &time.as_secs().to_string(), "--file"]);
     command.arg(script).arg(database).kill_on_drop(true);
     Ok(command)

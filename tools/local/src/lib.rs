@@ -17,7 +17,7 @@ mod test_system;
 
 pub use host::packages::provide as provide_program;
 pub use parts::kind::Kind;
-pub use parts::postgres::programs as postgres_programs;
+pub use parts::postgres_programs::client as postgres_client;
 pub use parts::services::replica_command;
 pub use system::accounts::Login;
 pub use system::system_file::{AccountList, Databases, SystemFile};

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use local::{Kind, Options, System, SystemFile};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use sqlx::{Connection as _, PgConnection};
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
 
@@ -103,6 +104,15 @@ fn is_free(port: u16) -> bool {
     TcpListener::bind(("127.0.0.1", port)).is_ok()
 }
 
+fn query(address: &str, statement: &'static str) -> Result {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut connection = PgConnection::connect(address).await?;
+        sqlx::raw_sql(statement).execute(&mut connection).await?;
+        Ok(connection.close().await?)
+    })
+}
+
 fn wait_until(what: &str, condition: impl Fn() -> bool) -> Result {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
@@ -153,17 +163,14 @@ fn ctrl_c_while_it_starts_leaves_no_process() -> Result {
 fn killing_the_runner_takes_all_parts_down_and_the_next_start_goes_on() -> Result {
     let mut runner = Runner::start(folder("sigkill")?, "postgres,rabbitmq")?;
     let (family, address) = (family(runner.pid()), runner.file()?.databases.ok_or("no database")?.shop);
-    let table = Command::new("psql").args([&address, "-qc", "CREATE TABLE kept (id int)"]).status()?;
-    assert!(table.success());
+    query(&address, "CREATE TABLE kept (id int)")?;
 
     assert_eq!(runner.end(Signal::SIGKILL)?, None);
 
     wait_until("all parts ended", || !family.iter().any(|pid| lives(*pid)))?;
     let again = Runner::start(runner.data.clone(), "postgres,rabbitmq")?;
     let address = again.file()?.databases.ok_or("no database")?.shop;
-    let table = Command::new("psql").args([&address, "-qc", "SELECT FROM kept"]).output()?;
-    assert!(table.status.success(), "{}", error_of(&table));
-    Ok(())
+    query(&address, "SELECT FROM kept")
 }
 
 #[test]
@@ -177,9 +184,24 @@ fn a_part_that_dies_is_started_again() -> Result {
 
     wait_until("another process runs", || pid().is_some_and(|now| now != before))?;
     let address = runner.file()?.databases.ok_or("no database")?.shop;
-    wait_until("it responds", || {
-        Command::new("psql").args([&address, "-qc", "SELECT 1"]).output().is_ok_and(|output| output.status.success())
-    })
+    wait_until("it responds", || query(&address, "SELECT 1").is_ok())
+}
+
+#[test]
+fn data_of_another_major_version_is_an_error_that_says_what_to_do() -> Result {
+    let mut runner = Runner::start(folder("major")?, "postgres")?;
+    let parts = runner.file()?.logs.parent().ok_or("logs are below the parts")?.to_owned();
+    assert_eq!(runner.end(Signal::SIGTERM)?, Some(0));
+    fs::write(parts.join("postgres/cluster/PG_VERSION"), "15\n")?;
+
+    let output = command(&runner.data, "postgres").output()?;
+
+    assert_eq!(output.status.code(), Some(1));
+    let error = error_of(&output);
+    for said in ["is of PostgreSQL 15, and this version runs 18", "--fresh", "backup"] {
+        assert!(error.contains(said), "{error}");
+    }
+    Ok(())
 }
 
 #[test]

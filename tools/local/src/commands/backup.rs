@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use crate::clients::database;
 use crate::host::process;
-use crate::parts::postgres;
+use crate::parts::postgres_programs::client;
 use crate::system::system_file::SystemFile;
 use crate::terminal::print;
 
@@ -28,9 +29,10 @@ pub(crate) async fn backup(data: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to).with_context(|| format!("creating {}", to.display()))?;
     ensure!(fs::read_dir(to)?.next().is_none(), "{} is not empty", to.display());
     let models = model_folder(&file)?;
+    let pg_dump = client("pg_dump").await?;
     let mut copied = copy_new(&models, &to.join(MODELS))?;
     for (name, url) in databases(&file)? {
-        let mut dump = process::command(tool("pg_dump")?);
+        let mut dump = process::command(&pg_dump);
         dump.args(["--format=custom", "--no-owner", "--file"]).arg(dump_of(to, name)).args(["--dbname", &url]);
         process::run(&mut dump, WITHIN).await.with_context(|| format!("dumping {name}"))?;
     }
@@ -49,19 +51,18 @@ pub(crate) async fn restore(data: &Path, from: &Path) -> Result<()> {
     for (name, _) in &databases {
         ensure!(dump_of(from, name).is_file(), "{} is missing", dump_of(from, name).display());
     }
+    let pg_restore = client("pg_restore").await?;
     // Before the orders that need them.
     let copied = copy_new(&from.join(MODELS), &model_folder(&file)?)?;
     for (name, url) in databases {
-        let mut restore = process::command(tool("pg_restore")?);
+        let mut restore = process::command(&pg_restore);
         restore.args(["--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error"]);
         restore.args(["--dbname", &url]).arg(dump_of(from, name));
         process::run(&mut restore, WITHIN).await.with_context(|| format!("restoring {name}"))?;
         // Customers and logs know the orders after the backup: their numbers must not be used again.
         let sequence = if name == "shop" { "order_number" } else { "partner_order_number" };
-        let mut skip = process::command(tool("psql")?);
-        let statement = format!("SELECT setval('{sequence}', last_value + {NUMBERS_LEFT_OUT}) FROM {sequence}");
-        skip.args(["--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--dbname", &url, "--command", &statement]);
-        process::run(&mut skip, WITHIN).await.with_context(|| format!("leaving numbers of {name} out"))?;
+        let skip = format!("SELECT setval('{sequence}', last_value + {NUMBERS_LEFT_OUT}) FROM {sequence}");
+        database::execute(&url, skip).await.with_context(|| format!("leaving numbers of {name} out"))?;
     }
     print::out(format_args!(
         "two databases and {copied} models are restored; `reconcile` says what is newer elsewhere"
@@ -80,11 +81,6 @@ fn model_folder(file: &SystemFile) -> Result<PathBuf> {
 
 fn dump_of(folder: &Path, database: &str) -> PathBuf {
     folder.join(format!("{database}.dump"))
-}
-
-fn tool(name: &str) -> Result<PathBuf> {
-    let (binaries, _) = postgres::installed().context("PostgreSQL is not installed")?;
-    Ok(binaries.join(name))
 }
 
 /// Copies the missing files recursively, for the owner of the folder. Returns their number.

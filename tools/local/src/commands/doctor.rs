@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::commands::up::ports::PortFlags;
 use crate::host::{folders::Folders, os_user::OsUser, packages, ports, ports::Reserved};
-use crate::parts::{elasticsearch, needs, needs::Need, shipper};
+use crate::parts::{elasticsearch, needs, needs::Need, postgres_programs, shipper};
 use crate::terminal::{print, table};
 
 /// The space for a system with its logs of some days.
@@ -19,20 +19,30 @@ pub(crate) async fn doctor(data: &Path) -> Result<()> {
     for need in Need::ALL {
         match need.found() {
             Some(found) => table.add_row([need.name(), "there", &found, ""]),
-            None if packages::may_install() => table.add_row([need.name(), "missing", "", "`cargo run` installs it"]),
             None => {
-                missing.push(need);
-                table.add_row([need.name(), "missing", "", &needs::command_for(&[need])])
+                let advice = match needs::command_for(&[need]).await {
+                    Ok(_) if packages::may_install() => "`cargo run` installs it".to_owned(),
+                    Ok(command) => {
+                        missing.push(need);
+                        command
+                    }
+                    Err(error) => {
+                        missing.push(need);
+                        error.to_string()
+                    }
+                };
+                table.add_row([need.name(), "missing", "", &advice])
             }
         };
     }
     let folders = Folders::new(data, OsUser::find()?);
-    let distribution = elasticsearch::distribution_folder(&folders);
-    let name = format!("Elasticsearch {}", elasticsearch::VERSION);
-    if distribution.exists() {
-        table.add_row([name, "there".to_owned(), distribution.display().to_string(), String::new()]);
-    } else {
-        table.add_row([&name, "missing", "", "`cargo run` fetches it with Maven"]);
+    for distribution in [postgres_programs::server()?, elasticsearch::distribution()] {
+        let content = distribution.content(&folders.shared);
+        if content.exists() {
+            table.add_row([&distribution.title, "there", &content.display().to_string(), ""]);
+        } else {
+            table.add_row([&distribution.title, "missing", "", "`cargo run` fetches it with Maven"]);
+        }
     }
     for (_, choice) in PortFlags::default().choices() {
         let name = format!("port {}", choice.default);
@@ -58,7 +68,7 @@ pub(crate) async fn doctor(data: &Path) -> Result<()> {
     table.add_row(["disk", state, &format!("{free} MiB free in {}", folders.parts.display()), advice]);
     print::out(&table);
     if !missing.is_empty() {
-        bail!("something is missing that only root can install:\n\n    {}", needs::command_for(&missing));
+        bail!("something is missing that only root can install:\n\n    {}", needs::command_for(&missing).await?);
     }
     Ok(())
 }

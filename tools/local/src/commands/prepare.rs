@@ -14,8 +14,11 @@ use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::host::folders::{Folders, workspace};
 use crate::host::{os_user::OsUser, ports, process, secret, stop::StopRequests, supervisor::Supervisor};
-use crate::parts::{needs, needs::Need, postgres::Postgres};
-use crate::terminal::{print, progress::Progress};
+use crate::parts::{kind::Kind, needs, needs::Need, postgres::Postgres};
+use crate::terminal::{
+    print,
+    progress::{Line, Progress},
+};
 
 /// One database, and the crates whose queries are checked against it.
 struct Database {
@@ -49,11 +52,12 @@ const DATABASES: [Database; 2] = [
 pub(crate) async fn prepare(check: bool, requests: &mut StopRequests) -> Result<()> {
     let user = OsUser::find_or_create().await?;
     let progress = Progress::new();
-    needs::ensure(&[Need::Postgres], &progress).await?;
     let scratch = Scratch::create(user)?;
+    needs::ensure(&Need::of(&[Kind::Postgres], &scratch.folders), &progress).await?;
+    let line = progress.line("postgres");
     let (supervisor, _failures) = Supervisor::new(&scratch.folders, progress);
     let outcome = tokio::select! {
-        outcome = describe_all(&supervisor, &scratch, check) => outcome,
+        outcome = describe_all(&supervisor, &scratch, &line, check) => outcome,
         name = requests.next() => Err(anyhow!("stopped by {name}")),
     };
     supervisor.stop().await;
@@ -84,9 +88,9 @@ impl Drop for Scratch {
     }
 }
 
-async fn describe_all(supervisor: &Supervisor, scratch: &Scratch, check: bool) -> Result<()> {
+async fn describe_all(supervisor: &Supervisor, scratch: &Scratch, line: &Line, check: bool) -> Result<()> {
     let port = ports::free()?;
-    let postgres = Postgres::new(&scratch.folders, port.release(), &secret::random()?, true)?;
+    let postgres = Postgres::new(&scratch.folders, port.release(), &secret::random()?, true, line).await?;
     postgres.set_up().await?;
     supervisor.start(postgres.part()).await?;
     for database in &DATABASES {

@@ -32,19 +32,14 @@ pub(crate) struct Folders {
     pub(crate) data: PathBuf,
     /// The parts' data, configuration and logs. The same as `data`, unless `user` can't get there.
     pub(crate) parts: PathBuf,
-    /// Elasticsearch's distribution, shared by all systems of this checkout.
+    /// What was downloaded, shared by all systems of this checkout.
     pub(crate) shared: PathBuf,
 }
 
 impl Folders {
     /// The folders as they are or would be. Creates none.
     pub(crate) fn new(data: &Path, user: OsUser) -> Self {
-        Self {
-            data: data.to_owned(),
-            parts: reachable(data.to_owned(), &user),
-            shared: reachable(workspace().join("target/distributions"), &user),
-            user,
-        }
+        Self { data: data.to_owned(), parts: reachable(data.to_owned(), &user), shared: shared(&user), user }
     }
 
     /// Creates the folders that are missing.
@@ -53,11 +48,10 @@ impl Folders {
             self.user.check_owner_of(&self.parts)?;
             self.user.create_folder(&self.parts)?;
         }
-        self.user.check_owner_of(&self.shared)?;
         for folder in [self.run(), self.binaries(), self.logs(), self.models()] {
             self.user.create_folder(&folder)?;
         }
-        fs::create_dir_all(&self.shared).with_context(|| format!("creating {}", self.shared.display()))
+        shared_folder(&self.user).map(drop)
     }
 
     /// The free space for the parts' data.
@@ -116,6 +110,18 @@ impl Folders {
         }
         Ok(())
     }
+}
+
+/// The folder of what is downloaded once for all systems. It is created if it is missing.
+pub(crate) fn shared_folder(user: &OsUser) -> Result<PathBuf> {
+    let shared = shared(user);
+    user.check_owner_of(&shared)?;
+    fs::create_dir_all(&shared).with_context(|| format!("creating {}", shared.display()))?;
+    Ok(shared)
+}
+
+fn shared(user: &OsUser) -> PathBuf {
+    reachable(workspace().join("target/distributions"), user)
 }
 
 /// `wanted`, or a folder under /var/tmp in its place if the user can't reach it.

@@ -11,9 +11,17 @@ use nix::unistd::Uid;
 
 use crate::host::{files, process};
 
+/// A package that every release has, so that its absence says that apt has no lists.
+const IN_ALL: &str = "maven";
+
 /// Whether this process may install packages on this machine.
 pub(crate) fn may_install() -> bool {
-    Uid::effective().is_root() && files::program("apt-get").is_some()
+    Uid::effective().is_root() && has_apt()
+}
+
+/// Whether this is Debian, Ubuntu or another system with their packages.
+pub(crate) fn has_apt() -> bool {
+    files::program("apt-get").is_some()
 }
 
 /// The shell command that installs these packages.
@@ -21,19 +29,21 @@ pub(crate) fn command_for(packages: &[&str]) -> String {
     format!("apt-get update && apt-get install --yes --no-install-recommends {}", packages.join(" "))
 }
 
-/// Installs these packages. Their system services don't start.
+/// Installs these packages by apt's lists. Their system services don't start.
 pub(crate) async fn install(packages: &[&str]) -> Result<()> {
     let _quiet = QuietInstallation::begin()?;
-    update().await?;
     let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
     apt_get(&install, 30).await
 }
 
-/// The first of these packages that this system's sources have.
+/// The first of these packages that apt's lists have. It is the first of all where apt has no lists yet.
 pub(crate) async fn first_available(packages: &[&'static str]) -> Result<Option<&'static str>> {
-    update().await?;
     let mut policy = process::command("apt-cache");
-    let policy = process::run(policy.arg("policy").args(packages).env("LC_ALL", "C"), Duration::from_secs(60)).await?;
+    policy.arg("policy").args(packages).arg(IN_ALL).env("LC_ALL", "C");
+    let policy = process::run(&mut policy, Duration::from_secs(60)).await?;
+    if !is_available(IN_ALL, &policy) {
+        return Ok(packages.first().copied());
+    }
     Ok(packages.iter().copied().find(|package| is_available(package, &policy)))
 }
 
@@ -44,7 +54,8 @@ fn is_available(package: &str, policy: &str) -> bool {
     candidate.is_some_and(|version| version != "(none)")
 }
 
-async fn update() -> Result<()> {
+/// Renews apt's lists.
+pub(crate) async fn update() -> Result<()> {
     apt_get(&["update"], 10).await
 }
 
@@ -67,6 +78,7 @@ pub async fn provide(name: &str, package: &str) -> Result<PathBuf> {
     if !may_install() {
         bail!("{name} is missing; only root may install it on Debian or Ubuntu: {}", command_for(&[package]));
     }
+    update().await?;
     install(&[package]).await?;
     files::program(name).with_context(|| format!("{package} was installed, but {name} is not found"))
 }

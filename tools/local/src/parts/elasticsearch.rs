@@ -12,6 +12,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::form
 use crate::clients::elasticsearch::Elasticsearch;
 use crate::host::folders::Folders;
 use crate::host::supervisor::{Part, Stage, environment};
+use crate::parts::distribution::{Distribution, Source, unzip};
 use crate::system::accounts::{Accounts, Login};
 
 const NAME: &str = "elasticsearch";
@@ -33,19 +34,26 @@ const JVM_OPTIONS: &str = "\
 -Des.queryable_built_in_roles_enabled=false
 ";
 
-/// The folder of the distribution, also before its download.
-pub(crate) fn distribution_folder(folders: &Folders) -> PathBuf {
-    folders.shared.join(format!("elasticsearch-{VERSION}"))
+/// The distribution for integration tests.
+pub(crate) fn distribution() -> Distribution {
+    Distribution {
+        title: format!("Elasticsearch {VERSION}"),
+        folder: format!("elasticsearch-{VERSION}"),
+        source: Source::Maven(format!("org.elasticsearch.distribution.integ-test-zip:elasticsearch:{VERSION}:zip")),
+        sha256: "bec49f3b8d00e75c8d1cec85c35298635ec9fbd3ae80ef5aeb6bc05abdb3db2d",
+        unpack: |archive, folder| unzip(archive, folder).map(|()| folder.join(format!("elasticsearch-{VERSION}"))),
+    }
 }
 
 /// Writes the configuration, with accounts and roles, and returns how to run the node.
 pub(crate) async fn set_up(
     folders: &Folders,
+    distribution: &Path,
     java_home: PathBuf,
     [http_port, transport_port]: [u16; 2],
     accounts: &Accounts,
 ) -> Result<Part> {
-    let (folder, user, distribution) = (folders.of(NAME), &folders.user, distribution_folder(folders));
+    let (folder, user) = (folders.of(NAME), &folders.user);
     let configuration = folder.join("config");
     let options = configuration.join("jvm.options.d");
     let home = folder.join("home");

@@ -6,6 +6,7 @@ pub(crate) mod java;
 pub(crate) mod kind;
 pub(crate) mod needs;
 pub(crate) mod postgres;
+pub(crate) mod postgres_programs;
 pub(crate) mod rabbitmq;
 pub(crate) mod services;
 pub(crate) mod shipper;

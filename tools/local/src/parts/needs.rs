@@ -1,17 +1,17 @@
 //! What the parts need from this machine: whether it is installed, and which packages install it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 
 use crate::host::{files::program, folders::Folders, packages};
-use crate::parts::{elasticsearch, java, kind::Kind, postgres, rabbitmq, shipper};
+use crate::parts::{distribution::Distribution, elasticsearch, java, kind::Kind, postgres_programs, rabbitmq, shipper};
 use crate::terminal::progress::Progress;
 
 /// Something that has to be installed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
-    Postgres,
     Rabbitmq,
     Rsyslog,
     Maven,
@@ -22,25 +22,26 @@ pub(crate) enum Need {
 
 impl Need {
     /// What parts need.
-    pub(crate) const ALL: [Self; 5] = [Self::Postgres, Self::Rabbitmq, Self::Rsyslog, Self::Maven, Self::Java];
+    pub(crate) const ALL: [Self; 4] = [Self::Rabbitmq, Self::Rsyslog, Self::Maven, Self::Java];
 
-    /// What these parts need. Maven is needed until it has downloaded Elasticsearch's distribution.
+    /// What these parts need. Maven is needed until it has downloaded their distributions.
     pub(crate) fn of(kinds: &[Kind], folders: &Folders) -> Vec<Self> {
-        let downloaded = elasticsearch::distribution_folder(folders).exists();
+        let downloaded = |distribution: &Distribution| distribution.content(&folders.shared).exists();
         let of_kind = |kind: &Kind| match kind {
-            Kind::Postgres => vec![Self::Postgres],
+            Kind::Postgres if postgres_programs::server().is_ok_and(|server| downloaded(&server)) => Vec::new(),
+            Kind::Postgres => vec![Self::Maven],
             Kind::Rabbitmq => vec![Self::Rabbitmq],
             Kind::Shipper => vec![Self::Rsyslog],
-            Kind::Elasticsearch if downloaded => vec![Self::Java],
+            Kind::Elasticsearch if downloaded(&elasticsearch::distribution()) => vec![Self::Java],
             Kind::Elasticsearch => vec![Self::Java, Self::Maven],
             Kind::Services | Kind::SupportWeb => Vec::new(),
         };
-        kinds.iter().flat_map(of_kind).collect()
+        let all: BTreeSet<Self> = kinds.iter().flat_map(of_kind).collect();
+        all.into_iter().collect()
     }
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Postgres => "PostgreSQL",
             Self::Rabbitmq => "RabbitMQ",
             Self::Rsyslog => "rsyslog with its Elasticsearch module",
             Self::Maven => "Maven",
@@ -53,7 +54,6 @@ impl Need {
     pub(crate) fn found(self) -> Option<String> {
         let described = |version: &str, path: &Path| format!("{version} in {}", path.display());
         match self {
-            Self::Postgres => postgres::installed().map(|(folder, version)| described(&version, &folder)),
             Self::Rabbitmq => rabbitmq::installed().map(|(script, version)| described(&version, &script)),
             Self::Rsyslog => shipper::installed().map(|program| program.display().to_string()),
             Self::Maven => program("mvn").map(|program| program.display().to_string()),
@@ -67,7 +67,6 @@ impl Need {
     /// Debian's packages for it.
     fn packages(self) -> &'static [&'static str] {
         match self {
-            Self::Postgres => &["postgresql"],
             Self::Rabbitmq => &["rabbitmq-server"],
             Self::Rsyslog => &["rsyslog", "rsyslog-elasticsearch"],
             Self::Maven => &["maven"],
@@ -79,15 +78,26 @@ impl Need {
 }
 
 /// The shell command that installs these.
-pub(crate) fn command_for(needs: &[Need]) -> String {
-    packages::command_for(&packages_of(needs))
+///
+/// # Errors
+///
+/// This system has no package for one of them; says what to do.
+pub(crate) async fn command_for(needs: &[Need]) -> Result<String> {
+    Ok(packages::command_for(&packages_of(needs).await?))
 }
 
-fn packages_of(needs: &[Need]) -> Vec<&'static str> {
-    needs.iter().flat_map(|need| need.packages()).copied().collect()
+async fn packages_of(needs: &[Need]) -> Result<Vec<&'static str>> {
+    let mut wanted: Vec<_> = needs.iter().flat_map(|need| need.packages()).copied().collect();
+    if needs.contains(&Need::Java) && packages::has_apt() {
+        let java = packages::first_available(&java::PACKAGES).await?.context(java::NO_PACKAGE)?;
+        wanted.retain(|package| *package != java::PACKAGES[0]);
+        wanted.push(java);
+    }
+    Ok(wanted)
 }
 
-/// Installs what is missing. The error contains the command to run if this process may not install packages.
+/// Installs what is missing, or nothing if a part of it has no package. The error contains the command to run if this
+/// process may not install packages.
 pub(crate) async fn ensure(needs: &[Need], progress: &Progress) -> Result<()> {
     let missing: Vec<Need> = needs.iter().copied().filter(|need| need.found().is_none()).collect();
     if missing.is_empty() {
@@ -95,19 +105,13 @@ pub(crate) async fn ensure(needs: &[Need], progress: &Progress) -> Result<()> {
     }
     let names = missing.iter().map(|need| need.name()).collect::<Vec<_>>().join(", ");
     if !packages::may_install() {
-        let command = command_for(&missing);
+        let command = command_for(&missing).await?;
         bail!("{names} is missing, and only root may install it on Debian or Ubuntu:\n\n    sudo sh -c '{command}'\n");
     }
     let line = progress.line("packages");
     line.now(format!("installing {names}"));
-    let mut wanted = packages_of(&missing);
-    if missing.contains(&Need::Java) {
-        // First of all: without it, the rest would be installed in vain.
-        let java = packages::first_available(&java::PACKAGES).await?.context(java::NO_PACKAGE)?;
-        wanted.retain(|package| *package != java::PACKAGES[0]);
-        wanted.push(java);
-    }
-    packages::install(&wanted).await?;
+    packages::update().await?;
+    packages::install(&packages_of(&missing).await?).await?;
     if let Some(need) = missing.iter().find(|need| need.found().is_none()) {
         bail!("{} was installed, but is not found", need.name());
     }

@@ -1,15 +1,17 @@
-//! PostgreSQL from Debian's packages: a cluster of its own that can be reached over TCP from this machine only.
+//! PostgreSQL: a cluster of its own that can be reached over TCP from this machine only.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, ensure};
 use nix::sys::signal::Signal;
-use tokio::process::Command;
 
+use crate::clients::database;
 use crate::host::supervisor::{Part, Stage};
 use crate::host::{folders::Folders, process};
+use crate::parts::postgres_programs::{self, MAJOR};
+use crate::terminal::progress::Line;
 
 const NAME: &str = "postgres";
 /// The cluster's superuser.
@@ -19,7 +21,7 @@ const COMMAND_TIMEOUT: Duration = Duration::from_secs(120);
 /// One cluster.
 #[derive(Clone, Debug)]
 pub(crate) struct Postgres {
-    binaries: PathBuf,
+    programs: PathBuf,
     folders: Folders,
     folder: PathBuf,
     port: u16,
@@ -29,11 +31,18 @@ pub(crate) struct Postgres {
 }
 
 impl Postgres {
-    /// The cluster in `folders`, listening on `port`, whose superuser has this password.
-    pub(crate) fn new(folders: &Folders, port: u16, password: &str, throw_away: bool) -> Result<Self> {
-        let (binaries, _) = installed().context("PostgreSQL is not installed")?;
+    /// The cluster in `folders`, listening on `port`, whose superuser has this password. The server is downloaded if it
+    /// is missing.
+    pub(crate) async fn new(
+        folders: &Folders,
+        port: u16,
+        password: &str,
+        throw_away: bool,
+        line: &Line,
+    ) -> Result<Self> {
+        let content = postgres_programs::server()?.provide(&folders.shared, line).await?;
         Ok(Self {
-            binaries,
+            programs: content.join("bin"),
             folders: folders.clone(),
             folder: folders.of(NAME),
             port,
@@ -57,7 +66,7 @@ impl Postgres {
         user.write_file(&password_file, &self.password)?;
         let draft = self.folder.join("draft");
         let _ = fs::remove_dir_all(&draft);
-        let mut initdb = process::command(self.binaries.join("initdb"));
+        let mut initdb = process::command(self.programs.join("initdb"));
         initdb.arg("--pgdata").arg(&draft).arg("--pwfile").arg(&password_file);
         initdb.args(["--username", SUPERUSER, "--auth", "scram-sha-256"]);
         initdb.args(["--encoding", "UTF8", "--locale", "C.UTF-8"]).current_dir(&self.folder);
@@ -78,11 +87,15 @@ impl Postgres {
     /// A cluster belongs to one major version.
     fn check_version(&self) -> Result<()> {
         let of_data = fs::read_to_string(self.cluster().join("PG_VERSION"))?;
-        let of_program = installed().map(|(_, version)| version).unwrap_or_default();
-        if of_data.trim() == of_program {
-            return Ok(());
-        }
-        bail!("the data is of PostgreSQL {}, installed is {of_program}: start over with --fresh", of_data.trim())
+        let (of_data, folder) = (of_data.trim(), self.cluster());
+        ensure!(
+            of_data == MAJOR.to_string(),
+            "the data in {} is of PostgreSQL {of_data}, and this version runs {MAJOR}: start over with `cargo run -- up \
+             --fresh`, which deletes it. To keep it, let the version that wrote it make a backup before (`cargo run -- \
+             backup`), and restore that after",
+            folder.display()
+        );
+        Ok(())
     }
 
     pub(crate) fn part(&self) -> Part {
@@ -105,13 +118,13 @@ impl Postgres {
         let this = self.clone();
         let ready = move || {
             let this = this.clone();
-            async move { this.query("postgres", "SELECT 1").await.map(drop) }
+            async move { this.execute("SELECT 1".to_owned()).await }
         };
         Part {
             arguments,
             // Ends sessions instead of waiting for them ("fast shutdown").
             stop_signal: Signal::SIGINT,
-            ..Part::new((NAME, Stage::Store), self.binaries.join("postgres"), &self.folders, ready)
+            ..Part::new((NAME, Stage::Store), self.programs.join("postgres"), &self.folders, ready)
         }
     }
 
@@ -125,75 +138,31 @@ impl Postgres {
         format!("postgres://{user}:{password}@127.0.0.1:{}/{database}", self.port)
     }
 
-    /// Runs SQL as the superuser and returns the rows, tab-separated.
-    pub(crate) async fn query(&self, database: &str, sql: &str) -> Result<String> {
-        let mut psql = self.psql(database);
-        psql.args(["--tuples-only", "--no-align", "--command", sql]);
-        process::run(&mut psql, COMMAND_TIMEOUT).await
-    }
-
     /// Creates a database if it is missing.
     pub(crate) async fn create_database(&self, name: &str, owner: &str) -> Result<()> {
-        let there = self.query("postgres", &format!("SELECT 1 FROM pg_database WHERE datname = '{name}'")).await?;
-        if there.trim().is_empty() {
-            self.query("postgres", &format!("CREATE DATABASE {name} OWNER {owner}")).await?;
+        if self.has("SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)", name).await? {
+            return Ok(());
         }
-        Ok(())
+        self.execute(format!("CREATE DATABASE {name} OWNER {owner}")).await
     }
 
     /// Creates a user with this password, or sets the password of an existing one.
     pub(crate) async fn create_user(&self, name: &str, password: &str) -> Result<()> {
-        let there = self.query("postgres", &format!("SELECT 1 FROM pg_roles WHERE rolname = '{name}'")).await?;
-        let verb = if there.trim().is_empty() { "CREATE" } else { "ALTER" };
-        self.query("postgres", &format!("{verb} ROLE {name} LOGIN PASSWORD '{password}'")).await.map(drop)
+        let there = self.has("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = $1)", name).await?;
+        let verb = if there { "ALTER" } else { "CREATE" };
+        self.execute(format!("{verb} ROLE {name} LOGIN PASSWORD '{password}'")).await
     }
 
-    /// Runs a file of SQL as one transaction, or without one if the file begins with `-- no-transaction`.
+    /// Runs a file of SQL as one transaction.
     pub(crate) async fn apply(&self, database: &str, file: &Path) -> Result<()> {
-        let mut psql = self.psql(database);
-        if !fs::read_to_string(file)?.starts_with("-- no-transaction") {
-            psql.arg("--single-transaction");
-        }
-        psql.arg("--file").arg(file);
-        process::run(&mut psql, COMMAND_TIMEOUT).await.map(drop)
+        database::execute(&self.superuser_url(database), fs::read_to_string(file)?).await
     }
 
-    fn psql(&self, database: &str) -> Command {
-        let mut psql = process::command(self.binaries.join("psql"));
-        psql.args(["--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--host", "127.0.0.1"]);
-        psql.args(["--username", SUPERUSER, "--dbname", database, "--port", &self.port.to_string()]);
-        psql.env("PGPASSWORD", &self.password)
-            .env("PGCONNECT_TIMEOUT", "5")
-            .env("PGOPTIONS", "-c client_min_messages=warning");
-        psql
+    async fn execute(&self, statements: String) -> Result<()> {
+        database::execute(&self.superuser_url(SUPERUSER), statements).await
     }
-}
 
-/// The folder of the newest PostgreSQL's programs, such as `psql` and `pgbench`.
-#[must_use]
-pub fn programs() -> Option<PathBuf> {
-    installed().map(|(folder, _)| folder)
-}
-
-/// The folder and the major version of the newest PostgreSQL server on this machine.
-pub(crate) fn installed() -> Option<(PathBuf, String)> {
-    let debian = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let newest = debian
-        .filter_map(|item| Some((item.file_name().to_str()?.parse::<u32>().ok()?, item.path().join("bin"))))
-        .filter(|(_, folder)| is_complete(folder))
-        .max();
-    if let Some((version, folder)) = newest {
-        return Some((folder, version.to_string()));
+    async fn has(&self, query: &'static str, name: &str) -> Result<bool> {
+        database::ask(&self.superuser_url(SUPERUSER), query, name).await
     }
-    let path = std::env::var_os("PATH")?;
-    let folder = std::env::split_paths(&path).find(|folder| is_complete(folder))?;
-    let output = std::process::Command::new(folder.join("postgres")).arg("--version").output().ok()?;
-    // "postgres (PostgreSQL) 17.2"
-    let output = String::from_utf8(output.stdout).ok()?;
-    let version = output.split_whitespace().nth(2)?.split('.').next()?.to_owned();
-    Some((folder, version))
-}
-
-fn is_complete(folder: &Path) -> bool {
-    ["postgres", "initdb", "psql"].iter().all(|program| folder.join(program).is_file())
 }

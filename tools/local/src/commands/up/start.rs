@@ -8,7 +8,7 @@ use crate::clients::elasticsearch::Elasticsearch;
 use crate::commands::up::{flags::UpFlags, ports::Ports};
 use crate::host::{folders::Folders, ports::Reserved, supervisor::Supervisor};
 use crate::parts::{
-    distribution, elasticsearch, java, kind::Kind, needs, needs::Need, postgres::Postgres, rabbitmq, services,
+    elasticsearch, java, kind::Kind, needs, needs::Need, postgres::Postgres, rabbitmq, services,
     services::ServiceProgram, shipper,
 };
 use crate::system::accounts::Accounts;
@@ -125,9 +125,9 @@ impl Startup<'_> {
         let Some([port]) = port else { return Ok(None) };
         self.packages().await?;
         let line = self.progress.line("postgres");
-        line.now("creating the cluster");
         let password = &self.accounts.postgres.password;
-        let postgres = Postgres::new(self.folders, port.number(), password, self.flags.throw_away)?;
+        let postgres = Postgres::new(self.folders, port.number(), password, self.flags.throw_away, &line).await?;
+        line.now("creating the cluster");
         postgres.set_up().await?;
         line.now("starting");
         let number = port.release();
@@ -168,10 +168,10 @@ impl Startup<'_> {
         self.packages().await?;
         let line = self.progress.line("elasticsearch");
         let java_home = java::home(&self.folders.user)?;
-        distribution::download(self.folders, &java_home, &line).await?;
+        let distribution = elasticsearch::distribution().provide(&self.folders.shared, &line).await?;
         line.now("starting");
         let numbers = ports.each_ref().map(Reserved::number);
-        let part = elasticsearch::set_up(self.folders, java_home, numbers, &self.accounts).await?;
+        let part = elasticsearch::set_up(self.folders, &distribution, java_home, numbers, &self.accounts).await?;
         drop(ports);
         self.supervisor.start(part).await?;
         line.now("loading the templates");
