@@ -68,6 +68,17 @@ impl Language {
         }
     }
 
+    /// A length of time in microseconds, short enough for a span.
+    pub(crate) fn short_duration(self, microseconds: f64) -> String {
+        match microseconds {
+            ..1_000.0 => format!("{microseconds:.0} {}", self.of("µs", "мкс")),
+            ..10_000.0 => format!("{:.1} {}", microseconds / 1e3, self.of("ms", "мс")),
+            ..1_000_000.0 => format!("{:.0} {}", microseconds / 1e3, self.of("ms", "мс")),
+            ..60_000_000.0 => format!("{:.1} {}", microseconds / 1e6, self.of("s", "с")),
+            _ => self.duration(microseconds / 3.6e9),
+        }
+    }
+
     /// A status in plain words.
     pub(crate) fn status(self, status: &str) -> &str {
         match status {
@@ -236,6 +247,8 @@ mod tests {
     fn durations_are_said_in_units_that_fit() {
         let said = [0.0, 0.01, 0.76, 3.04, 3.0, 60.0].map(|hours| English.duration(hours));
         assert_eq!(said, ["0 s", "36 s", "45 min", "3 h 2 min", "3 h", "2 d 12 h"]);
+        let said = [7.0, 1_250.0, 12_500.0, 1_500_000.0, 9e7].map(|duration| English.short_duration(duration));
+        assert_eq!(said, ["7 µs", "1.2 ms", "12 ms", "1.5 s", "1 min"]);
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! Alerts as they came in, and logins that failed again and again.
 
 use maud::{Markup, html};
-use questions::{Alert, FailedLogins};
+use questions::{Alert, FailedLogins, Network};
 
 use super::{
     layout::{Context, page},
-    parts::{document, id, table, time},
+    parts::{document, id, next_step, table, time},
 };
 
 /// The page of alerts.
@@ -40,7 +40,7 @@ pub(crate) fn list(context: &Context, alerts: &[Alert]) -> Markup {
 }
 
 /// The page of failed logins.
-pub(crate) fn logins(context: &Context, logins: &[FailedLogins], partial: bool) -> Markup {
+pub(crate) fn logins(context: &Context, logins: &[FailedLogins], networks: &[Network], partial: bool) -> Markup {
     let language = context.language;
     let title = language.of("Log-ins that failed repeatedly", "Повторные неудачные входы");
     let rows = html! {
@@ -65,7 +65,50 @@ pub(crate) fn logins(context: &Context, logins: &[FailedLogins], partial: bool) 
     let content = html! {
         h1 { (title) }
         p { (language.of("Of the last seven days.", "За последние семь дней.")) }
-        @if logins.is_empty() { p.note.good { (language.of("None.", "Нет.")) } } @else { (table(title, &head, &rows)) }
+        @if logins.is_empty() { p.note.good { (language.of("None.", "Нет.")) } }
+        @else {
+            (next_step(language, context.documents.as_deref(), "logins-one-account", language.of(
+                "Help the owner if they have forgotten the password. Else tell the people on duty: it may be guessed at.",
+                "Помогите владельцу, если он забыл пароль. Иначе сообщите дежурным: пароль, возможно, подбирают.",
+            )))
+            (table(title, &head, &rows))
+        }
+        (networks_section(context, networks))
     };
     page(context, title, partial, &content)
+}
+
+/// Where passwords are tried on many accounts.
+fn networks_section(context: &Context, networks: &[Network]) -> Markup {
+    let language = context.language;
+    let name = language.of("Networks that try many log-ins", "Сети, откуда пробуют много входов");
+    let rows = html! {
+        @for network in networks {
+            tr.warning {
+                td { bdi { (network.address) } }
+                td.number { (network.logins) }
+                td.number { (network.failures) }
+                td { bdi { (network.services.join(", ")) } }
+                td { (time(network.last)) }
+            }
+        }
+    };
+    let head = [
+        language.of("network", "сеть"),
+        language.of("log-ins", "входов"),
+        language.of("failures", "неудач"),
+        language.of("services", "сервисы"),
+        language.of("last", "последняя"),
+    ];
+    html! {
+        h2 { (name) }
+        @if networks.is_empty() { p.note.good { (language.of("None.", "Нет.")) } }
+        @else {
+            (next_step(language, context.documents.as_deref(), "logins-all-accounts", language.of(
+                "Somebody tries passwords on many accounts. Tell the people on duty, who can block the network.",
+                "Кто-то пробует пароли ко многим учётным записям. Сообщите дежурным: они могут закрыть эту сеть.",
+            )))
+            (table(name, &head, &rows))
+        }
+    }
 }

@@ -8,6 +8,8 @@ pub(crate) mod login;
 pub(crate) mod message;
 pub(crate) mod order;
 pub(crate) mod parts;
+pub(crate) mod silence;
 pub(crate) mod start;
 pub(crate) mod stuck;
 pub(crate) mod trail;
+pub(crate) mod waterfall;

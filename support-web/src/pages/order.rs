@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 
 use catalogue::{ORDER_STATUSES, field};
 use maud::{Markup, html};
-use questions::{Record, Stay, Story};
+use questions::{LastHeard, Record, Spans, Stay, Story};
 use time::OffsetDateTime;
 
 use super::{
     layout::{Context, page},
     parts::{cut, document, id, table, time},
+    silence::silence,
     trail::{Filters, trail},
+    waterfall::waterfall,
 };
 use crate::language::Language;
 
@@ -24,6 +26,9 @@ pub(crate) struct Order<'a> {
     /// Whether there are more records than these.
     pub(crate) is_cut: bool,
     pub(crate) usual: &'a BTreeMap<String, Stay>,
+    pub(crate) spans: &'a Spans,
+    /// When each service last wrote a record within an hour.
+    pub(crate) heard: &'a [LastHeard],
     pub(crate) partial: bool,
     pub(crate) now: OffsetDateTime,
 }
@@ -35,11 +40,12 @@ pub(crate) fn order(context: &Context, order: &Order<'_>, filters: &Filters) -> 
     let content = html! {
         h1 { bdi { (order.number) } " " @if let Some(step) = story.status() { span.status { (step.status) } } }
         (sentence(language, &story, order))
-        (why(context, &story))
+        (why(context, &story, order))
         h2 { (language.of("Statuses", "Статусы")) }
         (statuses(language, &story, order))
         (people(language, &story))
         (messages(language, &story))
+        (waterfall(language, order.spans))
         h2 #trail { (language.of("Everything that happened", "Всё, что произошло")) }
         @if order.is_cut {
             p.note { (language.of("There are more records than are shown here: the oldest are shown.", "Записей больше, чем показано: показаны самые старые.")) }
@@ -49,8 +55,15 @@ pub(crate) fn order(context: &Context, order: &Order<'_>, filters: &Filters) -> 
     page(context, order.number, order.partial, &content)
 }
 
-/// No record has this number.
-pub(crate) fn unknown(context: &Context, number: &str, partial: bool) -> Markup {
+/// No record tells of an order with this number. Those of requests for it say who has asked, and are shown if they are
+/// asked for.
+pub(crate) fn unknown(
+    context: &Context,
+    number: &str,
+    requests: &[Record],
+    filters: &Filters,
+    partial: bool,
+) -> Markup {
     let language = context.language;
     let title = language.of("The logs know no such order", "Журналы не знают такого заказа");
     let content = html! {
@@ -60,7 +73,18 @@ pub(crate) fn unknown(context: &Context, number: &str, partial: bool) -> Markup 
             "A new record takes some seconds to be found, and records are kept for 180 days.",
             "Новая запись находится через несколько секунд; записи хранятся 180 дней.",
         )) }
+        @if let Some(last) = requests.last() {
+            p.note {
+                (language.of("Requests for this number are recorded:", "Есть записи о запросах с этим номером:")) " "
+                (requests.len()) ", " (language.of("the last one", "последний")) " " (time(last.time())) ". "
+                a href=(Filters::of_requests().link(number)) { (language.of("Who asked", "Кто спрашивал")) }
+            }
+        }
         (super::layout::search_field(language, number, true))
+        @if !requests.is_empty() && filters.shows_requests() {
+            h2 #trail { (language.of("Requests for this number", "Запросы с этим номером")) }
+            (trail(language, number, requests, filters))
+        }
     };
     page(context, title, partial, &content)
 }
@@ -106,13 +130,16 @@ fn longer(hours: f64, usual: Stay) -> Option<f64> {
 }
 
 /// What is wrong, and what to do.
-fn why(context: &Context, story: &Story) -> Markup {
+fn why(context: &Context, story: &Story, order: &Order<'_>) -> Markup {
     let language = context.language;
     let documents = context.documents.as_deref();
     let status = story.status().map_or("", |step| step.status);
     let trouble = story.trouble.as_ref();
     let open = trouble.filter(|_| !story.is_over);
+    // A closed order needs no service any more.
+    let silence = if status == "CLOSED" { None } else { silence(context, order.heard, order.now) };
     html! {
+        @if let Some(silence) = &silence { (silence) }
         @if let Some(report) = &story.stuck {
             section.note.bad {
                 h2 { (language.of("It stands too long", "Заказ стоит слишком долго")) }
@@ -130,7 +157,7 @@ fn why(context: &Context, story: &Story) -> Markup {
                 (failure(context, trouble, language.of("What went wrong", "Что случилось")))
             }
         }
-        @if open.is_none() && story.stuck.is_none() && story.status().is_some() {
+        @if open.is_none() && story.stuck.is_none() && silence.is_none() && story.status().is_some() {
             p.note.good { (language.of("Nothing is known to be wrong.", "Сбоев не известно.")) " " (language.next_step(status)) }
         }
     }

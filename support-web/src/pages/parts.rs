@@ -83,6 +83,16 @@ pub(crate) fn document(documents: Option<&str>, page: &str, anchor: &str, text: 
     }
 }
 
+/// What somebody has to do, and the section of the runbook about it.
+pub(crate) fn next_step(language: Language, documents: Option<&str>, section: &str, what: &str) -> Markup {
+    html! {
+        p {
+            strong { (language.of("Next step:", "Следующий шаг:")) } " " (what) " "
+            (document(documents, "runbook.md", section, language.of("Runbook", "Инструкция")))
+        }
+    }
+}
+
 /// A chart of counts over time, drawn here.
 pub(crate) fn trend(language: Language, counts: &[u64]) -> Markup {
     let most = counts.iter().copied().max().unwrap_or(0).max(1);

@@ -3,19 +3,17 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use questions::{Alert, ErrorClass, StatusCount, StuckOrder};
+use questions::{Alert, ErrorClass, LastHeard, NewOrders, StatusCount, StuckOrder};
 use time::OffsetDateTime;
 
 use super::{
     alerts,
     errors::rows,
     layout::{Context, page, search_field},
-    parts::{ago, status, table},
+    parts::{ago, id, next_step, status, table},
+    silence::silence,
 };
 use crate::language::Language;
-
-/// A newest record that is older than this says that logs don't arrive: every service writes twice a minute.
-const FRESH_MINUTES: i64 = 3;
 
 /// What the start page shows.
 pub(crate) struct Glance {
@@ -23,7 +21,8 @@ pub(crate) struct Glance {
     pub(crate) stuck: Vec<StuckOrder>,
     pub(crate) errors: Vec<ErrorClass>,
     pub(crate) alerts: Vec<Alert>,
-    pub(crate) newest: Option<OffsetDateTime>,
+    pub(crate) heard: Vec<LastHeard>,
+    pub(crate) new_orders: NewOrders,
     pub(crate) partial: bool,
     pub(crate) now: OffsetDateTime,
 }
@@ -35,7 +34,8 @@ pub(crate) fn start(context: &Context, glance: &Glance) -> Markup {
     let content = html! {
         h1 { (title) }
         (search_field(language, "", true))
-        (logs_way(language, glance))
+        (logs_way(context, glance))
+        (new_orders(context, &glance.new_orders))
         div.columns {
             section {
                 h2 { (language.of("Orders by status", "Заказы по статусам")) }
@@ -53,20 +53,45 @@ pub(crate) fn start(context: &Context, glance: &Glance) -> Markup {
     page(context, title, glance.partial, &content)
 }
 
-/// Whether records arrive.
-fn logs_way(language: Language, glance: &Glance) -> Markup {
+/// Whether records arrive, of every service.
+fn logs_way(context: &Context, glance: &Glance) -> Markup {
+    let language = context.language;
+    let newest = glance.heard.iter().filter_map(|one| one.at).max();
     html! {
-        @match glance.newest {
-            Some(newest) if (glance.now - newest).whole_minutes() < FRESH_MINUTES => p.hint {
+        @if let Some(note) = silence(context, &glance.heard, glance.now) { (note) }
+        @else if let Some(newest) = newest {
+            p.hint {
                 (language.of("Logs arrive; the newest record is from", "Журналы приходят; последняя запись —")) " "
                 (ago(language, newest, glance.now)) "."
-            },
-            Some(newest) => p.note.warn role="status" {
-                strong { (language.of("Logs don't arrive:", "Журналы не приходят:")) } " "
-                (language.of("the newest record is from", "последняя запись —")) " " (ago(language, newest, glance.now)) ". "
-                (language.of("What is shown is as old as that.", "Показанное такой же давности."))
-            },
-            None => p.note.warn role="status" { (language.of("There is no record of the last week.", "За последнюю неделю записей нет.")) },
+            }
+        }
+    }
+}
+
+/// How many orders are new, and whose they are if they are far more than usual.
+fn new_orders(context: &Context, orders: &NewOrders) -> Markup {
+    let language = context.language;
+    html! {
+        @if orders.is_burst() {
+            section.note.warn {
+                h2 { (language.of("Far more new orders than usual", "Новых заказов намного больше обычного")) }
+                p {
+                    (language.of("In the last hour:", "За последний час:")) " " (orders.hour) "; "
+                    (language.of("in the whole last day:", "за все последние сутки:")) " " (orders.day) ". "
+                    @if let Some((owner, count)) = &orders.most_of {
+                        (language.of("Most of them are of", "Больше всего у")) " " (id(language, owner)) ": " (count) "."
+                    }
+                }
+                (next_step(language, context.documents.as_deref(), "order-burst", language.of(
+                    "Tell the people on duty: a program may be out of control, or it is an attack.",
+                    "Сообщите дежурным: это может быть вышедшая из-под контроля программа или атака.",
+                )))
+            }
+        } @else {
+            p.hint {
+                (language.of("New orders in the last hour:", "Новых заказов за последний час:")) " " (orders.hour) "; "
+                (language.of("in the last day:", "за последние сутки:")) " " (orders.day) "."
+            }
         }
     }
 }

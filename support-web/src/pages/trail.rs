@@ -30,16 +30,31 @@ pub(crate) struct Filters {
 }
 
 impl Filters {
+    /// Those that let requests through, and nothing else.
+    pub(crate) fn of_requests() -> Self {
+        Self { action: Action::HttpRequest.name().to_owned(), ..Self::default() }
+    }
+
+    /// Whether they let requests through.
+    pub(crate) fn shows_requests(&self) -> bool {
+        self.action == Action::HttpRequest.name()
+    }
+
     fn let_through(&self, record: &Record) -> bool {
         let is = |wanted: &str, value: &str| wanted.is_empty() || wanted == value;
         let level = self.level.parse().unwrap_or(0);
         is(&self.service, record.text(field::NAME))
             && is(&self.action, record.text(field::EVENT_ACTION))
             && record.level() >= level
-            && (record.is_of_trail() || self.action == Action::HttpRequest.name())
+            && (record.is_of_trail() || self.shows_requests())
     }
 
-    fn link(&self, number: &str, from: usize, record: Option<usize>) -> String {
+    /// The link to the records of an order that they let through.
+    pub(crate) fn link(&self, number: &str) -> String {
+        self.link_from(number, 0, None)
+    }
+
+    fn link_from(&self, number: &str, from: usize, record: Option<usize>) -> String {
         let mut link = format!(
             "/orders/{}?service={}&level={}&action={}&from={from}",
             escaped(number),
@@ -64,7 +79,7 @@ pub(crate) fn trail(language: Language, number: &str, records: &[Record], filter
         @for (place, record) in shown.iter().skip(from).take(ROWS) {
             @let is_open = filters.record == Some(*place);
             (row(language, record, false, html! {
-                a href=(filters.link(number, from, (!is_open).then_some(*place))) aria-expanded=(is_open)
+                a href=(filters.link_from(number, from, (!is_open).then_some(*place))) aria-expanded=(is_open)
                     aria-label={ (language.of("Raw record", "Запись как есть")) " " (place + 1) } { "{…}" }
             }))
             @if is_open {
@@ -79,7 +94,7 @@ pub(crate) fn trail(language: Language, number: &str, records: &[Record], filter
         @if shown.len() > ROWS {
             nav.pages aria-label=(language.of("Pages of the trail", "Страницы следа")) {
                 @for first in (0..shown.len()).step_by(ROWS) {
-                    a href=(filters.link(number, first, None)) aria-current=[(first == from).then_some("page")] {
+                    a href=(filters.link_from(number, first, None)) aria-current=[(first == from).then_some("page")] {
                         (first + 1) "–" (shown.len().min(first + ROWS))
                     }
                 }
@@ -118,7 +133,7 @@ fn row(language: Language, record: &Record, with_order: bool, last: Markup) -> M
             td { bdi { (cut(record.text(field::NAME))) } }
             td { bdi { code { (cut(record.text(field::EVENT_ACTION))) } } }
             td { bdi { (cut(&what(record))) } }
-            td { @if let Some(trace) = record.optional(field::TRACE_ID) { (trace_id(language, trace)) } }
+            td { @if let Some(trace) = record.optional(field::TRACE_ID) { (short_trace(language, trace)) } }
             td { (last) }
         }
     }
@@ -134,7 +149,7 @@ fn mark(record: &Record) -> Option<&'static str> {
 }
 
 /// As much of a trace's id as tells traces apart.
-fn trace_id(language: Language, trace: &str) -> Markup {
+pub(crate) fn short_trace(language: Language, trace: &str) -> Markup {
     let short: String = trace.chars().take(8).collect();
     html! {
         span.id {
@@ -158,7 +173,11 @@ fn what(record: &Record) -> String {
     }
     if let Some(route) = record.optional(field::HTTP_ROUTE) {
         let status = record.number(field::HTTP_RESPONSE_STATUS_CODE).unwrap_or_default();
-        return format!("{} {route} {status}", record.text(field::HTTP_REQUEST_METHOD));
+        let request = format!("{} {route} {status}", record.text(field::HTTP_REQUEST_METHOD));
+        return match record.optional(field::USER_ID) {
+            Some(user) => format!("{request} · {user}"),
+            None => request,
+        };
     }
     first(&[field::ORDER_STATUS, field::MESSAGING_MESSAGE_TYPE, field::OPERATOR_ID, field::FILE_EXTENSION])
         .unwrap_or_default()

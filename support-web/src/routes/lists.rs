@@ -43,22 +43,26 @@ impl AskedPeriod {
 pub(super) async fn start(visit: Visit) -> Response {
     let page = async {
         let logs = visit.logs();
-        let (last_hour, whole) = (Period::last("1h").unwrap_or_default(), Period::whole());
-        let (statuses, stuck, errors, alerts, newest) = tokio::try_join!(
+        let [last_hour, last_week] = ["1h", "7d"].map(|age| Period::last(age).unwrap_or_default());
+        let whole = Period::whole();
+        let (statuses, stuck, errors, alerts, heard, new_orders) = tokio::try_join!(
             logs.statuses(),
             logs.stuck(&whole),
             logs.errors(&last_hour),
             logs.alerts(1),
-            logs.newest_record()
+            logs.last_heard(&last_week),
+            logs.new_orders()
         )?;
-        let partial = statuses.partial || stuck.partial || errors.partial || alerts.partial || newest.partial;
+        let partial =
+            [statuses.partial, stuck.partial, errors.partial, alerts.partial, heard.partial, new_orders.partial];
         let glance = Glance {
             statuses: statuses.value,
             stuck: stuck.value,
             errors: errors.value,
             alerts: alerts.value,
-            newest: newest.value,
-            partial,
+            heard: heard.value,
+            new_orders: new_orders.value,
+            partial: partial.contains(&true),
             now: OffsetDateTime::now_utc(),
         };
         Ok::<_, SearchError>(pages::start::start(&visit.context, &glance))
@@ -98,8 +102,12 @@ pub(super) async fn alerts(visit: Visit) -> Response {
 
 /// Logins that failed again and again.
 pub(super) async fn logins(visit: Visit) -> Response {
-    let found = visit.logs().failed_logins(&Period::last("7d").unwrap_or_default()).await;
-    visit.answer(found.map(|found| pages::alerts::logins(&visit.context, &found.value, found.partial)))
+    let (logs, last_week) = (visit.logs(), Period::last("7d").unwrap_or_default());
+    let found = tokio::try_join!(logs.failed_logins(&last_week), logs.failing_networks(&last_week));
+    visit.answer(found.map(|(logins, networks)| {
+        let partial = logins.partial || networks.partial;
+        pages::alerts::logins(&visit.context, &logins.value, &networks.value, partial)
+    }))
 }
 
 /// There is nothing at this path.

@@ -58,21 +58,29 @@ pub(super) async fn order(
     let Ok(number) = typed.parse::<OrderId>() else {
         return match order_numbers(&typed).as_slice() {
             [number] => Redirect::to(&format!("/orders/{}", escaped(number))).into_response(),
-            _ => visit::html(StatusCode::NOT_FOUND, &pages::order::unknown(&visit.context, &typed, false)),
+            _ => {
+                visit::html(StatusCode::NOT_FOUND, &pages::order::unknown(&visit.context, &typed, &[], &filters, false))
+            }
         };
     };
     let logs = visit.logs();
     let whole = Period::whole();
-    let (trail, usual) = tokio::join!(logs.trail(number.as_str(), &whole, RECORDS), logs.usual_stays());
-    let (trail, usual) = match (trail, usual) {
-        (Ok(trail), Ok(usual)) => (trail, usual),
-        (Err(error), _) | (_, Err(error)) => return visit.no_order(&error, &number),
+    let trail_and_spans = async {
+        let trail = logs.trail(number.as_str(), &whole, RECORDS).await?;
+        let spans = logs.spans(&trail.value.records).await?;
+        Ok((trail, spans))
+    };
+    let last_hour = Period::last("1h").unwrap_or_default();
+    let found = tokio::try_join!(trail_and_spans, logs.usual_stays(), logs.last_heard(&last_hour));
+    let ((trail, spans), usual, heard) = match found {
+        Ok(found) => found,
+        Err(error) => return visit.no_order(&error, &number),
     };
     let record = Record::notice(Action::OrderLookedUp, Subject::just_order(&number));
     record.user(Some(visit.session.account)).write();
-    let partial = trail.partial || usual.partial;
+    let partial = [trail.partial, spans.partial, usual.partial, heard.partial].contains(&true);
     if !trail.value.records.iter().any(questions::Record::is_of_trail) {
-        let page = pages::order::unknown(&visit.context, number.as_str(), partial);
+        let page = pages::order::unknown(&visit.context, number.as_str(), &trail.value.records, &filters, partial);
         return visit::html(StatusCode::NOT_FOUND, &page);
     }
     let order = pages::order::Order {
@@ -80,6 +88,8 @@ pub(super) async fn order(
         records: &trail.value.records,
         is_cut: trail.value.is_cut,
         usual: &usual.value,
+        spans: &spans.value,
+        heard: &heard.value,
         partial,
         now: OffsetDateTime::now_utc(),
     };

@@ -150,7 +150,7 @@ async fn an_account_that_loses_its_role_sees_no_further_page() {
 }
 
 /// Adds an account with the role to Elasticsearch's files, with the password of Support.
-async fn employee(login: &str) -> Login {
+pub(crate) async fn employee(login: &str) -> Login {
     let support = support().await;
     change("users", |users| {
         let hash = users.lines().find_map(|line| line.strip_prefix("support:")).expect("Support's password");

@@ -3,7 +3,7 @@
 use testkit::eventually;
 
 use crate::{
-    logs::{self, BUSY, CUSTOMER, HOSTILE, PARTNER, PARTNERS, REQUEST, SLOW, STUCK, TRACE, UNPRICED},
+    logs::{self, ASKED_FOR, BUSY, CUSTOMER, HOSTILE, PARTNER, PARTNERS, REQUEST, SLOW, STUCK, TRACE, UNPRICED},
     visitor::{Visitor, percent},
 };
 
@@ -126,6 +126,59 @@ async fn a_trail_is_filtered_paged_and_shows_a_record_as_it_is() {
     assert_eq!(errors.matches("<tr class=\"warning\"").count(), 0, "{errors}");
     let raw = employee.read(&format!("{path}?record=3")).await;
     assert!(raw.contains("&quot;messaging.message.id&quot;: &quot;m-2&quot;"), "{raw}");
+}
+
+#[tokio::test]
+async fn the_spans_of_an_orders_traces_are_a_waterfall_through_rabbitmq() {
+    let employee = Visitor::employee().await;
+    let text = employee.read(&format!("/orders/{SLOW}")).await;
+    let rows: Vec<&str> = text.split("<tr").filter(|row| row.contains("class=\"bar\"")).collect();
+    let expected = [
+        ["POST /orders/{id}/status", "shop-api", "level-0", "0 µs", "12 ms", "x=\"0\" width=\"29\""],
+        ["publish orders:order.submitted", "crm-api", "level-1", "20 ms", "3.0 ms", "x=\"46\" width=\"7\""],
+        ["process orders:order.submitted:mes-api.orders", "mes-api", "level-2", "24 ms", "6.0 ms", "x=\"56\""],
+        ["price.calculate", "mes-api", "level-3", "31 ms", "400 ms", "failed"],
+    ];
+    assert_eq!(rows.len(), expected.len(), "{rows:#?}");
+    for (row, parts) in rows.iter().zip(expected) {
+        for part in parts {
+            assert!(row.contains(part), "{part} in {row}");
+        }
+    }
+    let hostile = employee.read(&format!("/orders/{HOSTILE}")).await;
+    assert_eq!(hostile.matches("class=\"bar\"").count(), 60);
+    assert!(hostile.contains("There are more spans"), "{hostile}");
+    let without = employee.read(&format!("/orders/{STUCK}")).await;
+    assert!(!without.contains("what took how long"), "{without}");
+}
+
+#[tokio::test]
+async fn of_a_number_without_an_order_the_page_says_who_asked() {
+    let employee = Visitor::employee().await;
+    assert_eq!(employee.get(&format!("/search?q={ASKED_FOR}")).await.location, format!("/orders/{ASKED_FOR}"));
+    let page = employee.get(&format!("/orders/{ASKED_FOR}")).await;
+    assert_eq!(page.status, 404, "{page:?}");
+    let link = format!("/orders/{ASKED_FOR}?service=&amp;level=&amp;action=http%2Erequest&amp;from=0#trail");
+    for part in ["The logs know no such order", "Requests for this number are recorded: 1", &link] {
+        assert!(page.text.contains(part), "{part} in {}", page.text);
+    }
+    assert!(!page.text.contains(CUSTOMER), "{}", page.text);
+    let russian = employee.get_with(&format!("/orders/{ASKED_FOR}"), &[("accept-language", "ru")]).await;
+    assert!(russian.text.contains("Есть записи о запросах с этим номером: 1"), "{}", russian.text);
+    let requests = employee.get(&link.replace("&amp;", "&")).await;
+    assert!(requests.text.contains(&format!("GET /orders/{{id}} 404 · {CUSTOMER}")), "{}", requests.text);
+    assert!(!employee.get("/orders/A-999999").await.text.contains("Requests for this number"));
+}
+
+#[tokio::test]
+async fn the_page_of_logins_shows_whose_fail_and_networks_that_try_many() {
+    let text = Visitor::employee().await.read("/logins").await;
+    for part in [logs::OPERATOR, "192.0.2.0", "logins-one-account", "logins-all-accounts"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    let row = text.split("<tr").find(|row| row.contains("198.51.100.0")).expect("a row of the network");
+    assert_eq!(row.matches("<td class=\"number\">12</td>").count(), 2, "12 failures of 12 logins: {row}");
+    assert!(!text.contains("hash-1"), "a login that failed once is nobody's repeated failure");
 }
 
 #[tokio::test]

@@ -1,8 +1,9 @@
 //! What an employee does, in a real browser.
 
 use crate::{
+    access,
     driver::{Browser, Window},
-    logs::{HOSTILE, SLOW, UNPRICED},
+    logs::{ASKED_FOR, HOSTILE, SLOW, UNPRICED},
     visitor::support,
 };
 
@@ -46,6 +47,25 @@ async fn from_the_number_on_the_phone_to_the_sentence_it_takes_two_actions() {
 }
 
 #[tokio::test]
+async fn of_two_employees_at_once_one_logs_out_and_the_other_stays() {
+    let colleague = access::employee("colleague").await;
+    let (first, second) = (Browser::of_employee(WIDE).await, Browser::open(WIDE).await);
+    second.go("/stuck").await;
+    second.log_in(&colleague).await;
+    for (browser, login) in [(&first, "support"), (&second, "colleague")] {
+        browser.go(&format!("/orders/{SLOW}")).await;
+        assert_eq!(browser.text("footer form bdi").await, login);
+    }
+    first.click("footer button").await;
+    first.wait_for("#password").await;
+    for (browser, path) in [(&first, "/login"), (&second, "/errors")] {
+        browser.go("/errors").await;
+        assert_eq!(browser.path().await, path);
+    }
+    assert_eq!(second.text("footer form bdi").await, "colleague");
+}
+
+#[tokio::test]
 async fn nothing_in_a_record_runs() {
     let browser = Browser::of_employee(WIDE).await;
     for path in
@@ -55,7 +75,7 @@ async fn nothing_in_a_record_runs() {
         let title = browser.run("return document.title").await;
         assert!(title.as_str().unwrap_or_default().ends_with("· Alexandrite"), "{path}: {title}");
         let active = "return document.querySelectorAll('main script, main img, main a[href^=\"javascript\"], \
-                      main svg:not(.trend, .icon)').length";
+                      main svg:not(.trend, .icon, .bar)').length";
         assert_eq!(browser.run(active).await, 0, "{path}");
         assert_eq!(browser.run(SIDEWAYS).await, true, "{path} is wider than its window");
     }
@@ -83,6 +103,7 @@ async fn every_page_is_accessible_light_and_dark_and_fits_a_telephone() {
             ("logins", "/logins"),
             ("trace", "/search?q=0af7651916cd43dd8448eb211c80319c"),
             ("nothing", "/search?q=nothing"),
+            ("unknown", &format!("/orders/{ASKED_FOR}?action=http.request")),
         ] {
             browser.go(path).await;
             check(&browser, window, name).await;

@@ -7,6 +7,8 @@ use testkit::search::Search;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
+use crate::spans;
+
 /// An order that has been in production for two hours longer than is usual.
 pub(crate) const SLOW: &str = "A-200001";
 /// An order whose price could not be calculated.
@@ -15,6 +17,10 @@ pub(crate) const UNPRICED: &str = "A-200002";
 pub(crate) const STUCK: &str = "A-200003";
 /// An order whose records have HTML, control characters and long words in every field.
 pub(crate) const HOSTILE: &str = "A-200004";
+/// The trace of [`HOSTILE`]'s records.
+pub(crate) const HOSTILE_TRACE: &str = "1af7651916cd43dd8448eb211c80319c";
+/// A number without an order, which somebody has asked for.
+pub(crate) const ASKED_FOR: &str = "A-299999";
 /// A partner's order.
 pub(crate) const PARTNERS: &str = "P-300001";
 /// An order with 250 records.
@@ -39,7 +45,7 @@ pub(crate) fn hostile() -> String {
 /// Records of one order.
 struct Order {
     number: &'static str,
-    /// Only one order's is known.
+    /// Known for the orders that have spans.
     trace: String,
     owner: (&'static str, &'static str),
     records: Vec<Value>,
@@ -47,7 +53,11 @@ struct Order {
 
 impl Order {
     fn new(number: &'static str) -> Self {
-        let trace = if number == SLOW { TRACE.to_owned() } else { Uuid::now_v7().simple().to_string() };
+        let trace = match number {
+            SLOW => TRACE.to_owned(),
+            HOSTILE => HOSTILE_TRACE.to_owned(),
+            _ => Uuid::now_v7().simple().to_string(),
+        };
         Self { number, trace, owner: ("customer.id", CUSTOMER), records: Vec::new() }
     }
 
@@ -164,9 +174,26 @@ pub(crate) async fn make_up(file: &SystemFile) {
     });
     request.record(now - Duration::hours(16), "shop-api", 50, "http.request", failed);
     records.extend(request.records);
+    let mut vain = Order::new(ASKED_FOR);
+    let unknown = json!({
+        "http.request.id": "unknown", "http.request.method": "GET", "http.route": "/orders/{id}",
+        "http.response.status_code": 404, "user.id": CUSTOMER, "event.duration": 5_000_000,
+    });
+    vain.record(now - Duration::hours(1), "shop-api", 30, "http.request", unknown);
+    records.extend(vain.records);
+    // So that no service is silent, however long the tests take.
+    for service in catalogue::Service::APIS {
+        let mut heartbeat = Order::new("");
+        heartbeat.record(now + Duration::HOUR, service.name(), 30, "service.heartbeat", json!({}));
+        records.extend(heartbeat.records);
+    }
     let mut logins = Order::new("");
     let failures = json!({ "user.id": OPERATOR, "source.ip": "192.0.2.0", "auth.failures": 7 });
     logins.record(now - Duration::hours(2), "mes-api", 40, "auth.login_failed_repeatedly", failures);
+    for login in 0..12 {
+        let failure = json!({ "user.hash": format!("hash-{login}"), "source.ip": "198.51.100.0" });
+        logins.record(now - Duration::hours(2), "shop-api", 30, "auth.login_failed", failure);
+    }
     records.extend(logins.records);
 
     let mut lines = String::new();
@@ -183,7 +210,9 @@ pub(crate) async fn make_up(file: &SystemFile) {
     let response = bulk.header("content-type", "application/x-ndjson").body(lines).send().await.expect("a response");
     let body: Value = response.json().await.expect("JSON");
     assert_eq!(body["errors"], false, "{body}");
-    alert(&Search::new(address, administrator)).await;
+    let administrator = Search::new(address, administrator);
+    alert(&administrator).await;
+    spans::make_up(&administrator).await;
 }
 
 /// An alert, as ElastAlert keeps it.

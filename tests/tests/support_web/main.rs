@@ -7,4 +7,5 @@ mod browser;
 mod driver;
 mod logs;
 mod outages;
+mod spans;
 mod visitor;

@@ -1,4 +1,4 @@
-//! Elasticsearch away or slow: the page says what is the matter and what still holds.
+//! Elasticsearch away, slow, or without a part of the indices: the page says what is the matter and what still holds.
 
 use std::{
     fs::File,
@@ -8,10 +8,14 @@ use std::{
 };
 
 use catalogue::field;
-use serde_json::Value;
-use testkit::{TcpProxy, host_in};
+use reqwest::Method;
+use serde_json::{Value, json};
+use testkit::{TcpProxy, host_in, search::Search};
 
-use crate::visitor::{Visitor, file, support};
+use crate::{
+    logs::SLOW,
+    visitor::{Visitor, file, support},
+};
 
 /// A page of this test's own, which reaches Elasticsearch by a line that can be cut.
 struct OwnPage {
@@ -91,5 +95,30 @@ async fn without_elasticsearch_the_page_says_so_and_goes_on_when_it_is_back() {
     for failure in failures {
         assert_eq!(failure[field::ERROR_TYPE], "search_unavailable", "{failure}");
         assert!(failure.get(field::TRACE_ID).is_some());
+    }
+}
+
+#[tokio::test]
+async fn what_lacks_an_index_is_marked_as_incomplete() {
+    let employee = Visitor::employee().await;
+    let file = file().await;
+    let administrator = file.accounts.administrator.as_ref().expect("there is one");
+    let administrator = Search::new(file.elasticsearch.as_deref().expect("Elasticsearch runs"), administrator);
+    let order = format!("/orders/{SLOW}");
+    let pages = [order.as_str(), "/", "/errors", "/stuck", "/logins", "/search?q=nothing", "/orders/A-999999"];
+    // No node has this name, so the index has nowhere to be.
+    let nowhere = json!({ "settings": { "index.routing.allocation.require._name": "nothing" } });
+    let index = "alexandrite-crm-api-2001.01.01";
+    let path = format!("{index}?wait_for_active_shards=0");
+    assert_eq!(administrator.call(Method::PUT, &path, Some(&nowhere)).await.0, 200);
+    for path in pages {
+        let page = employee.get(path).await;
+        assert!([200, 404].contains(&page.status), "{path}: {page:?}");
+        assert!(page.text.contains("Incomplete."), "{path}: {}", page.text);
+    }
+    assert!(employee.read(&order).await.contains("Your order has been in production since"), "what is there is shown");
+    assert_eq!(administrator.call(Method::DELETE, index, None).await.0, 200);
+    for path in pages {
+        assert!(!employee.get(path).await.text.contains("Incomplete."), "{path}");
     }
 }

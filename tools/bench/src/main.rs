@@ -6,6 +6,7 @@
 
 mod dataset;
 mod growth;
+mod history;
 mod instance;
 mod load;
 mod order_template;
@@ -39,6 +40,9 @@ struct Flags {
     /// Rounds that each pair is measured in
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Records that Support's page finds an order among
+    #[arg(long, default_value_t = 10_000_000)]
+    records: u64,
 }
 
 #[derive(Subcommand)]
@@ -78,7 +82,7 @@ async fn run(flags: Flags) -> Result<()> {
     let (mut rows, mut outcome) = (Vec::new(), Ok(()));
     for topic in topics {
         say(format!("{topic}:"));
-        match topic.measure(flags.rounds).await {
+        match topic.measure(flags.rounds, flags.records).await {
             Ok(measured) => rows.extend(measured),
             Err(error) => {
                 // The rows of the other topics are still printed.

@@ -8,6 +8,7 @@ mod orders;
 mod shipping;
 mod sizes;
 mod starts;
+mod support;
 mod uploads;
 
 use std::fmt;
@@ -32,6 +33,8 @@ pub(crate) enum Topic {
     Uploads,
     /// From a line on standard output to a record that a search finds
     Shipping,
+    /// Support's page of an order, among the records of 180 days
+    Support,
     /// From `cargo run` to ready
     Starts,
     /// Programs and container images
@@ -39,8 +42,8 @@ pub(crate) enum Topic {
 }
 
 impl Topic {
-    /// Measures the topic in this many rounds.
-    pub(crate) async fn measure(self, rounds: usize) -> Result<Vec<Row>> {
+    /// Measures the topic in this many rounds; `records` is how many Support's page finds its order among.
+    pub(crate) async fn measure(self, rounds: usize, records: u64) -> Result<Vec<Row>> {
         match self {
             Self::Orders => orders::measure(rounds).await,
             Self::Messages => messages::measure(rounds).await,
@@ -48,6 +51,7 @@ impl Topic {
             Self::Lists => lists::measure(rounds).await,
             Self::Uploads => uploads::measure(rounds).await,
             Self::Shipping => shipping::measure(rounds).await,
+            Self::Support => support::measure(rounds, records).await,
             Self::Starts => tokio::task::block_in_place(|| starts::measure(rounds)),
             Self::Sizes => tokio::task::block_in_place(sizes::measure),
         }

@@ -1,0 +1,127 @@
+//! Support's page of an order, among the records of 180 days.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use local::{Kind, Login, SystemFile};
+use reqwest::{Client, Method, StatusCode, redirect::Policy};
+use testkit::{order_lifecycle, search::Search, site::Site};
+
+use crate::{
+    history::History,
+    progress::say,
+    table::{Goal, Row, Spread},
+    testbed::Testbed,
+};
+
+/// Pages of a round, each of another order, so that nothing of it is in a cache.
+const PAGES: usize = 300;
+const GOAL_MS: f64 = 300.0;
+
+/// The durations of a round's pages in milliseconds, the shortest first.
+struct Round(Vec<f64>);
+
+impl Round {
+    fn percentile(&self, percent: usize) -> f64 {
+        let place = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
+        self.0.get(place).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// An employee at the page, who is logged in.
+struct Employee {
+    client: Client,
+    address: String,
+    cookie: String,
+}
+
+pub(super) async fn measure(rounds: usize, records: u64) -> Result<Vec<Row>> {
+    let testbed = Testbed::start(&[Kind::Shipper, Kind::Services, Kind::SupportWeb], &[])?;
+    let file = testbed.file();
+    let elasticsearch = file.elasticsearch.as_deref().context("Elasticsearch doesn't run")?;
+    let [support, administrator] = [&file.accounts.support, &file.accounts.administrator]
+        .map(|account| account.as_ref().context("Elasticsearch has no such account"));
+    let (support, administrator) = (support?, administrator?);
+    let search = Search::new(elasticsearch, support);
+
+    let order = order_lifecycle::a_customers_order(&Site::of(file), &search).await;
+    let history = History::of(&order, &search.documents(&testkit::search::matching(&[("order.id", &order)])).await)?;
+    let orders = history.orders(records);
+    let begun = Instant::now();
+    let written = history.write(elasticsearch, administrator, orders).await?;
+    let (indices, bytes) = stored(&Search::new(elasticsearch, administrator), written).await?;
+    say(format_args!(
+        "  {written} records of {orders} orders in {indices} indices, {} MB, after {:.0} s",
+        bytes / 1_000_000,
+        begun.elapsed().as_secs_f64()
+    ));
+
+    let employee = Employee::log_in(file, support).await?;
+    let mut measured = Vec::with_capacity(rounds);
+    // The first one warms everything up.
+    for round in 0..=rounds {
+        let durations = employee.look_up(orders).await?;
+        say(format_args!("  p50 {:.0} ms, p99 {:.0} ms", durations.percentile(50), durations.percentile(99)));
+        if round > 0 {
+            measured.push(durations);
+        }
+    }
+    testbed.stop()?;
+
+    let p99 = Spread::of(&measured, |round| round.percentile(99));
+    Ok(vec![Row {
+        what: format!("Support's page of an order, {written} records in {indices} indices: p99"),
+        measured: format!("{:.0} ms", p99.median),
+        against: format!("half of them: {:.0} ms", Spread::of(&measured, |round| round.percentile(50)).median),
+        figure: format!("{p99:.0} ms"),
+        goal: Goal::at_most(GOAL_MS, " ms", p99.median),
+    }])
+}
+
+/// Waits until a search finds all records; returns how many indices they are in, and their size on the disk.
+async fn stored(administrator: &Search, records: u64) -> Result<(usize, u64)> {
+    /// Those of the system's own services and of the copies, but not those of who has searched.
+    const RECORDS: &str = "alexandrite-*,-alexandrite-audit-*";
+    let call = async |method, path: &str| match administrator.call(method, path, None).await {
+        (200, response) => Ok(response),
+        (status, response) => Err(anyhow::anyhow!("{path}: {status}: {response}")),
+    };
+    call(Method::POST, &format!("{RECORDS}/_refresh?filter_path=_shards.failed")).await?;
+    let count = call(Method::GET, &format!("{RECORDS}/_count")).await?;
+    ensure!(count["count"].as_u64() >= Some(records), "{count} of {records} records are found");
+    let sizes = call(Method::GET, &format!("{RECORDS}/_stats/store?filter_path=_all,indices.*.uuid")).await?;
+    let indices = sizes["indices"].as_object().map_or(0, serde_json::Map::len);
+    Ok((indices, sizes["_all"]["total"]["store"]["size_in_bytes"].as_u64().unwrap_or_default()))
+}
+
+impl Employee {
+    async fn log_in(file: &SystemFile, account: &Login) -> Result<Self> {
+        let address = file.support_web.clone().context("Support's page doesn't run")?;
+        let client = Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(60)).build()?;
+        let form = format!("login={}&password={}", account.login, account.password);
+        let request =
+            client.post(format!("{address}/login")).header("content-type", "application/x-www-form-urlencoded");
+        let response = request.body(form).send().await?;
+        let cookie = response.headers().get("set-cookie").and_then(|cookie| cookie.to_str().ok()?.split(';').next());
+        let cookie = cookie.with_context(|| format!("the login ended with {}", response.status()))?.to_owned();
+        Ok(Self { client, address, cookie })
+    }
+
+    /// Reads the pages of random orders, one after the other.
+    async fn look_up(&self, orders: u64) -> Result<Round> {
+        let mut durations = Vec::with_capacity(PAGES);
+        for _ in 0..PAGES {
+            let number = History::number(fastrand::u64(0..orders));
+            let begun = Instant::now();
+            let request = self.client.get(format!("{}/orders/{number}", self.address)).header("cookie", &self.cookie);
+            let response = request.send().await?;
+            let status = response.status();
+            let page = response.text().await?;
+            durations.push(begun.elapsed().as_secs_f64() * 1000.0);
+            ensure!(status == StatusCode::OK, "the page of {number} has status {status}");
+            ensure!(page.contains(&number) && page.contains("CLOSED"), "the page of {number} says nothing of it");
+        }
+        durations.sort_by(f64::total_cmp);
+        Ok(Round(durations))
+    }
+}
