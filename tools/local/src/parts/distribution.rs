@@ -140,7 +140,7 @@ mod tests {
         let archive = std::env::temp_dir().join(format!("alexandrite-archive-{}", std::process::id()));
         fs::write(&archive, "abc")?;
         let right = check(&archive, OF_ABC);
-        fs::write(&archive, "abd")?;
+        fs::write(&archive, "abcd")?;
         let wrong = check(&archive, OF_ABC);
         fs::remove_file(&archive)?;
         right?;
