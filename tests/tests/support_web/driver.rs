@@ -53,13 +53,13 @@ impl Driver {
         format!("http://{}{}", self.host, self.session)
     }
 
-    /// The response comes when the browser has ended.
+    /// The response comes when the browser has ended; the driver leaves the connection open.
     fn close_browser(&self) -> io::Result<()> {
         let mut driver = TcpStream::connect(&self.host)?;
         driver.set_read_timeout(Some(Duration::from_secs(20)))?;
-        write!(driver, "DELETE {} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.session, self.host)?;
-        driver.read_to_end(&mut Vec::new())?;
-        Ok(())
+        write!(driver, "DELETE {} HTTP/1.1\r\nHost: {}\r\n\r\n", self.session, self.host)?;
+        let read = driver.read(&mut [0; 64])?;
+        if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 }
 
