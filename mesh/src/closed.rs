@@ -1,17 +1,22 @@
 //! Checks whether a surface is closed, in one pass and without a table of its edges.
 //!
-//! A surface is closed and consistently oriented if every directed edge a→b is matched by as many b→a. That is an
-//! equality of two multisets: the directed edges, and the same edges reversed. Both are folded into a product in the
-//! field of integers modulo the prime 2⁶¹ − 1, where an edge a→b becomes the factor `x + F·a + T·b`, with secret random
-//! keys `x`, `F` and `T`. Equal multisets have equal products, so a closed surface always passes. Different multisets
-//! are different polynomials in the keys (linear factors with coefficient 1 at `x` are distinct primes), whose degree
-//! is the number n of edges, and such polynomials agree at a random point with a probability of at most n / 2⁶¹ (the
-//! Schwartz–Zippel lemma): below 1 in 10¹¹ for five million triangles. The keys are random for each model, and nothing
-//! that depends on them is published, so a file can't be constructed to fit them.
+//! A surface is closed and consistently oriented if every directed edge a→b is matched by as many b→a. Each edge gets a
+//! direction that counts as forwards, so that is an equality of two multisets: the edges of the sides that run forwards,
+//! and those of the sides that run backwards. Both are folded into a product in the field of integers modulo the prime
+//! 2⁶¹ − 1, where an edge becomes the factor `x + w(a) + T·w(b)`, a being its start when it runs forwards. `w` is a hash
+//! of the position, linear in its two words with secret random coefficients, whose order also decides the direction;
+//! `x` and `T` are secret and random too. Equal multisets have equal products, so a closed surface always passes.
+//!
+//! Different multisets rarely have equal products. The hashes map an edge without its match onto one of the n others
+//! with a chance of at most n / 2⁶¹. If they don't, the products are different polynomials in `x` and `T` (linear
+//! factors with coefficient 1 at `x` are distinct primes) of degree n, and such polynomials agree at a random point with
+//! a probability of at most n / 2⁶¹ (the Schwartz–Zippel lemma). Together that is below 1 in 10¹⁰ for five million
+//! triangles. The keys are random for each model, and nothing that depends on them is published, so a file can't be
+//! constructed to fit them.
 //!
 //! Vertices are identified by their coordinates in single precision, the precision of binary STL, so that all formats
-//! agree. Merging vertices can't open a closed surface. The edges of a triangle with two equal corners match each
-//! other, so such triangles need no special case.
+//! agree. Merging vertices can't open a closed surface. The sides of a triangle with two equal corners match each other,
+//! so such a triangle has none here.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -23,30 +28,43 @@ const PRIME: u64 = (1 << 61) - 1;
 /// The secret point at which the polynomials are compared.
 pub(crate) struct Key {
     x: u64,
-    from: [u64; 2],
-    to: [u64; 2],
+    words: [u64; 2],
+    to: u64,
 }
 
 /// A vertex as the start and as the end of an edge; the factor of an edge is the sum of both.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(crate) struct Corner {
     from: u64,
     to: u64,
 }
 
-impl Corner {
-    /// The factor of the directed edge from `self` to `end`, not fully reduced: below 2⁶³.
-    #[inline]
-    fn edge_to(self, end: Self) -> u64 {
-        self.from + end.to
-    }
+/// A side of a triangle: its edge, and whether it runs backwards.
+#[derive(Clone, Copy)]
+pub(crate) struct Side {
+    /// The factor of the edge, which is the same for both directions: not fully reduced, and below 3·2⁶².
+    factor: u64,
+    backwards: bool,
+    /// A key of the edge, the same for both directions too. Edges along a line have factors at equal distances, whose
+    /// squares have none.
+    pub(crate) key: u64,
+}
 
-    /// A key of the edge between both, in either direction.
+impl Corner {
     #[inline(always)]
-    pub(crate) fn edge_with(self, other: Self) -> u64 {
-        let product = u128::from(self.from) * u128::from(other.from);
-        product as u64 ^ (product >> 64) as u64
+    fn side_to(self, end: Self) -> Side {
+        let backwards = self.from > end.from;
+        let (forth, back) = (self.from + end.to, end.from + self.to);
+        let factor = if backwards { back } else { forth };
+        Side { factor, backwards, key: factor.wrapping_mul(factor) }
     }
+}
+
+/// The sides of a triangle; none if two of its corners are equal.
+#[inline(always)]
+pub(crate) fn sides(&[a, b, c]: &[Corner; 3]) -> Option<[Side; 3]> {
+    let flat = a.from == b.from || b.from == c.from || c.from == a.from;
+    (!flat).then(|| [a.side_to(b), b.side_to(c), c.side_to(a)])
 }
 
 impl Key {
@@ -54,7 +72,7 @@ impl Key {
     pub(crate) fn random() -> Self {
         let random = RandomState::new();
         let word = |index: u8| random.hash_one(index) & PRIME;
-        Self { x: word(0), from: [word(1), word(2)], to: [word(3), word(4)] }
+        Self { x: word(0), words: [word(1), word(2)], to: word(3) }
     }
 
     /// The corner at a position, in single precision.
@@ -63,72 +81,96 @@ impl Key {
         // Adding zero turns -0.0 into 0.0, its equal.
         let [x, y, z] = position.map(|coordinate| u64::from((coordinate as f32 + 0.0).to_bits()));
         // 96 bits, as two words below the prime.
-        self.words(x | (y & 0xffff) << 32, z | (y >> 16) << 32)
+        self.hashed(product(x | (y & 0xffff) << 32, self.words[0]) + product(z | (y >> 16) << 32, self.words[1]))
     }
 
     /// The corner with a number, for a surface whose corners are all numbered.
     #[inline(always)]
     pub(crate) fn numbered(&self, number: u32) -> Corner {
-        self.words(u64::from(number), 0)
+        self.hashed(product(u64::from(number), self.words[0]))
     }
 
     #[inline(always)]
-    fn words(&self, low: u64, high: u64) -> Corner {
-        let dot = |start: u64, key: [u64; 2]| {
-            let sum = u128::from(start) + u128::from(low) * u128::from(key[0]) + u128::from(high) * u128::from(key[1]);
-            // Below 2^61 + 2^50, enough for the sum of two of them.
-            (sum as u64 & PRIME) + (sum >> 61) as u64
-        };
-        Corner { from: dot(self.x, self.from), to: dot(0, self.to) }
+    fn hashed(&self, sum: u128) -> Corner {
+        // Below 2⁶¹ + 2⁴⁹, as the words are below 2⁴⁸.
+        let hash = folded(sum);
+        Corner { from: self.x + hash, to: folded(product(hash, self.to)) }
     }
 }
 
-/// The products over the directed edges and over their reverses; three of each, so that the multiplications overlap.
+/// The products over the sides that run forwards and backwards; three of each, so that the multiplications overlap.
 pub(crate) struct Balance {
-    edges: [u64; 3],
-    reverses: [u64; 3],
+    forwards: [u64; 3],
+    backwards: [u64; 3],
 }
 
 impl Balance {
     pub(crate) fn new() -> Self {
-        Self { edges: [1; 3], reverses: [1; 3] }
+        Self { forwards: [1; 3], backwards: [1; 3] }
     }
 
-    /// Multiplies the products by a triangle's edges.
+    /// Multiplies the products by a triangle's sides.
     #[inline(always)]
-    pub(crate) fn add(&mut self, corners: &[Corner; 3]) {
-        for (index, (a, b)) in directed_edges(corners).into_iter().enumerate() {
-            self.edges[index] = multiply(self.edges[index], a.edge_to(b));
-            self.reverses[index] = multiply(self.reverses[index], b.edge_to(a));
+    pub(crate) fn add(&mut self, sides: &[Side; 3]) {
+        for (index, side) in sides.iter().enumerate() {
+            // Without a branch, because the directions are as good as random.
+            let (forwards, backwards) = (self.forwards[index], self.backwards[index]);
+            let mask = 0_u64.wrapping_sub(u64::from(side.backwards));
+            let old = forwards ^ (forwards ^ backwards) & mask;
+            let change = old ^ multiply(old, side.factor);
+            self.forwards[index] = forwards ^ change & !mask;
+            self.backwards[index] = backwards ^ change & mask;
         }
     }
 
     /// Multiplies the products by those of other triangles.
     pub(crate) fn merge(&mut self, other: &Self) {
         for index in 0..3 {
-            self.edges[index] = multiply(self.edges[index], other.edges[index]);
-            self.reverses[index] = multiply(self.reverses[index], other.reverses[index]);
+            self.forwards[index] = multiply(self.forwards[index], other.forwards[index]);
+            self.backwards[index] = multiply(self.backwards[index], other.backwards[index]);
         }
     }
 
     /// Whether the surface is closed and consistently oriented.
     pub(crate) fn is_closed(&self) -> bool {
         let product = |factors: [u64; 3]| factors.into_iter().fold(1, multiply) % PRIME;
-        product(self.edges) == product(self.reverses)
+        product(self.forwards) == product(self.backwards)
+    }
+}
+
+/// Whether every edge has an even number of sides, up to a chance of about 1 in 2⁶⁰.
+#[derive(Default)]
+pub(crate) struct Parity(u64);
+
+impl Parity {
+    /// Counts a triangle's sides.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, sides: &[Side; 3]) {
+        self.0 ^= sides[0].key ^ sides[1].key ^ sides[2].key;
+    }
+
+    pub(crate) fn is_even(&self) -> bool {
+        self.0 == 0
     }
 }
 
 #[inline(always)]
-fn directed_edges(&[a, b, c]: &[Corner; 3]) -> [(Corner, Corner); 3] {
-    [(a, b), (b, c), (c, a)]
+fn product(one: u64, other: u64) -> u128 {
+    u128::from(one) * u128::from(other)
 }
 
-/// The product modulo [`PRIME`], not fully reduced: below 2⁶¹ + 8, for `accumulated` below 2⁶² and `factor` below 2⁶³.
+/// A number modulo [`PRIME`], not fully reduced: the lower 61 bits and the others are added.
+#[inline(always)]
+fn folded(number: u128) -> u64 {
+    (number as u64 & PRIME) + (number >> 61) as u64
+}
+
+/// The product modulo [`PRIME`], not fully reduced: below 2⁶¹ + 8, for `accumulated` below 2⁶² and `factor` below 2⁶³, or
+/// below 2⁶¹ + 8 and 3·2⁶².
 #[inline(always)]
 fn multiply(accumulated: u64, factor: u64) -> u64 {
-    let product = u128::from(accumulated) * u128::from(factor);
-    let folded = (product as u64 & PRIME) + (product >> 61) as u64;
-    (folded & PRIME) + (folded >> 61)
+    let once = folded(product(accumulated, factor));
+    (once & PRIME) + (once >> 61)
 }
 
 #[cfg(test)]
@@ -139,7 +181,9 @@ mod tests {
         let key = Key::random();
         let mut balance = Balance::new();
         for triangle in triangles {
-            balance.add(&triangle.map(|position| key.corner(position)));
+            if let Some(sides) = sides(&triangle.map(|position| key.corner(position))) {
+                balance.add(&sides);
+            }
         }
         balance.is_closed()
     }

@@ -8,14 +8,14 @@
 //! Two triangles at an edge close it. A third one means that bodies may only touch there, so nothing is known then. It
 //! goes unseen if the table has forgotten the edge in between; then it is taken for another edge.
 
-use crate::closed::{Balance, Corner};
+use crate::closed::{Balance, Side};
 use crate::topology::{FLAT, Topology};
 
-/// The number of edges that are remembered: 512 KiB.
-const SLOTS: usize = 1 << 16;
-/// The bits of a slot that hold the piece and whether the edge is closed. The others hold those of the edge's key, of
-/// which two differ with a chance of 1 − 2⁻³⁹.
-const PIECE_BITS: u32 = 25;
+/// Each remembers two edges; 256 KiB, which stay near the processor.
+const BUCKETS: usize = 1 << 14;
+/// The bits of a slot that hold those of the edge's key, of which two differ with a chance of about 1 − 2⁻³⁹. The others
+/// hold the piece and whether the edge is closed.
+const KEY: u64 = u64::MAX << 25;
 /// The bit of a slot whose edge has two triangles.
 const CLOSED: u64 = 1 << 24;
 /// The most pieces, those included that have been joined to others.
@@ -23,8 +23,8 @@ const MAX_PIECES: usize = 1 << 16;
 
 /// The pieces of the triangles so far.
 pub(crate) struct Pieces {
-    /// Edges by the low bits of their key: the high bits of the key, and the piece.
-    slots: Vec<u64>,
+    /// Edges by some bits of their key, the last one first: the high bits of the key, and the piece.
+    buckets: Box<[[u64; 2]; BUCKETS]>,
     /// Each piece's parent in a union-find forest.
     parents: Vec<u32>,
     /// By piece: the balance of its triangles, but for those in `balance`.
@@ -35,72 +35,105 @@ pub(crate) struct Pieces {
     /// By triangle: its piece, or [`FLAT`]. Empty as long as all belong to the first piece.
     labels: Vec<u32>,
     triangles: usize,
-    /// All keys of edges, added without carry: zero if every edge has an even number of triangles.
-    parity: u64,
     /// Whether there were too many pieces, or an edge of more than two triangles.
     undecided: bool,
+}
+
+/// The place of a side's edge. The lowest bits are left out, as those of squares are rarely set.
+#[inline(always)]
+fn place(side: &Side) -> usize {
+    (side.key >> 8) as usize % BUCKETS
 }
 
 impl Pieces {
     pub(crate) fn new() -> Self {
         Self {
-            slots: vec![0; SLOTS],
+            buckets: Box::new([[0; 2]; BUCKETS]),
             parents: Vec::new(),
             balances: Vec::new(),
             piece: 0,
             balance: Balance::new(),
             labels: Vec::new(),
             triangles: 0,
-            parity: 0,
             undecided: false,
         }
     }
 
+    /// Adds a triangle, or only counts it if it has no sides.
     #[inline(always)]
-    pub(crate) fn add(&mut self, corners: &[Corner; 3]) {
-        let &[a, b, c] = corners;
-        if a == b || b == c || c == a {
+    pub(crate) fn add(&mut self, sides: Option<&[Side; 3]>) {
+        let Some(sides) = sides else {
             self.label(FLAT);
             return;
-        }
-        let keys = [a.edge_with(b), b.edge_with(c), c.edge_with(a)];
-        self.parity ^= keys[0] ^ keys[1] ^ keys[2];
+        };
         if !self.undecided {
-            let piece = self.piece_at(keys);
+            let piece = self.piece_at(sides);
             if piece != self.piece {
                 self.switch_to(piece);
             }
             self.label(piece);
         }
-        self.balance.add(corners);
+        self.balance.add(sides);
     }
 
-    /// The piece of a triangle with these edges, which joins all pieces that have one of them.
+    /// The piece of a triangle with these sides, which joins all pieces that have one of its edges.
     #[inline(always)]
-    fn piece_at(&mut self, keys: [u64; 3]) -> u32 {
+    fn piece_at(&mut self, sides: &[Side; 3]) -> u32 {
+        // Most triangles continue the piece of the last one at open edges: found without a branch for each side.
+        let piece = u64::from(self.piece);
+        let (mut continued, mut other) = (false, false);
+        let mut buckets = [[0; 2]; 3];
+        for (bucket, side) in buckets.iter_mut().zip(sides) {
+            let expected = side.key & KEY | piece;
+            let [last, before] = self.buckets[place(side)];
+            let (is_last, is_before) = (last == expected, before == expected);
+            let is_other = |slot: u64| (slot ^ expected).wrapping_sub(1) < !KEY;
+            other |= is_other(last) | is_other(before);
+            continued |= is_last | is_before;
+            let closed = u64::from(is_last | is_before) * CLOSED;
+            *bucket = [expected | closed, if is_last { before } else { last }];
+        }
+        if other || !continued {
+            return self.joined(sides);
+        }
+        for (bucket, side) in buckets.into_iter().zip(sides) {
+            self.buckets[place(side)] = bucket;
+        }
+        self.piece
+    }
+
+    /// The piece that joins those that have one of these sides' edges, or a new one.
+    #[cold]
+    fn joined(&mut self, sides: &[Side; 3]) -> u32 {
         let mut piece = None;
         let mut closed = [0; 3];
-        for (key, closed) in keys.into_iter().zip(&mut closed) {
-            let slot = self.slots[key as usize % SLOTS];
-            if (slot ^ key) >> PIECE_BITS == 0 {
-                self.undecided |= slot & CLOSED != 0;
-                *closed = CLOSED;
-                let found = self.root((slot & (CLOSED - 1)) as u32);
-                match piece {
-                    None => piece = Some(found),
-                    Some(joined) if joined != found => self.parents[found as usize] = joined,
-                    Some(_) => {}
-                }
+        for (side, closed) in sides.iter().zip(&mut closed) {
+            let bucket = &mut self.buckets[place(side)];
+            let Some(index) = bucket.iter().position(|slot| (slot ^ side.key) & KEY == 0) else { continue };
+            // The last one comes first.
+            bucket[..=index].rotate_right(1);
+            let slot = bucket[0];
+            self.undecided |= slot & CLOSED != 0;
+            *closed = CLOSED;
+            let found = self.root((slot & !KEY & !CLOSED) as u32);
+            // The lowest one becomes the root: the first piece of a body is nearly always its largest.
+            let root = piece.map_or(found, |joined| found.min(joined));
+            for other in piece.into_iter().chain([found]) {
+                self.parents[other as usize] = root;
             }
+            piece = Some(root);
         }
         let piece = piece.unwrap_or_else(|| self.new_piece());
-        for (key, closed) in keys.into_iter().zip(closed) {
-            self.slots[key as usize % SLOTS] = key >> PIECE_BITS << PIECE_BITS | closed | u64::from(piece);
+        for (side, closed) in sides.iter().zip(closed) {
+            let bucket = &mut self.buckets[place(side)];
+            if closed == 0 {
+                bucket[1] = bucket[0];
+            }
+            bucket[0] = side.key & KEY | closed | u64::from(piece);
         }
         piece
     }
 
-    #[cold]
     fn new_piece(&mut self) -> u32 {
         if self.parents.len() == MAX_PIECES {
             self.undecided = true;
@@ -186,17 +219,16 @@ impl Pieces {
         self.balances.iter().chain([&self.balance]).for_each(|part| all.merge(part));
         all.is_closed()
     }
-
-    /// Whether every edge has an even number of triangles, up to a chance of about 1 in 2⁶⁰.
-    pub(crate) fn is_even(&self) -> bool {
-        self.parity == 0
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::closed::Key;
+    use crate::closed::{Corner, Key, Parity, sides};
+
+    fn add(pieces: &mut Pieces, corners: &[Corner; 3]) {
+        pieces.add(sides(corners).as_ref());
+    }
 
     /// The pieces of closed surfaces, for each of these widths, all of the same length.
     fn tubes(widths: &[u32], length: u32) -> Pieces {
@@ -205,8 +237,8 @@ mod tests {
         for (tube, &width) in widths.iter().enumerate() {
             let corner = |x: u32, y: u32| key.corner([f64::from(x % length), f64::from(y % width), tube as f64]);
             for (x, y) in (0..length).flat_map(|x| (0..width).map(move |y| (x, y))) {
-                pieces.add(&[corner(x, y), corner(x + 1, y), corner(x + 1, y + 1)]);
-                pieces.add(&[corner(x, y), corner(x + 1, y + 1), corner(x, y + 1)]);
+                add(&mut pieces, &[corner(x, y), corner(x + 1, y), corner(x + 1, y + 1)]);
+                add(&mut pieces, &[corner(x, y), corner(x + 1, y + 1), corner(x, y + 1)]);
             }
         }
         pieces
@@ -235,7 +267,7 @@ mod tests {
     #[test]
     fn a_triangle_is_labelled_with_its_body() {
         let mut pieces = tubes(&[5, 5], 5);
-        pieces.add(&[Key::random().corner([9.0; 3]); 3]);
+        add(&mut pieces, &[Key::random().corner([9.0; 3]); 3]);
         let topology = pieces.topology().expect("two bodies");
         for triangle in 0..100 {
             assert_eq!(topology.body(triangle), Some((triangle as u32 / 50, false)));
@@ -247,13 +279,16 @@ mod tests {
     fn an_edge_of_one_triangle_is_odd_and_a_doubled_triangle_is_even() {
         let key = Key::random();
         let [a, b, c] = [0.0, 1.0, 2.0].map(|x| key.corner([x, x * x, 0.0]));
-        let mut pieces = Pieces::new();
-        pieces.add(&[a, b, c]);
-        assert!(!pieces.is_even() && !pieces.is_closed());
-        pieces.add(&[a, c, b]);
+        let (mut pieces, mut parity) = (Pieces::new(), Parity::default());
+        let mut add = |pieces: &mut Pieces, corners: &[Corner; 3]| {
+            add(pieces, corners);
+            sides(corners).iter().for_each(|sides| parity.add(sides));
+            parity.is_even()
+        };
+        assert!(!add(&mut pieces, &[a, b, c]) && !pieces.is_closed());
+        assert!(add(&mut pieces, &[a, c, b]));
         // Triangles without area belong to no body.
-        pieces.add(&[key.corner([9.0; 3]), a, a]);
-        assert!(pieces.is_even() && pieces.is_closed());
+        assert!(add(&mut pieces, &[key.corner([9.0; 3]), a, a]) && pieces.is_closed());
         assert_eq!(bodies(pieces), Some(1));
     }
 
@@ -263,8 +298,8 @@ mod tests {
         let corner = |x: f64| key.corner([x, x * x, 0.0]);
         let mut pieces = Pieces::new();
         for third in [2.0, 3.0] {
-            pieces.add(&[corner(0.0), corner(1.0), corner(third)]);
-            pieces.add(&[corner(0.0), corner(third), corner(1.0)]);
+            add(&mut pieces, &[corner(0.0), corner(1.0), corner(third)]);
+            add(&mut pieces, &[corner(0.0), corner(third), corner(1.0)]);
         }
         assert!(pieces.is_closed());
         assert_eq!(bodies(pieces), None);

@@ -5,7 +5,7 @@
 //! complete index of the edges.
 
 use crate::bodies::{self, Solid};
-use crate::closed::{Corner, Key};
+use crate::closed::{self, Corner, Key, Parity};
 use crate::connected::Pieces;
 use crate::edges;
 use crate::error::MeshError;
@@ -32,7 +32,7 @@ pub(crate) fn solid(surface: &impl Surface) -> Result<(Solid, u64), MeshError> {
             pass.get_or_insert_with(|| FirstPass::new(triangle[0])).add(triangle, &corners);
         },
     )?;
-    let FirstPass { tally, bounds, mut pieces } = pass.ok_or(MeshError::Empty)?;
+    let FirstPass { tally, bounds, mut pieces, parity } = pass.ok_or(MeshError::Empty)?;
     if !tally.is_finite() {
         return Err(MeshError::NotFinite);
     }
@@ -45,7 +45,7 @@ pub(crate) fn solid(surface: &impl Surface) -> Result<(Solid, u64), MeshError> {
             surface.visit(single, |_, corners| visitor(corners.map(|corner| corner.map(f64::from))))
         })?,
         None => {
-            let tolerance = if pieces.is_closed() || pieces.is_even() { 0.0 } else { WELD * bounds.diagonal() };
+            let tolerance = if pieces.is_closed() || parity.is_even() { 0.0 } else { WELD * bounds.diagonal() };
             drop(pieces);
             // A closed surface has about half as many vertices as triangles.
             let mut welder = Welder::new(tally.triangles as usize / 2, tolerance, bounds.min);
@@ -65,7 +65,9 @@ pub(crate) fn solid(surface: &impl Surface) -> Result<(Solid, u64), MeshError> {
 fn numbered_topology(surface: &impl Surface, welder: &mut Welder, key: &Key) -> Result<Topology, MeshError> {
     if welder.is_tolerant() {
         let mut pieces = Pieces::new();
-        surface.number(welder, |_, triangle| pieces.add(&triangle.map(|number| key.numbered(number))))?;
+        surface.number(welder, |_, triangle| {
+            pieces.add(closed::sides(&triangle.map(|number| key.numbered(number))).as_ref());
+        })?;
         if let Some(topology) = pieces.topology() {
             return Ok(topology);
         }
@@ -80,18 +82,23 @@ struct FirstPass {
     tally: Tally,
     bounds: Bounds,
     pieces: Pieces,
+    parity: Parity,
 }
 
 impl FirstPass {
     /// A pass whose volumes refer to `origin`, which should be a vertex of the model.
     fn new(origin: Vector) -> Self {
-        Self { tally: Tally::new(origin), bounds: Bounds::default(), pieces: Pieces::new() }
+        Self { tally: Tally::new(origin), bounds: Bounds::default(), pieces: Pieces::new(), parity: Parity::default() }
     }
 
     #[inline(always)]
     fn add(&mut self, triangle: [Vector; 3], corners: &[Corner; 3]) {
         self.tally.add(triangle);
         triangle.iter().for_each(|&corner| self.bounds.add(corner));
-        self.pieces.add(corners);
+        let sides = closed::sides(corners);
+        self.pieces.add(sides.as_ref());
+        if let Some(sides) = &sides {
+            self.parity.add(sides);
+        }
     }
 }

@@ -166,18 +166,31 @@ fn ascii_facet(cursor: &mut Cursor<'_>) -> Result<[Vector; 3], MeshError> {
 #[inline]
 fn skip_remark(cursor: &mut Cursor<'_>, next: &[u8]) {
     cursor.skip_blanks();
+    if !matches!(cursor.peek(), None | Some(b'\n' | b'\r')) {
+        skip_remark_before(cursor, next);
+    }
+}
+
+#[cold]
+fn skip_remark_before(cursor: &mut Cursor<'_>, next: &[u8]) {
     let goes_on = |word: &[u8]| {
         cursor.rest().get(..word.len()).is_some_and(|start| start.eq_ignore_ascii_case(word))
             && cursor.rest().get(word.len()).is_none_or(u8::is_ascii_whitespace)
     };
-    if !matches!(cursor.peek(), None | Some(b'\n' | b'\r')) && !goes_on(next) && !goes_on(b"endsolid") {
+    if !goes_on(next) && !goes_on(b"endsolid") {
         cursor.skip_line();
     }
 }
 
 /// Reads a keyword, after lines of colours that some programs write.
-#[inline]
+#[inline(always)]
 fn expect(cursor: &mut Cursor<'_>, keyword: &[u8]) -> Result<(), MeshError> {
+    cursor.skip_white_space();
+    if cursor.take_word(keyword) { Ok(()) } else { expect_in_any_case(cursor, keyword) }
+}
+
+#[inline(never)]
+fn expect_in_any_case(cursor: &mut Cursor<'_>, keyword: &[u8]) -> Result<(), MeshError> {
     loop {
         cursor.skip_white_space();
         let word = cursor.word();

@@ -78,6 +78,15 @@ impl<'a> Cursor<'a> {
         &self.text[start..self.position]
     }
 
+    /// Skips this word if it is the next one, in the same case.
+    #[inline(always)]
+    pub(crate) fn take_word(&mut self, word: &[u8]) -> bool {
+        let rest = self.rest();
+        let taken = rest.starts_with(word) && rest.get(word.len()).is_none_or(u8::is_ascii_whitespace);
+        self.position += if taken { word.len() } else { 0 };
+        taken
+    }
+
     /// The text before the position.
     pub(crate) fn before(&self) -> &'a [u8] {
         &self.text[..self.position]

@@ -81,7 +81,7 @@ impl Welder {
 
     #[inline]
     fn number_hashed(&mut self, position: Point, (hash, near_others): (u64, bool)) -> u32 {
-        let mut first = self.first(hash, position, None);
+        let mut first = self.first(hash, position);
         if near_others && first.is_none_or(|(_, distance)| distance > 0.0) {
             first = self.first_around(position, first);
         }
@@ -94,35 +94,33 @@ impl Welder {
         }
     }
 
-    /// The first position within the tolerance in the neighbouring cells that it reaches, or else `first`.
-    fn first_around(&self, position: Point, mut first: Option<(u32, f64)>) -> Option<(u32, f64)> {
+    /// The first position within the tolerance in the neighbouring cells that it reaches, or `first` if that came before.
+    fn first_around(&self, position: Point, first: Option<(u32, f64)>) -> Option<(u32, f64)> {
         let (cell, inside) = self.cell(position);
-        for neighbour in 1..8_u32 {
-            let taken = [0, 1, 2].map(|axis| neighbour >> axis & 1 == 1);
-            if (0..3).any(|axis| taken[axis] && inside[axis].abs() <= WELL_INSIDE) {
-                continue;
-            }
-            let step = |axis: usize| if inside[axis] > 0.0 { 1 } else { u64::MAX };
-            let moved =
-                [0, 1, 2].map(|axis| if taken[axis] { cell[axis].wrapping_add(step(axis)) } else { cell[axis] });
-            first = self.first(self.cell_hash(moved), position, first);
-        }
-        first
+        let reached = [0, 1, 2].map(|axis| inside[axis].abs() > WELL_INSIDE);
+        let step = |axis: usize| if inside[axis] > 0.0 { 1 } else { u64::MAX };
+        let around = (1..8_u32).map(|neighbour| [0, 1, 2].map(|axis| neighbour >> axis & 1 == 1));
+        around
+            .filter(|taken| (0..3).all(|axis| reached[axis] || !taken[axis]))
+            .filter_map(|taken| {
+                let moved =
+                    [0, 1, 2].map(|axis| if taken[axis] { cell[axis].wrapping_add(step(axis)) } else { cell[axis] });
+                self.first(self.cell_hash(moved), position)
+            })
+            .chain(first)
+            .min_by_key(|&(number, _)| number)
     }
 
-    /// The first position within the tolerance in a cell, and its squared distance, or else `first`. The first and not the
-    /// nearest one, so that a position has the same number whenever it comes.
+    /// The first position within the tolerance in a cell, and its squared distance. The first and not the nearest one, so
+    /// that a position has the same number whenever it comes.
     #[inline]
-    fn first(&self, hash: u64, position: Point, mut first: Option<(u32, f64)>) -> Option<(u32, f64)> {
+    fn first(&self, hash: u64, position: Point) -> Option<(u32, f64)> {
         let limit = self.tolerance * self.tolerance;
-        for number in self.with_hash(hash) {
+        let squared = |number: u32| {
             let away = minus(double(self.points[number as usize]), double(position));
-            let distance = dot(away, away);
-            if distance <= limit && first.is_none_or(|(other, _)| number < other) {
-                first = Some((number, distance));
-            }
-        }
-        first
+            dot(away, away)
+        };
+        self.with_hash(hash).map(|number| (number, squared(number))).find(|&(_, distance)| distance <= limit)
     }
 
     /// The hash of all positions that are in the same cell, or equal, and whether others may be within the tolerance.
@@ -162,7 +160,7 @@ impl Welder {
         product as u64 ^ (product >> 64) as u64
     }
 
-    /// The numbers of all positions with this hash.
+    /// The numbers of all positions with this hash, in their order: each took the first free slot behind the others.
     #[inline]
     fn with_hash(&self, hash: u64) -> impl Iterator<Item = u32> {
         let mask = self.slots.len() - 1;
