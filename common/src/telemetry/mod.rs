@@ -4,6 +4,7 @@ mod context;
 mod line;
 pub(crate) mod output;
 mod record;
+mod sentence;
 mod setup;
 mod subject;
 

@@ -14,6 +14,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use super::{
     line::{self, Line, Value},
     output,
+    sentence::{sentence, text},
     subject::Subject,
 };
 use crate::{
@@ -291,7 +292,7 @@ impl<Kind> Record<Kind> {
         if let Some(started) = self.started {
             self = self.duration(started.elapsed());
         }
-        let sentence = self.message.take().unwrap_or_else(|| self.sentence());
+        let sentence = self.message.take().unwrap_or_else(|| sentence(self.action, &self.fields));
         if self.level == Level::ERROR {
             self.mark_span();
         }
@@ -310,60 +311,11 @@ impl<Kind> Record<Kind> {
     /// (<https://opentelemetry.io/docs/specs/semconv/exceptions/exceptions-spans/>).
     fn mark_span(&self) {
         let span = Span::current();
-        let attribute = |name, field| Some(KeyValue::new(name, self.value(field)?.to_owned()));
+        let attribute = |name, field| Some(KeyValue::new(name, text(&self.fields, field)?.to_owned()));
         let attributes =
             [attribute("exception.type", field::ERROR_TYPE), attribute("exception.message", field::ERROR_MESSAGE)];
         span.add_event("exception", attributes.into_iter().flatten().collect());
         span.set_status(Status::error(""));
-    }
-
-    /// A field's text.
-    fn value(&self, name: &str) -> Option<&str> {
-        self.fields.iter().find(|(field, _)| *field == name).and_then(|(_, value)| match value {
-            Value::Text(text) => Some(text.as_ref()),
-            _ => None,
-        })
-    }
-
-    /// The sentence for people: it reads alone, and says nothing that isn't in a field as well.
-    fn sentence(&self) -> String {
-        let mut text = self.action.name().to_owned();
-        let mut add = |words: &str| {
-            text.push(' ');
-            text.push_str(words);
-        };
-        if let Some(order) = self.value(field::ORDER_ID) {
-            add(order);
-        }
-        for (from, to) in [
-            (field::ORDER_STATUS_FROM, field::ORDER_STATUS),
-            (field::ORDER_PRICE_STATUS_FROM, field::ORDER_PRICE_STATUS),
-        ] {
-            match (self.value(from), self.value(to)) {
-                (Some(from), Some(to)) => add(&format!("{from} -> {to}")),
-                (None, Some(to)) => add(to),
-                _ => {}
-            }
-        }
-        if let Some(message_type) = self.value(field::MESSAGING_MESSAGE_TYPE) {
-            add(message_type);
-        }
-        if let (Some(method), Some(route)) = (self.value(field::HTTP_REQUEST_METHOD), self.value(field::HTTP_ROUTE)) {
-            add(method);
-            add(route);
-        }
-        let code = self.fields.iter().find(|(name, _)| *name == field::HTTP_RESPONSE_STATUS_CODE);
-        if let Some((_, Value::Unsigned(code))) = code {
-            add(&code.to_string());
-        }
-        if let Some(state) = self.value(field::SERVICE_STATE) {
-            add(state);
-        }
-        if let Some(error_type) = self.value(field::ERROR_TYPE) {
-            add("failed:");
-            add(error_type);
-        }
-        text
     }
 }
 
@@ -377,19 +329,6 @@ fn cut(mut text: String, longest: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_sentence_is_made_of_the_fields() {
-        let order = "A-100042".parse().unwrap();
-        let record = Record::of_change(Action::OrderStatusChanged, Subject::just_order(&order))
-            .status(OrderStatus::Initiated, OrderStatus::FileUploaded);
-        assert_eq!(record.sentence(), "order.status_changed A-100042 INITIATED -> FILE_UPLOADED");
-        let failure = Failure::bare(ErrorType::Timeout, "waiting");
-        let record = Record::failure(Action::HttpRequest, Subject::default(), &failure)
-            .operation("GET", "/orders")
-            .status_code(500);
-        assert_eq!(record.sentence(), "http.request GET /orders 500 failed: timeout");
-    }
 
     #[test]
     #[should_panic(expected = "reports a change")]

@@ -3,7 +3,6 @@
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
     time::Duration,
 };
 
@@ -12,6 +11,7 @@ use local::{Kind, Options, System};
 use reconcile::{Finding, Log, Scope, Sources};
 use serde_json::json;
 use testkit::{Client, eventually, solids};
+use tokio::process::Command;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -20,10 +20,12 @@ fn start(data: &Path, only: &[Kind]) -> System {
     System::start(&options).expect("the system starts")
 }
 
-fn run(data: &Path, arguments: &[&str], folder: &Path) {
+/// Without blocking this thread, on which the connections of the test's clients live: the service closes idle ones.
+async fn run(data: &Path, arguments: &[&str], folder: &Path) {
     let test = std::env::current_exe().expect("this program has a path");
     let runner = test.ancestors().nth(2).expect("a profile's folder").join("alexandrite");
-    let done = Command::new(runner).args(arguments).arg(folder).arg("--data").arg(data).output().expect("it starts");
+    let mut command = Command::new(runner);
+    let done = command.args(arguments).arg(folder).arg("--data").arg(data).output().await.expect("it starts");
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
@@ -61,12 +63,12 @@ async fn what_was_backed_up_is_there_again_and_the_comparison_says_what_is_newer
     let ada = shop.register("ada", "a ring to find them").await;
     let kept = submit(&ada).await;
     assert_eq!(compare(&system, PATIENCE).await, []);
-    run(&data, &["backup"], &backup);
+    run(&data, &["backup"], &backup).await;
     let newer = submit(&ada).await;
     system.stop().expect("an orderly stop");
 
     let databases = start(&data, &[Kind::Postgres]);
-    run(&data, &["restore"], &backup);
+    run(&data, &["restore"], &backup).await;
     databases.stop().expect("an orderly stop");
 
     let system = start(&data, &Kind::ALL);

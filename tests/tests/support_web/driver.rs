@@ -3,10 +3,12 @@
 
 use std::{
     fs::{self, File},
-    io::{BufRead as _, BufReader, Write as _},
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::LazyLock,
+    time::Duration,
 };
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -22,10 +24,14 @@ const HEIGHT: u32 = 1600;
 /// Chromium's windows are no narrower; a telephone is.
 const NARROWEST: u32 = 500;
 
-/// The driver's process; killed when this is dropped, with the browsers that it has started.
+/// The driver's process. When this is dropped, its browser is closed, and then it is killed: a driver that is just killed
+/// leaves its browser behind.
 struct Driver {
     child: Child,
-    address: String,
+    /// Its address, as `127.0.0.1:9515`.
+    host: String,
+    /// The browser's path in it.
+    session: String,
 }
 
 impl Driver {
@@ -39,13 +45,29 @@ impl Driver {
             let (_, port) = line.split_once("successfully on port ")?;
             port.trim_end_matches('.').parse::<u16>().ok()
         });
-        let address = format!("http://127.0.0.1:{}", port.expect("the driver says its port"));
-        Self { child, address }
+        let host = format!("127.0.0.1:{}", port.expect("the driver says its port"));
+        Self { child, host, session: String::new() }
+    }
+
+    fn address(&self) -> String {
+        format!("http://{}{}", self.host, self.session)
+    }
+
+    /// The response comes when the browser has ended; the driver leaves the connection open.
+    fn close_browser(&self) -> io::Result<()> {
+        let mut driver = TcpStream::connect(&self.host)?;
+        driver.set_read_timeout(Some(Duration::from_secs(20)))?;
+        write!(driver, "DELETE {} HTTP/1.1\r\nHost: {}\r\n\r\n", self.session, self.host)?;
+        let read = driver.read(&mut [0; 64])?;
+        if read == 0 { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
+        if let Err(error) = self.close_browser() {
+            eprintln!("closing a browser: {error}");
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -55,8 +77,7 @@ impl Drop for Driver {
 /// clients that there are bring in more than these few calls.
 pub(crate) struct Browser {
     http: reqwest::Client,
-    session: String,
-    _driver: Driver,
+    driver: Driver,
 }
 
 /// What a window is like.
@@ -84,9 +105,9 @@ impl Browser {
             options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
         }
         let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
-        let mut browser = Self { http: reqwest::Client::new(), session: driver.address.clone(), _driver: driver };
+        let mut browser = Self { http: reqwest::Client::new(), driver };
         let opened = browser.tell("session", wanted).await;
-        browser.session = format!("{}/session/{}", browser.session, opened["sessionId"].as_str().expect("an id"));
+        browser.driver.session = format!("/session/{}", opened["sessionId"].as_str().expect("an id"));
         browser
     }
 
@@ -96,12 +117,12 @@ impl Browser {
     }
 
     async fn try_to(&self, command: &str, body: Value) -> Result<Value, String> {
-        let request = self.http.post(format!("{}/{command}", self.session)).json(&body);
+        let request = self.http.post(format!("{}/{command}", self.driver.address())).json(&body);
         read(request).await
     }
 
     async fn ask(&self, command: &str) -> Value {
-        let request = self.http.get(format!("{}/{command}", self.session));
+        let request = self.http.get(format!("{}/{command}", self.driver.address()));
         read(request).await.unwrap_or_else(|error| panic!("{command}: {error}"))
     }
 

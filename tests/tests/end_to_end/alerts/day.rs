@@ -30,6 +30,10 @@ const PATIENCE: Duration = Duration::from_secs(360);
 /// What the rules for sharp rises have to have seen before they compare.
 const COMPARABLE: Duration = Duration::from_secs(120);
 
+/// What ElastAlert complains of: the mail that could not be sent at first.
+const NO_MAIL_SERVER: &str =
+    "Error while running alert email: Error connecting to SMTP host: [Errno 111] Connection refused";
+
 /// What came of it.
 pub(crate) struct Day {
     /// The end of what happens every day.
@@ -140,7 +144,9 @@ pub(crate) async fn live() -> Day {
         if missing.is_none() && behind.is_none() { Ok(()) } else { Err(format!("{missing:?} {behind:?}")) }
     })
     .await;
-    assert_eq!(notes.failures().await, no_mail_server(), "what ElastAlert could not do");
+    // As often as it tried before there was one.
+    let failures = notes.failures().await;
+    assert!(failures.iter().all(|failure| failure == NO_MAIL_SERVER), "what ElastAlert could not do: {failures:#?}");
     let day = Day {
         incidents_began,
         causes,
@@ -151,11 +157,6 @@ pub(crate) async fn live() -> Day {
     };
     stuck.end().await.expect("the order gets its price");
     day
-}
-
-/// What ElastAlert complains of: the mail that could not be sent at first.
-fn no_mail_server() -> Vec<String> {
-    vec!["Error while running alert email: Error connecting to SMTP host: [Errno 111] Connection refused".to_owned()]
 }
 
 async fn begin(incident: Incident, file: &SystemFile, count: Option<usize>) -> Ongoing {
