@@ -206,7 +206,11 @@ mod tests {
             let (mut connection, _) = first.accept().unwrap();
             let lines = BufReader::new(&connection).lines().map_while(Result::ok);
             let lines: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
-            write!(connection, "HTTP/1.1 307 Gone\r\nLocation: http://{target}/\r\nContent-Length: 0\r\n\r\n").unwrap();
+            write!(
+                connection,
+                "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://{target}/\r\nContent-Length: 0\r\n\r\n"
+            )
+            .unwrap();
             lines
         });
         let logs =
