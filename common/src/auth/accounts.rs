@@ -82,7 +82,7 @@ pub async fn create(
     source: Option<Source>,
 ) -> Result<AccountId, AccountError> {
     check_login(login)?;
-    let hash = hasher.hash(password).await.inspect_err(|error| {
+    let hash = hasher.hash(password, login).await.inspect_err(|error| {
         if let (HasherError::Busy, Some(source)) = (error, source) {
             source.record_throttled();
         }

@@ -139,7 +139,7 @@ impl Auth {
         let hash = self.login_hasher.hash(&format!("\0{account}")).await?;
         let attempt = Attempt { source, place: "password change".to_owned(), hash, account: None };
         self.verify(attempt, &login, old).await?;
-        let new_hash = self.hasher.hash(new).await.map_err(AccountError::from)?.map_err(AccountError::from)?;
+        let new_hash = self.hasher.hash(new, &login).await.map_err(AccountError::from)?.map_err(AccountError::from)?;
         let mut unit = self.units.begin("password").await?;
         sqlx::query!(
             "WITH ended AS (DELETE FROM sessions WHERE account_id = $1 AND token_sha256 <> $3)

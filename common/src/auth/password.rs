@@ -45,6 +45,22 @@ pub enum HasherError {
     Failure(Failure),
 }
 
+/// What this system's users think of first, beside their own login (`docs/SECURITY.md` lists the same words).
+const OWN_WORDS: [&str; 12] = [
+    "alexandrite",
+    "jewellery",
+    "jewelry",
+    "jewel",
+    "customer",
+    "seller",
+    "operator",
+    "partner",
+    "carrier",
+    "support",
+    "order",
+    "3dmodel",
+];
+
 /// The password is too easy to guess.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -60,14 +76,16 @@ impl WeakPassword {
     /// The most, so that hashing stays bounded.
     pub const LONGEST: usize = 128;
 
-    /// Whether the password will do: neither too short nor too long, and not among the first million guesses.
+    /// Whether the password of this login will do: neither too short nor too long, and not among the first million guesses of
+    /// somebody who knows the login and this system.
     ///
     /// # Errors
     ///
     /// If it won't.
-    pub fn check(password: &str) -> Result<(), Self> {
+    pub fn check(password: &str, login: &str) -> Result<(), Self> {
         let bounded = (Self::SHORTEST..=Self::LONGEST).contains(&password.chars().count());
-        let strong = || zxcvbn::zxcvbn(password, &[]).score() >= zxcvbn::Score::Two;
+        let known = [&[login], &OWN_WORDS[..]].concat();
+        let strong = || zxcvbn::zxcvbn(password, &known).score() >= zxcvbn::Score::Two;
         if bounded && strong() { Ok(()) } else { Err(Self) }
     }
 }
@@ -85,15 +103,16 @@ impl Hasher {
         Ok(Self { turns: Arc::new(Semaphore::new(cores)), memories: Arc::default(), decoy })
     }
 
-    /// Hashes a new password into a PHC string, unless it is weak.
+    /// Hashes a new password of this login into a PHC string, unless it is weak.
     ///
     /// # Errors
     ///
     /// If no turn came in time, or hashing failed.
-    pub async fn hash(&self, password: SecretString) -> Result<Result<String, WeakPassword>, HasherError> {
+    pub async fn hash(&self, password: SecretString, login: &str) -> Result<Result<String, WeakPassword>, HasherError> {
+        let login = login.to_owned();
         self.in_turn(move |memory| {
             let password = password.expose_secret();
-            match WeakPassword::check(password) {
+            match WeakPassword::check(password, &login) {
                 Ok(()) => hash(password.as_bytes(), memory).map(Ok),
                 Err(weak) => Ok(Err(weak)),
             }
@@ -187,7 +206,7 @@ mod tests {
     #[tokio::test]
     async fn a_password_fits_its_own_hash_and_no_other() {
         let hasher = Hasher::new().unwrap();
-        let hash = hasher.hash("correct horse".into()).await.ok().unwrap().unwrap();
+        let hash = hasher.hash("correct horse".into(), "ada").await.ok().unwrap().unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(matches!(hasher.verify("correct horse".into(), Some(hash.clone())).await, Ok(true)));
         assert!(matches!(hasher.verify("wrong horse".into(), Some(hash)).await, Ok(false)));
@@ -215,8 +234,35 @@ mod tests {
     fn short_long_and_well_known_passwords_are_weak() {
         for weak in ["", "short", "password123", "aaaaaaaaaaaaaaaa", "qwertyuiop", &"long enough, really. ".repeat(10)]
         {
-            assert_eq!(WeakPassword::check(weak), Err(WeakPassword), "{weak}");
+            assert_eq!(WeakPassword::check(weak, "ada"), Err(WeakPassword), "{weak}");
         }
-        assert_eq!(WeakPassword::check("four words in a row"), Ok(()));
+        assert_eq!(WeakPassword::check("four words in a row", "ada"), Ok(()));
+    }
+
+    #[test]
+    fn the_login_and_the_words_of_this_system_are_weak() {
+        for weak in
+            ["ada.lovelace.1815", "Ada.Lovelace.1815!", "Alexandrite", "alexandrite2026", "jewelleryOrder", "support1"]
+        {
+            assert_eq!(WeakPassword::check(weak, "ada.lovelace.1815"), Err(WeakPassword), "{weak}");
+        }
+        for strong in ["ada.lovelace.1815", "seller-local-only", "operator-local-only"] {
+            assert_eq!(WeakPassword::check(strong, "seller"), Ok(()), "{strong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_character_of_a_long_password_counts_and_none_is_required() {
+        let hasher = Hasher::new().unwrap();
+        let long: String = "зелёный 緑 green ".chars().cycle().take(WeakPassword::LONGEST).collect();
+        let hash = hasher.hash(long.clone().into(), "ada").await.ok().unwrap().unwrap();
+        assert!(matches!(hasher.verify(long.clone().into(), Some(hash.clone())).await, Ok(true)));
+        let cut = long.chars().take(WeakPassword::LONGEST - 1).collect::<String>();
+        for other in [cut, long.to_uppercase(), format!("{long} ")] {
+            assert!(matches!(hasher.verify(other.into(), Some(hash.clone())).await, Ok(false)));
+        }
+        for plain in ["only small letters here", "8361 5520 1947 0263"] {
+            assert_eq!(WeakPassword::check(plain, "ada"), Ok(()), "{plain}");
+        }
     }
 }

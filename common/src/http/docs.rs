@@ -1,6 +1,6 @@
 //! The OpenAPI document at `/openapi.json`, and the page for people at `/docs`.
 
-use axum::{Router, http::header};
+use axum::{Router, http::header, middleware};
 use catalogue::Service;
 use utoipa::{
     OpenApi,
@@ -15,14 +15,14 @@ use utoipa::{
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::{
-    headers::always,
+    headers::{always, name_charset},
     problem::{PROBLEM_JSON, Problem},
 };
 use crate::auth::access::{self, Access};
 
 /// The page loads its own scripts, styles and icons; the library writes styles into its elements.
 const OWN_FILES: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
-                         frame-ancestors 'none'";
+                         object-src 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 #[derive(OpenApi)]
 #[openapi(
@@ -154,5 +154,6 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut O
 pub(super) fn routes(document: openapi::OpenApi) -> Router {
     let config = Config::new(["/openapi.json"]).validator_url("none");
     let pages: Router = SwaggerUi::new("/docs").config(config).url("/openapi.json", document).into();
-    pages.route_layer(always(header::CONTENT_SECURITY_POLICY, OWN_FILES))
+    let around = (middleware::map_response(name_charset), always(header::CONTENT_SECURITY_POLICY, OWN_FILES));
+    pages.route_layer(around)
 }

@@ -21,6 +21,7 @@ mod upload;
 pub use admission::Admitted;
 pub use caller::{By, Carrier, Customer, Operator, Partner, RoleMarker, Seller};
 pub use extract::{Idempotency, Json, OrderPath, Query, body_error, body_stream};
+pub use headers::came_by_tls;
 pub use language::AcceptLanguage;
 pub use located::{Located, located};
 pub use pages::pages;

@@ -11,7 +11,7 @@ use tower::ServiceBuilder;
 use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
 
 use super::{
-    headers::always,
+    headers::{always, keep_to_tls},
     request::{self, Observer},
     router::RequestLimits,
 };
@@ -34,6 +34,7 @@ pub fn pages(service: Service, limits: &RequestLimits, routes: Router) -> Router
         .layer(always(header::REFERRER_POLICY, "same-origin"))
         .layer(always(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
         .layer(always(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
+        .layer(middleware::from_fn(keep_to_tls))
         .layer(middleware::from_fn_with_state(observer, request::observe))
         .layer(RequestBodyDeadlineLayer::new(limits.body))
         .layer(RequestBodyTimeoutLayer::new(limits.stalled))

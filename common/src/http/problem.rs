@@ -11,7 +11,6 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::headers::always;
 use crate::problem::{ApiError, Rejection, page};
 
 /// The media type of a problem.
@@ -85,7 +84,5 @@ fn whole_seconds(delay: Duration) -> u64 {
 /// Serves the page about problems, which each problem's `type` leads to.
 pub(super) fn routes() -> Router {
     let page = page::html();
-    Router::new()
-        .route(page::PATH, get(async move || Html(page.clone())))
-        .route_layer(always(header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
+    Router::new().route(page::PATH, get(async move || Html(page.clone())))
 }

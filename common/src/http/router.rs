@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::{
     accounts, docs,
-    headers::always,
+    headers::{always, keep_to_tls},
     health, problem,
     request::{self, Observer},
     sessions,
@@ -28,8 +28,8 @@ use crate::state::Core;
 const LARGEST_BODY: usize = 64 * 1024;
 /// How long a browser may remember what another site's page may do.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(600);
-/// A response is data: a browser that shows it runs nothing, loads nothing and puts it in no frame.
-const NOTHING_ACTIVE: &str = "default-src 'none'; frame-ancestors 'none'";
+/// A response is data: a browser that shows it runs nothing, loads nothing, sends nothing and puts it in no frame.
+const NOTHING_ACTIVE: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 /// How long a request's body may take, and whose pages may send it.
 #[derive(Clone, Debug)]
@@ -68,6 +68,7 @@ pub fn router(core: &Core, limits: &RequestLimits, own: OpenApiRouter) -> Router
         .layer(always(header::X_FRAME_OPTIONS, "DENY"))
         .layer(always(header::REFERRER_POLICY, "no-referrer"))
         .layer(always(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
+        .layer(middleware::from_fn(keep_to_tls))
         .layer(middleware::from_fn_with_state(observer, request::observe))
         .option_layer(cors)
         .layer(RequestBodyDeadlineLayer::new(limits.body))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use catalogue::{Service, field};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -80,7 +80,9 @@ impl Elasticsearch {
     /// If the TLS library can't be set up.
     #[must_use]
     pub fn new(address: &str, limit: Duration) -> Self {
-        let http = reqwest::Client::builder().timeout(limit).connect_timeout(limit.min(Duration::from_secs(2))).build();
+        // Elasticsearch sends nobody elsewhere, and what a password goes with must not be sent there.
+        let http = reqwest::Client::builder().redirect(redirect::Policy::none());
+        let http = http.timeout(limit).connect_timeout(limit.min(Duration::from_secs(2))).build();
         Self {
             http: http.expect("the client has no settings that fail"),
             address: address.trim_end_matches('/').to_owned(),
@@ -185,4 +187,37 @@ pub(crate) fn buckets<'a>(aggregations: &'a Value, name: &str) -> impl Iterator<
 pub(crate) fn matching(mut filters: Vec<Value>, period: &Period) -> Value {
     filters.extend(period.filter());
     json!({ "bool": { "filter": filters, "must_not": [{ "term": { field::NAME: Service::SupportWeb.name() } }] } })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{BufRead as _, BufReader, Write as _},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_password_is_sent_nowhere_else() {
+        let (first, elsewhere) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let (address, target) = (first.local_addr().unwrap(), elsewhere.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            let (mut connection, _) = first.accept().unwrap();
+            let lines = BufReader::new(&connection).lines().map_while(Result::ok);
+            let lines: Vec<_> = lines.take_while(|line| !line.is_empty()).collect();
+            write!(
+                connection,
+                "HTTP/1.1 307 Temporary Redirect\r\nLocation: http://{target}/\r\nContent-Length: 0\r\n\r\n"
+            )
+            .unwrap();
+            lines
+        });
+        let logs =
+            Elasticsearch::new(&format!("http://{address}"), Duration::from_secs(5)).as_account("ada", "secret".into());
+        assert!(matches!(logs.identity().await, Err(SearchError::Unavailable(_))));
+        assert!(server.join().unwrap().iter().any(|line| line.to_lowercase().starts_with("authorization: basic")));
+        elsewhere.set_nonblocking(true).unwrap();
+        assert!(elsewhere.accept().is_err(), "the redirection was followed");
+    }
 }

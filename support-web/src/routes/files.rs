@@ -23,5 +23,5 @@ pub(super) async fn script() -> impl IntoResponse {
 }
 
 pub(super) async fn icon() -> impl IntoResponse {
-    (headers("image/svg+xml"), include_str!("../../assets/icon.svg"))
+    (headers("image/svg+xml; charset=utf-8"), include_str!("../../assets/icon.svg"))
 }

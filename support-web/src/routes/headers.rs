@@ -6,14 +6,21 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use common::auth::Token;
+use common::{auth::Token, http::came_by_tls};
 
 use crate::{app::App, language::Language, pages::layout::Context};
 
 const SESSION: &str = "session";
 const LANGUAGE: &str = "language";
 
+/// The name of a cookie. By TLS it has the prefix with which browsers take it from this very host alone, and only with
+/// `Secure` (RFC 6265bis, section 4.1.3.2).
+fn named(headers: &HeaderMap, name: &str) -> String {
+    if came_by_tls(headers) { format!("__Host-{name}") } else { name.to_owned() }
+}
+
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let name = named(headers, name);
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(of, _)| *of == name).map(|(_, value)| value)
@@ -24,28 +31,22 @@ pub(super) fn token(headers: &HeaderMap) -> Option<Token> {
     cookie(headers, SESSION).map(Token::received)
 }
 
-/// `Secure`, if the browser came by TLS. Who claims so without it harms their own session alone.
-fn secure(headers: &HeaderMap) -> &'static str {
-    let proto = headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if proto.split(',').next().is_some_and(|first| first.trim().eq_ignore_ascii_case("https")) {
-        "; Secure"
-    } else {
-        ""
-    }
-}
-
-fn set_cookie(text: &str) -> HeaderValue {
-    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
+/// A cookie for all paths of this host, which no script reads and no other site's page sends.
+fn set_cookie(headers: &HeaderMap, name: &str, value: &str, lifetime: &str) -> HeaderValue {
+    let name = named(headers, name);
+    let secure = if came_by_tls(headers) { "; Secure" } else { "" };
+    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{lifetime}{secure}");
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// The cookie of a new session. It ends with the browser.
 pub(super) fn session_cookie(headers: &HeaderMap, token: &Token) -> HeaderValue {
-    set_cookie(&format!("{SESSION}={}; Path=/; HttpOnly; SameSite=Strict{}", token.expose(), secure(headers)))
+    set_cookie(headers, SESSION, token.expose(), "")
 }
 
 /// What removes the session's cookie.
 pub(super) fn no_session_cookie(headers: &HeaderMap) -> HeaderValue {
-    set_cookie(&format!("{SESSION}=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0{}", secure(headers)))
+    set_cookie(headers, SESSION, "", "; Max-Age=0")
 }
 
 /// A parameter of the query.
@@ -70,12 +71,10 @@ pub(super) fn context(app: &App, uri: &Uri, headers: &HeaderMap, login: Option<S
 /// Keeps the language that a link has chosen.
 pub(super) async fn keep_language(request: Request, next: Next) -> Response {
     let chosen = parameter(request.uri(), "lang").and_then(Language::of_tag);
-    let secure = secure(request.headers());
+    let cookie = chosen.map(|language| set_cookie(request.headers(), LANGUAGE, language.tag(), "; Max-Age=31536000"));
     let mut response = next.run(request).await;
-    if let Some(language) = chosen {
-        let tag = language.tag();
-        let cookie = format!("{LANGUAGE}={tag}; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000{secure}");
-        response.headers_mut().append(header::SET_COOKIE, set_cookie(&cookie));
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
 }
@@ -124,11 +123,17 @@ mod tests {
     }
 
     #[test]
-    fn only_tls_makes_the_cookie_secure() {
-        let token = Token::received("abc");
-        let of = |pairs: &[(&'static str, &str)]| session_cookie(&headers(pairs), &token).to_str().unwrap().to_owned();
+    fn tls_makes_the_cookie_secure_and_the_hosts_own() {
+        let sent = Token::received("abc");
+        let of = |pairs: &[(&'static str, &str)]| session_cookie(&headers(pairs), &sent).to_str().unwrap().to_owned();
         assert_eq!(of(&[]), "session=abc; Path=/; HttpOnly; SameSite=Strict");
-        assert!(of(&[("x-forwarded-proto", "https")]).ends_with("; Secure"));
+        let by_tls = ("x-forwarded-proto", "https");
+        assert_eq!(of(&[by_tls]), "__Host-session=abc; Path=/; HttpOnly; SameSite=Strict; Secure");
+        let read = |cookie: &'static str| {
+            token(&headers(&[by_tls, ("cookie", cookie)])).map(|token| token.expose().to_owned())
+        };
+        assert_eq!(read("__Host-session=abc").as_deref(), Some("abc"));
+        assert_eq!(read("session=set-by-another-host"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::{
     Extension, Form,
     extract::{State, rejection::FormRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse as _, Redirect, Response},
 };
 use catalogue::Action;
@@ -137,5 +137,7 @@ pub(super) async fn log_out(visit: Visit, Extension(token): Extension<Token>, re
     visit.app.sessions.close(&token);
     let record = Record::notice(Action::LoggedOut, Subject::default());
     record.user(Some(visit.session.account)).source_ip(visit.info.source.network).write();
-    with_cookie(Redirect::to("/login").into_response(), headers::no_session_cookie(&request))
+    // What the browser has kept of the pages goes with the session.
+    let forget = [(HeaderName::from_static("clear-site-data"), "\"cache\", \"storage\"")];
+    with_cookie((forget, Redirect::to("/login")).into_response(), headers::no_session_cookie(&request))
 }

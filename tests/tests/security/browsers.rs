@@ -30,24 +30,49 @@ async fn every_response_tells_browsers_to_keep_and_run_nothing() {
         shop.anonymous().post_json("/sessions", login).await,
         shop.anonymous().get("/health/ready").await,
     ] {
-        assert_eq!(response.header("content-security-policy"), Some("default-src 'none'; frame-ancestors 'none'"));
+        let policy = response.header("content-security-policy").expect("a policy");
+        assert_eq!(policy, "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
         assert_eq!(response.header("cache-control"), Some("no-store"));
         assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
         assert_eq!(response.header("x-frame-options"), Some("DENY"));
         assert_eq!(response.header("referrer-policy"), Some("no-referrer"));
         assert_eq!(response.header("cross-origin-resource-policy"), Some("same-origin"));
         assert_eq!(response.header("server"), None);
+        assert_eq!(response.header("strict-transport-security"), None, "not without TLS");
+    }
+}
+
+#[tokio::test]
+async fn a_browser_that_came_by_tls_is_told_to_keep_to_it() {
+    let shop = service::start::<ShopApi>(&[]).await;
+    for (path, status) in [("/health/live", 200), ("/orders", 401), ("/nowhere", 404), ("/docs/", 200)] {
+        let request = shop.anonymous().request(Method::GET, path);
+        let response = Response::to(request.header("X-Forwarded-Proto", "https")).await;
+        assert_eq!(response.status, status, "{path}");
+        assert_eq!(response.header("strict-transport-security"), Some("max-age=31536000; includeSubDomains"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_not_sent_back_to_who_sends_it() {
+    let shop = service::start::<ShopApi>(&[]).await;
+    for path in ["/orders", "/health/live"] {
+        let response = Response::to(shop.customer().await.request(Method::TRACE, path)).await;
+        response.expect_problem(405, "method_not_allowed");
     }
 }
 
 #[tokio::test]
 async fn the_page_for_people_runs_its_own_scripts_and_stands_in_no_frame() {
     let shop = service::start::<ShopApi>(&[]).await;
-    for path in ["/docs/", "/docs/swagger-initializer.js"] {
+    for path in ["/docs/", "/docs/swagger-initializer.js", "/docs/swagger-ui.css"] {
         let page = shop.anonymous().get(path).await;
+        assert!(page.header("content-type").is_some_and(|text| text.ends_with("; charset=utf-8")), "{page:?}");
         let policy = page.header("content-security-policy").expect("a policy");
         assert!(policy.starts_with("default-src 'self'; "), "{policy}");
-        assert!(policy.contains("frame-ancestors 'none'") && !policy.contains("script-src"), "{policy}");
+        for nothing in ["object-src 'none'", "base-uri 'none'", "frame-ancestors 'none'"] {
+            assert!(policy.contains(nothing) && !policy.contains("script-src"), "{policy}");
+        }
     }
 }
 

@@ -114,6 +114,30 @@ async fn order(shop: &RunningService) -> (Client, String) {
 }
 
 #[tokio::test]
+async fn a_request_ends_where_its_framing_says_and_an_ambiguous_one_is_refused() {
+    let shop = shop().await;
+    let ada = shop.customer().await;
+    let next = "GET /health/live HTTP/1.1\r\nHost: service\r\nConnection: close\r\n\r\n";
+    let answers = async |headers: &str, body: &str| {
+        let start = head(&Method::POST, "/sessions", &ada, "Content-Type: application/json\r\n");
+        let mut connection = connect(&ada).await;
+        let sent = format!("{start}{headers}\r\n{body}{next}");
+        connection.write_all(sent.as_bytes()).await.expect("it is sent");
+        let said = String::from_utf8_lossy(&rest(&mut connection).await).into_owned();
+        // A body has no line's end, so a response may begin anywhere.
+        let statuses = said.split("HTTP/1.1 ").filter_map(|response| response.split(' ').next()?.parse().ok());
+        statuses.collect::<Vec<u16>>()
+    };
+    assert_eq!(answers("Content-Length: 2\r\n", "{}").await, [422, 200]);
+    // By its length, the body would be no JSON. What follows may be anybody's, so the connection ends (RFC 9112, section 6.1).
+    let both = "Content-Length: 40\r\nTransfer-Encoding: chunked\r\n";
+    assert_eq!(answers(both, "2\r\n{}\r\n0\r\n\r\n").await, [422]);
+    for ambiguous in ["Content-Length: 2\r\nContent-Length: 40\r\n", "Transfer-Encoding: chunked, identity\r\n"] {
+        assert_eq!(answers(ambiguous, "{}").await, [400], "{ambiguous}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_stops_or_drips_is_given_up_and_leaves_nothing() {
     let shop = shop().await;
     let (ada, order) = order(&shop).await;

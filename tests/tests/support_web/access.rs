@@ -52,7 +52,9 @@ async fn only_the_role_support_and_the_right_password_open_a_session() {
     let Login { login, password } = support().await;
     let form = [("login", login.as_str()), ("password", password.as_str()), ("next", "//evil.example/")];
     let page = Visitor::stranger().await.post("/login", &form, &[("x-forwarded-proto", "https")]).await;
+    assert!(page.set_cookie.starts_with("__Host-session="), "{}", page.set_cookie);
     assert!(page.set_cookie.contains("Secure"), "{}", page.set_cookie);
+    assert_eq!(page.headers["strict-transport-security"], "max-age=31536000; includeSubDomains");
     assert_eq!(page.location, "/");
 }
 
@@ -85,6 +87,7 @@ async fn a_session_ends_with_the_log_out() {
     let page = employee.post("/logout", &[], &[]).await;
     assert_eq!((page.status, page.location.as_str()), (303, "/login"));
     assert!(page.set_cookie.contains("Max-Age=0"), "{page:?}");
+    assert_eq!(page.headers["clear-site-data"], "\"cache\", \"storage\"");
     assert_eq!(copy.get("/stuck").await.status, 303);
 }
 
