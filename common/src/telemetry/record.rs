@@ -337,6 +337,19 @@ mod tests {
     }
 
     #[test]
+    fn the_sentence_is_made_of_the_fields() {
+        let order = "A-100042".parse().unwrap();
+        let record = Record::of_change(Action::OrderStatusChanged, Subject::just_order(&order))
+            .status(OrderStatus::Initiated, OrderStatus::FileUploaded);
+        assert_eq!(sentence(record.action, &record.fields), "order.status_changed A-100042 INITIATED -> FILE_UPLOADED");
+        let failure = Failure::bare(ErrorType::Timeout, "waiting");
+        let record = Record::failure(Action::HttpRequest, Subject::default(), &failure)
+            .operation("GET", "/orders")
+            .status_code(500);
+        assert_eq!(sentence(record.action, &record.fields), "http.request GET /orders 500 failed: timeout");
+    }
+
+    #[test]
     fn what_users_write_is_cut() {
         assert_eq!(cut("é".repeat(300), LONGEST).chars().count(), LONGEST);
     }

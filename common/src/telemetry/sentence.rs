@@ -52,27 +52,3 @@ pub(super) fn sentence(action: Action, fields: &[(&'static str, Value)]) -> Stri
     }
     sentence
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_sentence_is_made_of_the_fields() {
-        let value = |text: &'static str| Value::Text(text.into());
-        let changed = [
-            (field::ORDER_ID, value("A-100042")),
-            (field::ORDER_STATUS_FROM, value("INITIATED")),
-            (field::ORDER_STATUS, value("FILE_UPLOADED")),
-        ];
-        let said = sentence(Action::OrderStatusChanged, &changed);
-        assert_eq!(said, "order.status_changed A-100042 INITIATED -> FILE_UPLOADED");
-        let failed = [
-            (field::HTTP_REQUEST_METHOD, value("GET")),
-            (field::HTTP_ROUTE, value("/orders")),
-            (field::HTTP_RESPONSE_STATUS_CODE, Value::Unsigned(500)),
-            (field::ERROR_TYPE, value("timeout")),
-        ];
-        assert_eq!(sentence(Action::HttpRequest, &failed), "http.request GET /orders 500 failed: timeout");
-    }
-}
