@@ -146,8 +146,9 @@ pub(crate) async fn live() -> Day {
     })
     .await;
     // As often as it tried before there was one.
-    let failures = notes.failures().await;
-    assert!(failures.iter().all(|failure| failure == NO_MAIL_SERVER), "what ElastAlert could not do: {failures:#?}");
+    let mut failures = notes.failures().await;
+    failures.dedup();
+    assert_eq!(failures, [NO_MAIL_SERVER], "what ElastAlert could not do");
     let day = Day {
         incidents_began,
         causes,
