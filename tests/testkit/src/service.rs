@@ -230,18 +230,21 @@ impl RunningService {
         self.logged_in(Role::Operator).await
     }
 
-    /// The carrier, with a key that was used before: the first use has a record of its own.
+    /// The carrier, with a key that was used before.
     pub async fn carrier(&self) -> Client {
-        let carrier = self.with_key(Role::Carrier).await;
-        carrier.post_json("/deliveries", Value::Null).await;
-        carrier
+        self.with_used_key(Role::Carrier, "/deliveries").await
     }
 
     /// A partner, with a key that was used before.
     pub async fn partner(&self) -> Client {
-        let partner = self.with_key(Role::Partner).await;
-        partner.post_json("/partner/orders", Value::Null).await;
-        partner
+        self.with_used_key(Role::Partner, "/partner/orders").await
+    }
+
+    /// The owner of a key that was used for this path before: the first use has a record of its own.
+    async fn with_used_key(&self, role: Role, path: &str) -> Client {
+        let client = self.with_key(role).await;
+        client.post_json(path, Value::Null).await;
+        client
     }
 }
 

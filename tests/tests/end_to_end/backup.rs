@@ -9,9 +9,9 @@ use std::{
 use common::domain::OrderStatus;
 use local::{Kind, Options, System};
 use reconcile::{Finding, Log, Scope, Sources};
-use serde_json::json;
-use testkit::{Client, eventually, solids};
-use tokio::process::Command;
+use testkit::{Client, eventually, site::OrderActions as _};
+
+use super::runner::{output, runner, text_of};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -20,26 +20,17 @@ fn start(data: &Path, only: &[Kind]) -> System {
     System::start(&options).expect("the system starts")
 }
 
-/// Without blocking this thread, on which the connections of the test's clients live: the service closes idle ones.
-async fn run(data: &Path, arguments: &[&str], folder: &Path) {
-    let test = std::env::current_exe().expect("this program has a path");
-    let runner = test.ancestors().nth(2).expect("a profile's folder").join("alexandrite");
-    let mut command = Command::new(runner);
-    let done = command.args(arguments).arg(folder).arg("--data").arg(data).output().await.expect("it starts");
-    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+/// Has the runner take or restore a backup, without blocking this thread, on which the connections of the test's clients
+/// live: the service closes idle ones.
+async fn run(data: &Path, command: &str, folder: &Path) {
+    let [data, folder] = [data, folder].map(|path| path.to_str().expect("UTF-8"));
+    text_of(&output(runner(&[command, folder, "--data", data])).await);
 }
 
 async fn submit(ada: &Client) -> String {
-    let order = ada.post_json("/orders", json!({"material": "silver_925", "quantity": 1})).await.expect(201);
-    let path = format!("/orders/{}", order["id"].as_str().expect("a number"));
-    ada.put_bytes(&format!("{path}/model?filename=cube.stl"), solids::cube(10.0).to_binary_stl()).await.expect(200);
-    ada.post_json(&format!("{path}/status"), json!({"status": "SUBMITTED"})).await.expect(200);
-    eventually("a price", async || {
-        let found = ada.get(&path).await.expect(200);
-        if found["status"] == json!(OrderStatus::PriceCalculated) { Ok(()) } else { Err(found) }
-    })
-    .await;
-    path.trim_start_matches("/orders/").to_owned()
+    let order = ada.submit_new().await;
+    ada.wait_for(&order, OrderStatus::PriceCalculated).await;
+    order
 }
 
 async fn compare(system: &System, patience: Duration) -> Vec<Finding> {
@@ -63,12 +54,12 @@ async fn what_was_backed_up_is_there_again_and_the_comparison_says_what_is_newer
     let ada = shop.register("ada", "a ring to find them").await;
     let kept = submit(&ada).await;
     assert_eq!(compare(&system, PATIENCE).await, []);
-    run(&data, &["backup"], &backup).await;
+    run(&data, "backup", &backup).await;
     let newer = submit(&ada).await;
     system.stop().expect("an orderly stop");
 
     let databases = start(&data, &[Kind::Postgres]);
-    run(&data, &["restore"], &backup).await;
+    run(&data, "restore", &backup).await;
     databases.stop().expect("an orderly stop");
 
     let system = start(&data, &Kind::ALL);

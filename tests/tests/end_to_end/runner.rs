@@ -15,14 +15,15 @@ use crate::{
 };
 
 /// The runner with these arguments.
-fn runner(arguments: &[&str]) -> Command {
+pub(crate) fn runner(arguments: &[&str]) -> Command {
     let test = std::env::current_exe().expect("this program has a path");
     let mut command = Command::new(test.ancestors().nth(2).expect("a profile's folder").join("alexandrite"));
     command.args(arguments).stdin(Stdio::null());
     command
 }
 
-async fn output(mut command: Command) -> Output {
+/// What a command printed, and how it ended.
+pub(crate) async fn output(mut command: Command) -> Output {
     let run = tokio::task::spawn_blocking(move || command.output());
     run.await.expect("the runner ends").expect("the runner starts")
 }
@@ -43,7 +44,8 @@ async fn printed(arguments: &[&str]) -> String {
     text_of(&run(arguments).await)
 }
 
-fn text_of(output: &Output) -> String {
+/// What a command printed, if it succeeded.
+pub(crate) fn text_of(output: &Output) -> String {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
     text
