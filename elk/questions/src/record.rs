@@ -52,7 +52,7 @@ impl Record {
         self.level() >= Level::Error.number()
     }
 
-    /// Whether it tells something about the order that it names. A request does not, but its record may be the only one
+    /// Whether it reports something about the order that it names. A request does not, but its record may be the only one
     /// about a failure.
     #[must_use]
     pub fn is_of_trail(&self) -> bool {

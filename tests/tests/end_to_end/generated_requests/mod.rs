@@ -42,7 +42,7 @@ async fn generated_requests_break_nothing_and_get_only_responses_that_are_docume
     };
     run.prepare().await;
     let services = [("shop", &file.shop_api), ("crm", &file.crm_api), ("mes", &file.mes_api)];
-    let attacks = services.map(|(name, base)| run.attack(name, running(base)));
+    let attacks = services.map(|(name, base)| run.attack(name, running(base.as_deref())));
     let failures: Vec<String> = join_all(attacks).await.into_iter().flatten().collect();
     assert!(failures.is_empty(), "{}", failures.join("\n\n"));
 }
@@ -78,7 +78,7 @@ struct Run<'a> {
 impl Run<'_> {
     /// Makes orders in several statuses, and passes them to schemathesis.
     async fn prepare(&self) {
-        let customer = Client::new(running(&self.file.shop_api)).register(CUSTOMER.0, CUSTOMER.1).await;
+        let customer = Client::new(running(self.file.shop_api.as_deref())).register(CUSTOMER.0, CUSTOMER.1).await;
         let model = solids::cube(10.0).to_obj();
         let mut orders = Vec::new();
         for number in 0..12 {
@@ -96,7 +96,8 @@ impl Run<'_> {
         }
         let form = Form::new().text("material", "silver_925").text("quantity", "1");
         let form = form.part("model", Part::bytes(model).file_name("cube.obj"));
-        let partner = Client::new(running(&self.file.mes_api)).holding(running(&self.file.partner_key), None);
+        let partner =
+            Client::new(running(self.file.mes_api.as_deref())).holding(running(self.file.partner_key.as_deref()), None);
         let order = partner.post_form("/partner/orders", form).await.expect(202);
         orders.push(order["id"].as_str().expect("a number").to_owned());
 
@@ -135,7 +136,7 @@ impl Run<'_> {
 
     fn secrets(&self) -> [(&'static str, &str); 8] {
         let accounts = &self.file.accounts;
-        let (seller, operator) = (running(&accounts.seller), running(&accounts.operator));
+        let (seller, operator) = (running(accounts.seller.as_ref()), running(accounts.operator.as_ref()));
         [
             ("CUSTOMER_LOGIN", CUSTOMER.0),
             ("CUSTOMER_PASSWORD", CUSTOMER.1),
@@ -143,15 +144,15 @@ impl Run<'_> {
             ("SELLER_PASSWORD", &seller.password),
             ("OPERATOR_LOGIN", &operator.login),
             ("OPERATOR_PASSWORD", &operator.password),
-            ("PARTNER_KEY", running(&self.file.partner_key)),
-            ("CARRIER_KEY", running(&self.file.carrier_key)),
+            ("PARTNER_KEY", running(self.file.partner_key.as_deref())),
+            ("CARRIER_KEY", running(self.file.carrier_key.as_deref())),
         ]
     }
 }
 
 /// What the system's file has of a service, once that runs.
-fn running<T>(part: &Option<T>) -> &T {
-    part.as_ref().expect("the services run")
+fn running<T>(part: Option<T>) -> T {
+    part.expect("the services run")
 }
 
 /// A dictionary of these entries.
