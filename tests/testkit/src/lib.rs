@@ -18,6 +18,7 @@ pub mod search;
 pub mod secrets;
 pub mod service;
 pub mod site;
+pub mod support_page;
 mod tcp_proxy;
 mod wait;
 

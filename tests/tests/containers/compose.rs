@@ -58,6 +58,7 @@ pub(crate) async fn healthy(container: &str) {
 pub(crate) struct Running {
     pub(crate) site: Site,
     pub(crate) elasticsearch: String,
+    pub(crate) support_page: String,
     pub(crate) support: Login,
     pub(crate) employee: Login,
 }
@@ -86,6 +87,7 @@ impl Running {
         Self {
             site: Site::of(&file),
             elasticsearch: address("ELASTICSEARCH_PORT").expect("a port is set"),
+            support_page: address("SUPPORT_WEB_PORT").expect("a port is set"),
             support: login("support", "SUPPORT_PASSWORD"),
             employee: login("employee", "EMPLOYEE_PASSWORD"),
         }

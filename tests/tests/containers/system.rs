@@ -12,6 +12,7 @@ use testkit::{
     order_lifecycle,
     search::{Search, matching},
     site::OrderActions as _,
+    support_page::PageClient,
 };
 
 use crate::compose::{Running, compose, containers, healthy};
@@ -56,6 +57,24 @@ async fn support_only_reads_and_others_read_nothing() {
     let order = running.site.customer().await.create().await;
     support_only_reads(&running.search(), &order).await;
     others_read_nothing(&running.elasticsearch, &running.employee, &running.support).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a running system: deploy/containers/test"]
+async fn supports_page_says_where_an_order_is() {
+    let running = Running::new().await;
+    let ada = running.site.customer().await;
+    let order = ada.submit_new().await;
+    ada.wait_for(&order, PriceCalculated).await;
+    let mut employee = PageClient::of(&running.support_page);
+    assert_eq!(employee.log_in(&running.support).await.status, 303);
+    eventually("Support's page to know the price", async || {
+        let page = employee.get(&format!("/orders/{order}")).await;
+        if page.text.contains("PRICE_CALCULATED") { Ok(()) } else { Err(page.text) }
+    })
+    .await;
+    let digits = order.trim_start_matches("A-");
+    assert_eq!(employee.get(&format!("/search?q={digits}")).await.location, format!("/orders/{order}"));
 }
 
 #[tokio::test]

@@ -6,14 +6,14 @@ use catalogue::{Action, field, record::violations};
 use local::Login;
 use reqwest::Method;
 use serde_json::{Map, Value};
-use testkit::{eventually, search::Search};
+use testkit::{eventually, search::Search, support_page::Page};
 use tokio::sync::Mutex;
 
-use crate::visitor::{self, Page, Visitor, file, support};
+use crate::system::{self, employee, file, stranger, support};
 
 #[tokio::test]
 async fn without_a_session_every_path_but_the_login_and_health_leads_to_the_login() {
-    let stranger = Visitor::stranger().await;
+    let stranger = stranger().await;
     for path in ["/", "/orders/A-200001", "/search?q=1", "/errors", "/stuck", "/alerts", "/nothing", "/login/x"] {
         let page = stranger.get(path).await;
         assert_eq!(page.status, 303, "{path}: {page:?}");
@@ -34,24 +34,24 @@ async fn without_a_session_every_path_but_the_login_and_health_leads_to_the_logi
 async fn only_the_role_support_and_the_right_password_open_a_session() {
     let known = &file().await.accounts;
     for account in [&known.employee_without_role, &known.administrator] {
-        let page = Visitor::stranger().await.log_in(account.as_ref().expect("there is one")).await;
+        let page = stranger().await.log_in(account.as_ref().expect("there is one")).await;
         assert_eq!((page.status, page.set_cookie.as_str()), (403, ""), "{page:?}");
         assert!(page.text.contains("name=\"password\""), "{}", page.text);
     }
     for login in ["nobody", "a:b", "", "support\u{202e}", "<script>"] {
         let wrong = Login { login: login.to_owned(), password: "wrong".to_owned() };
-        let page = Visitor::stranger().await.log_in(&wrong).await;
+        let page = stranger().await.log_in(&wrong).await;
         assert_eq!((page.status, page.set_cookie.as_str()), (401, ""), "{page:?}");
         assert!(page.text.contains("name=\"password\""), "{}", page.text);
     }
-    let page = Visitor::stranger().await.log_in(&support().await).await;
+    let page = stranger().await.log_in(&support().await).await;
     for part in ["session=", "HttpOnly", "SameSite=Strict", "Path=/"] {
         assert!(page.set_cookie.contains(part), "{}", page.set_cookie);
     }
     assert!(!page.set_cookie.contains("Secure"));
     let Login { login, password } = support().await;
     let form = [("login", login.as_str()), ("password", password.as_str()), ("next", "//evil.example/")];
-    let page = Visitor::stranger().await.post("/login", &form, &[("x-forwarded-proto", "https")]).await;
+    let page = stranger().await.post("/login", &form, &[("x-forwarded-proto", "https")]).await;
     assert!(page.set_cookie.starts_with("__Host-session="), "{}", page.set_cookie);
     assert!(page.set_cookie.contains("Secure"), "{}", page.set_cookie);
     assert_eq!(page.headers["strict-transport-security"], "max-age=31536000; includeSubDomains");
@@ -64,13 +64,13 @@ async fn a_login_that_fails_again_and_again_has_to_wait() {
     let (failures, page) = until_throttled(&wrong).await;
     assert!(failures >= 5, "{failures}");
     assert!(page.headers.contains_key("retry-after"), "{page:?}");
-    assert_eq!(Visitor::employee().await.get("/").await.status, 200, "others don't wait");
+    assert_eq!(employee().await.get("/").await.status, 200, "others don't wait");
 }
 
 /// Fails to log in until there is a wait, which a slow machine may have waited already. Returns how often.
 async fn until_throttled(wrong: &Login) -> (usize, Page) {
     for failures in 0..20 {
-        let page = Visitor::stranger().await.log_in(wrong).await;
+        let page = stranger().await.log_in(wrong).await;
         if page.status == 429 {
             return (failures, page);
         }
@@ -81,7 +81,7 @@ async fn until_throttled(wrong: &Login) -> (usize, Page) {
 
 #[tokio::test]
 async fn a_session_ends_with_the_log_out() {
-    let employee = Visitor::employee().await;
+    let employee = employee().await;
     let copy = employee.clone();
     assert_eq!(employee.get("/stuck").await.status, 200);
     let page = employee.post("/logout", &[], &[]).await;
@@ -93,7 +93,7 @@ async fn a_session_ends_with_the_log_out() {
 
 #[tokio::test]
 async fn a_form_of_another_site_does_nothing() {
-    let employee = Visitor::employee().await;
+    let employee = employee().await;
     let page = employee.post("/logout", &[], &[("origin", "https://evil.example")]).await;
     assert_eq!(page.status, 403);
     let page = employee.post("/logout", &[], &[("sec-fetch-site", "cross-site")]).await;
@@ -103,16 +103,16 @@ async fn a_form_of_another_site_does_nothing() {
 
 #[tokio::test]
 async fn a_link_from_another_site_leads_on_to_the_page() {
-    let page = Visitor::stranger().await.get_with("/orders/A-200001", &[("sec-fetch-site", "cross-site")]).await;
+    let page = stranger().await.get_with("/orders/A-200001", &[("sec-fetch-site", "cross-site")]).await;
     assert_eq!(page.status, 200);
     assert!(page.text.contains("url=/orders/A-200001"), "{}", page.text);
-    let page = Visitor::stranger().await.get_with("//evil.example/", &[("sec-fetch-site", "cross-site")]).await;
+    let page = stranger().await.get_with("//evil.example/", &[("sec-fetch-site", "cross-site")]).await;
     assert!(!page.text.contains("evil"), "{}", page.text);
 }
 
 #[tokio::test]
 async fn a_page_loads_its_own_files_only_and_is_kept_nowhere() {
-    let page = Visitor::employee().await.get("/orders/A-200001").await;
+    let page = employee().await.get("/orders/A-200001").await;
     let header = |name: &str| page.headers[name].to_str().expect("text");
     let policy = header("content-security-policy");
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
@@ -124,8 +124,8 @@ async fn a_page_loads_its_own_files_only_and_is_kept_nowhere() {
 
 #[tokio::test]
 async fn a_disabled_account_sees_no_further_page() {
-    let account = employee("leaver").await;
-    let mut leaver = Visitor::stranger().await;
+    let account = new_employee("leaver").await;
+    let mut leaver = stranger().await;
     assert_eq!(leaver.log_in(&account).await.status, 303);
     assert_eq!(leaver.get("/").await.status, 200);
     remove("users", "leaver:").await;
@@ -139,8 +139,8 @@ async fn a_disabled_account_sees_no_further_page() {
 
 #[tokio::test]
 async fn an_account_that_loses_its_role_sees_no_further_page() {
-    let account = employee("mover").await;
-    let mut mover = Visitor::stranger().await;
+    let account = new_employee("mover").await;
+    let mut mover = stranger().await;
     assert_eq!(mover.log_in(&account).await.status, 303);
     remove("users_roles", "support:mover").await;
     let page = eventually("the page to close", async || {
@@ -153,7 +153,7 @@ async fn an_account_that_loses_its_role_sees_no_further_page() {
 }
 
 /// Adds an account with the role to Elasticsearch's files, with the password of Support.
-pub(crate) async fn employee(login: &str) -> Login {
+pub(crate) async fn new_employee(login: &str) -> Login {
     let support = support().await;
     change("users", |users| {
         let hash = users.lines().find_map(|line| line.strip_prefix("support:")).expect("Support's password");
@@ -184,14 +184,14 @@ async fn remove(name: &str, beginning: &str) {
 async fn change(name: &str, new: impl Fn(&str) -> String) {
     static TURN: Mutex<()> = Mutex::const_new(());
     let _turn = TURN.lock().await;
-    let path = visitor::system().await.data().join("elasticsearch/config").join(name);
+    let path = system::system().await.data().join("elasticsearch/config").join(name);
     let before = fs::read_to_string(&path).expect("Elasticsearch's file");
     fs::write(&path, new(&before)).expect("it can be written");
 }
 
 #[tokio::test]
 async fn what_happens_at_the_page_is_recorded_like_everything_else() {
-    let mut employee = Visitor::employee().await;
+    let mut employee = employee().await;
     employee.read("/orders/A-200002").await;
     employee.post("/logout", &[], &[]).await;
     let wrong = Login { login: "a-secret-login".to_owned(), password: "a-secret-password".to_owned() };

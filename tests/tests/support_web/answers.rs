@@ -1,15 +1,15 @@
 //! The answers: each kind of id leads to its order, each page says what it is for, and whatever is in a record stays text.
 
-use testkit::eventually;
+use testkit::{eventually, support_page::percent};
 
 use crate::{
     logs::{self, ASKED_FOR, BUSY, CUSTOMER, HOSTILE, PARTNER, PARTNERS, REQUEST, SLOW, STUCK, TRACE, UNPRICED},
-    visitor::{Visitor, percent},
+    system::{employee, stranger},
 };
 
 #[tokio::test]
 async fn every_kind_of_id_leads_to_its_order() {
-    let employee = Visitor::employee().await;
+    let employee = employee().await;
     for typed in [SLOW, "a-200001", " A 200001 ", "200001", "A–200001"] {
         let page = employee.get(&format!("/search?q={}", percent(typed))).await;
         assert_eq!((page.status, page.location.as_str()), (303, "/orders/A-200001"), "{typed}: {page:?}");
@@ -27,7 +27,7 @@ async fn every_kind_of_id_leads_to_its_order() {
 
 #[tokio::test]
 async fn what_is_no_id_finds_nothing_and_costs_no_pattern() {
-    let employee = Visitor::employee().await;
+    let employee = employee().await;
     let long = "x".repeat(5_000);
     for typed in ["", "*", "A-*", "order.id:*", "A-999999", "<script>alert(1)</script>", "\u{0}", &long] {
         let page = employee.get(&format!("/search?q={}", percent(typed))).await;
@@ -41,7 +41,7 @@ async fn what_is_no_id_finds_nothing_and_costs_no_pattern() {
 
 #[tokio::test]
 async fn an_orders_page_begins_with_what_to_read_out() {
-    let text = Visitor::employee().await.read(&format!("/orders/{SLOW}")).await;
+    let text = employee().await.read(&format!("/orders/{SLOW}")).await;
     for part in [
         "MANUFACTURING_STARTED",
         "Your order has been in production since",
@@ -61,7 +61,7 @@ async fn an_orders_page_begins_with_what_to_read_out() {
 
 #[tokio::test]
 async fn an_order_that_stands_says_why_and_what_to_do() {
-    let employee = Visitor::employee().await;
+    let employee = employee().await;
     let unpriced = employee.read(&format!("/orders/{UNPRICED}")).await;
     for part in [
         "could not be calculated",
@@ -86,7 +86,7 @@ async fn an_order_that_stands_says_why_and_what_to_do() {
 
 #[tokio::test]
 async fn an_error_leads_to_its_orders() {
-    let employee = Visitor::employee().await;
+    let employee = employee().await;
     let errors = employee.read("/errors?last=7d").await;
     assert!(errors.contains("/errors/model_not_closed?last=7d"), "{errors}");
     let class = employee.read("/errors/model_not_closed?last=7d").await;
@@ -101,19 +101,19 @@ async fn an_error_leads_to_its_orders() {
 
 #[tokio::test]
 async fn the_start_page_counts_orders_and_shows_errors_alerts_and_stuck_ones() {
-    let text = Visitor::employee().await.read("/").await;
+    let text = employee().await.read("/").await;
     for part in ["name=\"q\"", "MANUFACTURING_STARTED", "model_not_closed", "order-stuck", "newest record"] {
         assert!(text.contains(part), "{part} in {text}");
     }
     let row = text.split("<tr").find(|row| row.contains("CLOSED")).expect("a row of closed orders");
     assert!(row.contains("<td class=\"number\">6</td>"), "six orders are closed: {row}");
-    let logins = Visitor::employee().await.read("/logins").await;
+    let logins = employee().await.read("/logins").await;
     assert!(logins.contains(logs::OPERATOR) && logins.contains("192.0.2.0"), "{logins}");
 }
 
 #[tokio::test]
 async fn a_trail_is_filtered_paged_and_shows_a_record_as_it_is() {
-    let employee = Visitor::employee().await;
+    let employee = employee().await;
     let path = format!("/orders/{BUSY}");
     let first = employee.read(&path).await;
     // Its first two records are no warnings.
@@ -130,7 +130,7 @@ async fn a_trail_is_filtered_paged_and_shows_a_record_as_it_is() {
 
 #[tokio::test]
 async fn the_spans_of_an_orders_traces_are_a_waterfall_through_rabbitmq() {
-    let employee = Visitor::employee().await;
+    let employee = employee().await;
     let text = employee.read(&format!("/orders/{SLOW}")).await;
     let rows: Vec<&str> = text.split("<tr").filter(|row| row.contains("class=\"bar\"")).collect();
     let expected = [
@@ -154,7 +154,7 @@ async fn the_spans_of_an_orders_traces_are_a_waterfall_through_rabbitmq() {
 
 #[tokio::test]
 async fn of_a_number_without_an_order_the_page_says_who_asked() {
-    let employee = Visitor::employee().await;
+    let employee = employee().await;
     assert_eq!(employee.get(&format!("/search?q={ASKED_FOR}")).await.location, format!("/orders/{ASKED_FOR}"));
     let page = employee.get(&format!("/orders/{ASKED_FOR}")).await;
     assert_eq!(page.status, 404, "{page:?}");
@@ -172,7 +172,7 @@ async fn of_a_number_without_an_order_the_page_says_who_asked() {
 
 #[tokio::test]
 async fn the_page_of_logins_shows_whose_fail_and_networks_that_try_many() {
-    let text = Visitor::employee().await.read("/logins").await;
+    let text = employee().await.read("/logins").await;
     for part in [logs::OPERATOR, "192.0.2.0", "logins-one-account", "logins-all-accounts"] {
         assert!(text.contains(part), "{part} in {text}");
     }
@@ -183,7 +183,7 @@ async fn the_page_of_logins_shows_whose_fail_and_networks_that_try_many() {
 
 #[tokio::test]
 async fn whatever_is_in_a_record_stays_text() {
-    let employee = Visitor::employee().await;
+    let employee = employee().await;
     for path in [format!("/orders/{HOSTILE}"), format!("/orders/{HOSTILE}?record=1"), "/errors?last=24h".to_owned()] {
         let text = employee.read(&path).await;
         for part in ["<script>document", "<img src=x", "href=\"javascript", "<a href='javascript", "<svg onload"] {
@@ -194,7 +194,7 @@ async fn whatever_is_in_a_record_stays_text() {
 
 #[tokio::test]
 async fn the_page_speaks_two_languages() {
-    let employee = Visitor::employee().await;
+    let employee = employee().await;
     let path = format!("/orders/{SLOW}");
     let russian = employee.get_with(&path, &[("accept-language", "ru-RU,ru;q=0.9")]).await.text;
     for part in ["lang=\"ru\"", "Ваш заказ в производстве с", "дольше обычного", "MANUFACTURING_STARTED"]
@@ -208,7 +208,7 @@ async fn the_page_speaks_two_languages() {
 
 #[tokio::test]
 async fn the_page_is_ready_with_elasticsearch() {
-    let stranger = Visitor::stranger().await;
+    let stranger = stranger().await;
     eventually("the page to be ready", async || {
         let health = stranger.get("/health/ready").await.text;
         if health.contains("\"elasticsearch\":\"up\"") { Ok(()) } else { Err(health) }

@@ -4,7 +4,7 @@ use crate::{
     access,
     driver::{Browser, Window},
     logs::{ASKED_FOR, HOSTILE, SLOW, UNPRICED},
-    visitor::support,
+    system::support,
 };
 
 const WIDE: Window = Window { width: 1280, dark: false };
@@ -48,7 +48,7 @@ async fn from_the_number_on_the_phone_to_the_sentence_it_takes_two_actions() {
 
 #[tokio::test]
 async fn of_two_employees_at_once_one_logs_out_and_the_other_stays() {
-    let colleague = access::employee("colleague").await;
+    let colleague = access::new_employee("colleague").await;
     let (first, second) = (Browser::of_employee(WIDE).await, Browser::open(WIDE).await);
     second.go("/stuck").await;
     second.log_in(&colleague).await;

@@ -16,7 +16,7 @@ use local::Login;
 use serde_json::{Value, json};
 use testkit::eventually;
 
-use crate::visitor::{address, support};
+use crate::system::{address, support};
 
 const AXE: &str = "axe-core@4.14.1";
 /// So that a picture shows most of a page.

@@ -8,4 +8,4 @@ mod driver;
 mod logs;
 mod outages;
 mod spans;
-mod visitor;
+mod system;

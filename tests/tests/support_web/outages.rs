@@ -10,11 +10,11 @@ use std::{
 use catalogue::field;
 use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::{TcpProxy, host_in, search::Search};
+use testkit::{TcpProxy, host_in, search::Search, support_page::PageClient};
 
 use crate::{
     logs::SLOW,
-    visitor::{Visitor, file, support},
+    system::{employee, file, support},
 };
 
 /// A page of this test's own, which reaches Elasticsearch by a line that can be cut.
@@ -64,7 +64,7 @@ impl Drop for OwnPage {
 #[tokio::test]
 async fn without_elasticsearch_the_page_says_so_and_goes_on_when_it_is_back() {
     let page = OwnPage::start().await;
-    let mut employee = Visitor::at(&format!("http://{}", page.address));
+    let mut employee = PageClient::of(&format!("http://{}", page.address));
     assert_eq!(employee.log_in(&support().await).await.status, 303);
     assert_eq!(employee.get("/orders/A-200001").await.status, 200);
 
@@ -74,7 +74,7 @@ async fn without_elasticsearch_the_page_says_so_and_goes_on_when_it_is_back() {
     assert!(away.text.contains("can&#39;t be reached") || away.text.contains("can't be reached"), "{}", away.text);
     assert!(away.text.contains("What still holds"), "{}", away.text);
     assert!(employee.get("/health/ready").await.text.contains("\"elasticsearch\":\"down\""));
-    let refused = Visitor::at(&format!("http://{}", page.address)).log_in(&support().await).await;
+    let refused = PageClient::of(&format!("http://{}", page.address)).log_in(&support().await).await;
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.text.contains("name=\"password\""));
 
@@ -100,7 +100,7 @@ async fn without_elasticsearch_the_page_says_so_and_goes_on_when_it_is_back() {
 
 #[tokio::test]
 async fn what_lacks_an_index_is_marked_as_incomplete() {
-    let employee = Visitor::employee().await;
+    let employee = employee().await;
     let file = file().await;
     let administrator = file.accounts.administrator.as_ref().expect("there is one");
     let administrator = Search::new(file.elasticsearch.as_deref().expect("Elasticsearch runs"), administrator);

@@ -1,11 +1,11 @@
 //! Support's page of an order, among the records of 180 days.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use local::{Kind, Login, SystemFile};
-use reqwest::{Client, Method, StatusCode, redirect::Policy};
-use testkit::{order_lifecycle, search::Search, site::Site};
+use local::Kind;
+use reqwest::Method;
+use testkit::{order_lifecycle, search::Search, site::Site, support_page::PageClient};
 
 use crate::{
     history::History,
@@ -26,13 +26,6 @@ impl Round {
         let place = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
         self.0.get(place).copied().unwrap_or(f64::NAN)
     }
-}
-
-/// An employee at the page, who is logged in.
-struct Employee {
-    client: Client,
-    address: String,
-    cookie: String,
 }
 
 pub(super) async fn measure(rounds: usize, records: u64) -> Result<Vec<Row>> {
@@ -56,11 +49,13 @@ pub(super) async fn measure(rounds: usize, records: u64) -> Result<Vec<Row>> {
         begun.elapsed().as_secs_f64()
     ));
 
-    let employee = Employee::log_in(file, support).await?;
+    let mut employee = PageClient::of(file.support_web.as_deref().context("Support's page doesn't run")?);
+    let login = employee.log_in(support).await;
+    ensure!(login.status == 303, "the login ended with {}", login.status);
     let mut measured = Vec::with_capacity(rounds);
     // The first one warms everything up.
     for round in 0..=rounds {
-        let durations = employee.look_up(orders).await?;
+        let durations = look_up(&employee, orders).await?;
         say(format_args!("  p50 {:.0} ms, p99 {:.0} ms", durations.percentile(50), durations.percentile(99)));
         if round > 0 {
             measured.push(durations);
@@ -94,34 +89,16 @@ async fn stored(administrator: &Search, records: u64) -> Result<(usize, u64)> {
     Ok((indices, sizes["_all"]["total"]["store"]["size_in_bytes"].as_u64().unwrap_or_default()))
 }
 
-impl Employee {
-    async fn log_in(file: &SystemFile, account: &Login) -> Result<Self> {
-        let address = file.support_web.clone().context("Support's page doesn't run")?;
-        let client = Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(60)).build()?;
-        let form = format!("login={}&password={}", account.login, account.password);
-        let request =
-            client.post(format!("{address}/login")).header("content-type", "application/x-www-form-urlencoded");
-        let response = request.body(form).send().await?;
-        let cookie = response.headers().get("set-cookie").and_then(|cookie| cookie.to_str().ok()?.split(';').next());
-        let cookie = cookie.with_context(|| format!("the login ended with {}", response.status()))?.to_owned();
-        Ok(Self { client, address, cookie })
+/// Reads the pages of random orders, one after the other.
+async fn look_up(employee: &PageClient, orders: u64) -> Result<Round> {
+    let mut durations = Vec::with_capacity(PAGES);
+    for _ in 0..PAGES {
+        let number = History::number(fastrand::u64(0..orders));
+        let begun = Instant::now();
+        let page = employee.read(&format!("/orders/{number}")).await;
+        durations.push(begun.elapsed().as_secs_f64() * 1000.0);
+        ensure!(page.contains(&number) && page.contains("CLOSED"), "the page of {number} says nothing of it");
     }
-
-    /// Reads the pages of random orders, one after the other.
-    async fn look_up(&self, orders: u64) -> Result<Round> {
-        let mut durations = Vec::with_capacity(PAGES);
-        for _ in 0..PAGES {
-            let number = History::number(fastrand::u64(0..orders));
-            let begun = Instant::now();
-            let request = self.client.get(format!("{}/orders/{number}", self.address)).header("cookie", &self.cookie);
-            let response = request.send().await?;
-            let status = response.status();
-            let page = response.text().await?;
-            durations.push(begun.elapsed().as_secs_f64() * 1000.0);
-            ensure!(status == StatusCode::OK, "the page of {number} has status {status}");
-            ensure!(page.contains(&number) && page.contains("CLOSED"), "the page of {number} says nothing of it");
-        }
-        durations.sort_by(f64::total_cmp);
-        Ok(Round(durations))
-    }
+    durations.sort_by(f64::total_cmp);
+    Ok(Round(durations))
 }
