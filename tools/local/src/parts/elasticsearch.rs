@@ -34,6 +34,10 @@ const JVM_OPTIONS: &str = "\
 -Des.queryable_built_in_roles_enabled=false
 ";
 
+/// For a node that is soon thrown away: compiling its code a second time, for speed, takes as much processor time as all the
+/// rest of its start.
+const SHORT_LIVED: &str = "-XX:TieredStopAtLevel=1\n";
+
 /// The distribution for integration tests.
 pub(crate) fn distribution() -> Distribution {
     Distribution {
@@ -52,6 +56,7 @@ pub(crate) async fn set_up(
     java_home: PathBuf,
     [http_port, transport_port]: [u16; 2],
     accounts: &Accounts,
+    throw_away: bool,
 ) -> Result<Part> {
     let (folder, user) = (folders.of(NAME), &folders.user);
     let configuration = folder.join("config");
@@ -66,7 +71,8 @@ pub(crate) async fn set_up(
     user.write_file(&configuration.join("jvm.options"), original("jvm.options")?)?;
     let logging = [original("log4j2.properties")?, elk::SEARCH_LOG_CONFIGURATION.into()].concat();
     user.write_file(&configuration.join("log4j2.properties"), logging)?;
-    user.write_file(&options.join("local.options"), JVM_OPTIONS)?;
+    let lifetime = if throw_away { SHORT_LIVED } else { "" };
+    user.write_file(&options.join("local.options"), [JVM_OPTIONS, lifetime].concat())?;
     user.write_file(&configuration.join("elasticsearch.yml"), settings(&folder, http_port, transport_port))?;
     user.write_file(&configuration.join("roles.yml"), elk::roles_file())?;
     let Realm { users, roles } = tokio::task::spawn_blocking({

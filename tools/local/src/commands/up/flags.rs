@@ -22,7 +22,7 @@ pub(crate) struct UpFlags {
     /// Stops when standard input ends, for a program that starts the system and may die.
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,
-    /// Doesn't wait for the disk, and removes the data folder in the end: for tests.
+    /// Starts sooner instead of running faster, doesn't wait for the disk, and removes the data folder in the end: for tests.
     #[arg(long)]
     pub(crate) throw_away: bool,
 }

@@ -171,7 +171,9 @@ impl Startup<'_> {
         let distribution = elasticsearch::distribution().provide(&self.folders.shared, &line).await?;
         line.now("starting");
         let numbers = ports.each_ref().map(Reserved::number);
-        let part = elasticsearch::set_up(self.folders, &distribution, java_home, numbers, &self.accounts).await?;
+        let throw_away = self.flags.throw_away;
+        let part =
+            elasticsearch::set_up(self.folders, &distribution, java_home, numbers, &self.accounts, throw_away).await?;
         drop(ports);
         self.supervisor.start(part).await?;
         line.now("loading the templates");
