@@ -6,9 +6,11 @@ use anyhow::{Context as _, Result, ensure};
 use catalogue::field;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use local::Login;
+use reqwest::{Body, StatusCode};
 use serde_json::Value;
 use testkit::search::Document;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+use tokio::time::sleep;
 use uuid::Uuid;
 
 use crate::progress::say;
@@ -21,6 +23,8 @@ const LIFE: Duration = Duration::days(10);
 const ORDERS_AT_ONCE: u64 = 50;
 /// Requests at the same time: one is made while the other one is stored.
 const REQUESTS: usize = 2;
+/// How long to wait while Elasticsearch has as much in its memory as it may: it says no time.
+const BACK_OFF: std::time::Duration = std::time::Duration::from_secs(1);
 /// The first copy's number; the system's own orders have lower ones.
 const FIRST_NUMBER: u64 = 10_000_000;
 
@@ -107,8 +111,18 @@ impl History {
                 for copy in copies {
                     self.copy(&mut body, copy, begin + between * copy as f64)?;
                 }
-                let request = client.post(address).basic_auth(&administrator.login, Some(&administrator.password));
-                let response = request.header("content-type", "application/x-ndjson").body(body).send().await?;
+                let body = Body::from(body);
+                let response = loop {
+                    let request = client.post(address).basic_auth(&administrator.login, Some(&administrator.password));
+                    let request = request
+                        .header("content-type", "application/x-ndjson")
+                        .body(body.try_clone().context("a text can be sent again")?);
+                    let response = request.send().await?;
+                    if response.status() != StatusCode::TOO_MANY_REQUESTS {
+                        break response;
+                    }
+                    sleep(BACK_OFF).await;
+                };
                 let response: Value = response.error_for_status()?.json().await?;
                 ensure!(response["errors"] == false, "Elasticsearch refused records: {response}");
                 Ok(count)
