@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result, ensure};
 use catalogue::field;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use local::Login;
-use reqwest::{Body, StatusCode};
+use reqwest::StatusCode;
 use serde_json::Value;
 use testkit::search::Document;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
@@ -111,13 +111,10 @@ impl History {
                 for copy in copies {
                     self.copy(&mut body, copy, begin + between * copy as f64)?;
                 }
-                let body = Body::from(body);
+                let request = client.post(address).basic_auth(&administrator.login, Some(&administrator.password));
+                let request = request.header("content-type", "application/x-ndjson").body(body);
                 let response = loop {
-                    let request = client.post(address).basic_auth(&administrator.login, Some(&administrator.password));
-                    let request = request
-                        .header("content-type", "application/x-ndjson")
-                        .body(body.try_clone().context("a text can be sent again")?);
-                    let response = request.send().await?;
+                    let response = request.try_clone().context("a text can be sent again")?.send().await?;
                     if response.status() != StatusCode::TOO_MANY_REQUESTS {
                         break response;
                     }
