@@ -10,7 +10,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::failure::{Failure, FailureContext as _};
+use crate::{
+    authorities::Authorities,
+    failure::{Failure, FailureContext as _},
+};
 
 /// A connection that was used within this time is taken without asking whether it still works.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
@@ -40,18 +43,23 @@ impl From<PgPool> for Database {
 }
 
 impl Database {
-    /// A pool of at most `connections` connections. Connects when the first one is needed.
+    /// A pool of at most `connections` connections. Connects when the first one is needed; if the URL asks for TLS, to a
+    /// server that has its certificate from one of these authorities or from a public one.
     ///
     /// # Errors
     ///
     /// If the URL can't be read.
     pub fn open(
         url: &SecretString,
+        authorities: &Authorities,
         connections: u32,
         timeouts: Timeouts,
         application: &str,
     ) -> Result<Self, sqlx::Error> {
-        let options: PgConnectOptions = url.expose_secret().parse()?;
+        let mut options: PgConnectOptions = url.expose_secret().parse()?;
+        if let Some(pem) = authorities.if_any() {
+            options = options.ssl_root_cert_from_pem(pem.into());
+        }
         let limits = [
             ("statement_timeout", timeouts.statement),
             ("lock_timeout", timeouts.lock),

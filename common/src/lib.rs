@@ -1,10 +1,11 @@
 //! What the three services share, in layers: each module knows only those before it in this list.
 //!
-//! [`failure`], `crash`, [`domain`] → [`telemetry`] → [`problem`] → [`database`], [`batcher`], [`background`], [`page`],
+//! [`failure`], `crash`, [`domain`], [`authorities`] → [`telemetry`] → [`problem`] → [`database`], [`batcher`], [`background`], [`page`],
 //! [`model_store`] → `journal`, [`outbox`] → [`unit_of_work`] → [`idempotency`], [`auth`] → [`state`] → [`messaging`],
 //! [`http`] → [`service`]. `docs/architecture` says what each is for; a test holds the code to it.
 
 pub mod auth;
+pub mod authorities;
 pub mod background;
 pub mod batcher;
 pub mod crash;

@@ -11,13 +11,18 @@ use std::{
 use catalogue::Service;
 use tokio_util::task::TaskTracker;
 
-use crate::{auth::Auth, database::Database, journal::Journal, model_store::ModelStore, unit_of_work::Units};
+use crate::{
+    auth::Auth, authorities::Authorities, database::Database, journal::Journal, model_store::ModelStore,
+    unit_of_work::Units,
+};
 
 /// What every handler and background task of a service can use.
 #[derive(Clone)]
 pub struct Core {
     /// The service.
     pub service: Service,
+    /// Whose certificates are trusted in connections to other servers.
+    pub(crate) authorities: Authorities,
     /// The service's database, for reading.
     pub database: Database,
     /// The one way to change an order.

@@ -25,7 +25,7 @@ pub fn main() -> ExitCode {
     let result =
         tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| match settings.command {
             Some(Command::Healthcheck) => runtime.block_on(service::healthcheck(settings.listen_addr)),
-            None => service::serve(Service::SupportWeb, &runtime, build(&settings)),
+            None => service::serve(Service::SupportWeb, &runtime, &settings.ca_file, build(&settings)),
         });
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,7 +65,9 @@ fn app(settings: &Settings) -> anyhow::Result<App> {
         elasticsearch: Elasticsearch::new(
             &settings.elasticsearch_url,
             Duration::from_secs(settings.elasticsearch_seconds),
-        ),
+            settings.ca_file.pem(),
+        )
+        .context("CA_FILE")?,
         sessions: Sessions::new(idle, Duration::from_secs(settings.session_hours * 3600)),
         failures: Failures::default(),
         rate_limit: RateLimit::new(settings.login_burst, settings.logins_per_second),

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use axum::http::Uri;
 use clap::{CommandFactory as _, Parser, Subcommand};
-use common::http::{ConnectionLimits, RequestLimits};
+use common::{
+    authorities::Authorities,
+    http::{ConnectionLimits, RequestLimits},
+};
 use ipnet::IpNet;
 use secrecy::SecretString;
 
@@ -24,6 +27,11 @@ pub struct Settings {
     #[arg(long, env = "ELASTICSEARCH_URL", value_name = "ELASTICSEARCH_URL", default_value = "http://127.0.0.1:9200",
           value_parser = address)]
     pub elasticsearch_url: String,
+    /// A file with certificates (PEM) of certification authorities that are trusted in TLS connections to other servers,
+    /// in addition to the system's
+    #[arg(long, env = "CA_FILE", value_name = "CA_FILE", default_value = "", hide_default_value = true,
+          value_parser = Authorities::read)]
+    pub ca_file: Authorities,
     /// Seconds that Elasticsearch may take for a response
     #[arg(long, env = "ELASTICSEARCH_SECONDS", value_name = "ELASTICSEARCH_SECONDS", default_value_t = 8,
           value_parser = clap::value_parser!(u64).range(1..=60))]
@@ -134,6 +142,7 @@ mod tests {
             ("--listen-addr", "x", "LISTEN_ADDR"),
             ("--elasticsearch-url", "logs:9200", "ELASTICSEARCH_URL"),
             ("--elasticsearch-url", "http://ada:secret@logs:9200", "ELASTICSEARCH_URL"),
+            ("--ca-file", "/nowhere/ca.pem", "CA_FILE"),
             ("--session-idle-minutes", "1", "SESSION_IDLE_MINUTES"),
         ] {
             let error = Settings::try_parse_from(["support-web", flag, value]).expect_err("it is wrong").to_string();

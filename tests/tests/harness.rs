@@ -4,6 +4,7 @@ use catalogue::Service;
 use std::time::Duration;
 
 use common::{
+    authorities::Authorities,
     background::Background,
     database::{Database, Timeouts},
     domain::Role,
@@ -76,7 +77,8 @@ async fn a_migration_may_take_longer_than_a_request_and_an_older_version_runs_be
     let service = service::start::<Smallest>(&[]).await;
     let moment = Duration::from_millis(100);
     let timeouts = Timeouts { connection: Duration::from_secs(30), statement: moment, lock: moment };
-    let database = Database::open(&service.database_url().into(), 1, timeouts, "test").expect("a database's URL");
+    let (url, none) = (service.database_url().into(), Authorities::default());
+    let database = Database::open(&url, &none, 1, timeouts, "test").expect("a database's URL");
     let mut connection = database.connection().await.expect("a connection");
     let long = "SELECT pg_sleep(0.3)";
     let refused = sqlx::query(long).execute(&mut *connection).await.expect_err("requests have a limit").to_string();

@@ -142,6 +142,21 @@ fn every_setting_is_one_of_the_documented_ones() {
 }
 
 #[test]
+fn every_host_of_the_ingress_is_reached_by_tls_and_leads_to_one_of_the_services() {
+    let manifests = manifests();
+    let services: Vec<_> = of_kind(&manifests, &["Service"]).map(|service| &service["metadata"]["name"]).collect();
+    let ingress = &of_kind(&manifests, &["Ingress"]).next().expect("an ingress")["spec"];
+    let rules = ingress["rules"].as_array().expect("rules");
+    let with_tls = &ingress["tls"][0];
+    assert!(with_tls["secretName"].is_string(), "{with_tls}");
+    let hosts: Vec<_> = rules.iter().map(|rule| rule["host"].clone()).collect();
+    assert_eq!(with_tls["hosts"], Value::from(hosts));
+    let backends = rules.iter().map(|rule| &rule["http"]["paths"][0]["backend"]["service"]["name"]);
+    assert_eq!(backends.map(Value::to_string).collect::<BTreeSet<_>>().len(), services.len());
+    assert!(rules.iter().all(|rule| services.contains(&&rule["http"]["paths"][0]["backend"]["service"]["name"])));
+}
+
+#[test]
 fn a_replica_that_is_stopped_gets_all_the_time_that_it_may_take() {
     let manifests = manifests();
     let settings = of_kind(&manifests, &["ConfigMap"]).next().expect("the settings");

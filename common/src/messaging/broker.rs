@@ -6,6 +6,7 @@ use std::time::Duration;
 use lapin::{
     Channel, Connection, ConnectionProperties, ExchangeKind,
     options::{ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions},
+    tcp::OwnedTLSConfig,
     types::{AMQPValue, FieldTable, LongString},
     uri::AMQPUri,
 };
@@ -13,6 +14,7 @@ use secrecy::ExposeSecret as _;
 
 use super::settings::MessagingSettings;
 use crate::{
+    authorities::Authorities,
     failure::{Failure, FailureContext as _},
     outbox::MessageType,
 };
@@ -37,6 +39,7 @@ pub(super) fn dead_letter_queue(service: Service) -> String {
 pub(super) struct Broker {
     service: Service,
     uri: AMQPUri,
+    authorities: Authorities,
     /// The broker counts as away if connecting and declaring take longer than this.
     timeout: Duration,
 }
@@ -48,14 +51,18 @@ pub(super) struct Link {
 }
 
 impl Broker {
-    pub(super) fn new(service: Service, settings: &MessagingSettings) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        service: Service,
+        settings: &MessagingSettings,
+        authorities: &Authorities,
+    ) -> anyhow::Result<Self> {
         // The error would repeat the URL with its password.
         let url = settings.amqp_url.expose_secret();
         let mut uri: AMQPUri =
             url.parse().map_err(|_| anyhow::anyhow!("AMQP_URL: this is no amqp:// or amqps:// URL"))?;
         uri.query.heartbeat.get_or_insert(HEARTBEAT);
         uri.query.connection_timeout.get_or_insert(5_000);
-        Ok(Self { service, uri, timeout: settings.timeout() })
+        Ok(Self { service, uri, authorities: authorities.clone(), timeout: settings.timeout() })
     }
 
     /// A new connection with one channel; exchange and queues exist when this returns. A connection that breaks is dropped,
@@ -64,7 +71,9 @@ impl Broker {
         let name = format!("{} {purpose}", self.service);
         let properties = ConnectionProperties::default().with_connection_name(name.into());
         let connect = async {
-            let connection = Connection::connect_uri(self.uri.clone(), properties).await?;
+            let tls = OwnedTLSConfig { cert_chain: self.authorities.if_any().map(str::to_owned), identity: None };
+            let runtime = lapin::runtime::default_runtime()?;
+            let connection = Connection::connect_uri_with_config(self.uri.clone(), properties, tls, runtime).await?;
             let channel = connection.create_channel().await?;
             declare(&channel, self.service).await?;
             Ok::<_, lapin::Error>(Link { channel, connection })

@@ -19,7 +19,10 @@ use super::{
     delivery::{Envelope, REPLAYS, replays, text_of},
     settings::MessagingSettings,
 };
-use crate::domain::{MessageId, OrderId};
+use crate::{
+    authorities::Authorities,
+    domain::{MessageId, OrderId},
+};
 
 /// The broker's own headers on a dead letter, which would mislead on a message that begins anew.
 const BROKERS_HEADERS: &str = "x-";
@@ -63,8 +66,12 @@ pub enum Selection {
 /// # Errors
 ///
 /// The broker can't be reached.
-pub async fn list(service: Service, settings: &MessagingSettings) -> anyhow::Result<Vec<DeadLetter>> {
-    let link = Broker::new(service, settings)?.connect("dead letters").await?;
+pub async fn list(
+    service: Service,
+    settings: &MessagingSettings,
+    authorities: &Authorities,
+) -> anyhow::Result<Vec<DeadLetter>> {
+    let link = Broker::new(service, settings, authorities)?.connect("dead letters").await?;
     let mut letters = Vec::new();
     for_each(&link.channel, service, async |letter| {
         letters.push(letter.describe());
@@ -85,9 +92,10 @@ pub async fn list(service: Service, settings: &MessagingSettings) -> anyhow::Res
 pub async fn replay(
     service: Service,
     settings: &MessagingSettings,
+    authorities: &Authorities,
     selection: Selection,
 ) -> anyhow::Result<Vec<DeadLetter>> {
-    let link = Broker::new(service, settings)?.connect("dead letters").await?;
+    let link = Broker::new(service, settings, authorities)?.connect("dead letters").await?;
     link.channel.confirm_select(ConfirmSelectOptions::default()).await?;
     // All are read before the first is sent, so that one that comes back at once isn't read again.
     let mut chosen = Vec::new();

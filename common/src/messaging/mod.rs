@@ -34,7 +34,7 @@ pub fn start(
     handler: impl Handler,
     background: &mut Background,
 ) -> anyhow::Result<()> {
-    let broker = Broker::new(core.service, settings)?;
+    let broker = Broker::new(core.service, settings, &core.authorities)?;
     let relay = Relay {
         broker: broker.clone(),
         database: core.database.clone(),

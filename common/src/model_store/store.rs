@@ -21,6 +21,7 @@ use uuid::Uuid;
 
 use super::{error::OrFailure as _, s3};
 use crate::{
+    authorities::Authorities,
     crash,
     domain::{Model, ModelFormat, ModelUnit},
     failure::{ErrorType, Failure, FailureContext as _},
@@ -96,12 +97,19 @@ const LONGEST_NAME: usize = 255;
 
 impl ModelStore {
     /// Opens the store at `file:///folder` or `s3://bucket/prefix` for a service, for models of at most `limit` bytes. For S3
-    /// the usual `AWS_*` variables hold, and it may be silent for as long as `timeout`.
+    /// the usual `AWS_*` variables hold; it may be silent for as long as `timeout`, and have its certificate from one of these
+    /// authorities or from a public one.
     ///
     /// # Errors
     ///
     /// If the URL is neither, or the folder can't be made.
-    pub fn open(url: &str, owner: Service, limit: u64, timeout: Duration) -> anyhow::Result<Self> {
+    pub fn open(
+        url: &str,
+        owner: Service,
+        limit: u64,
+        timeout: Duration,
+        authorities: &Authorities,
+    ) -> anyhow::Result<Self> {
         let folder = url.strip_prefix("file://").map(PathBuf::from);
         let store: Arc<dyn ObjectStore> = if let Some(folder) = url.strip_prefix("file://") {
             ensure!(folder.starts_with('/'), "`file://` needs an absolute path, such as file:///var/lib/models");
@@ -110,7 +118,7 @@ impl ModelStore {
         } else if let Some(rest) = url.strip_prefix("s3://") {
             let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
             ensure!(!bucket.is_empty(), "`s3://` needs a bucket, such as s3://models");
-            Arc::new(PrefixStore::new(s3::bucket(bucket, timeout)?.build()?, prefix))
+            Arc::new(PrefixStore::new(s3::bucket(bucket, timeout, authorities)?.build()?, prefix))
         } else {
             anyhow::bail!("it must begin with file:/// or s3://");
         };
@@ -362,7 +370,8 @@ mod tests {
         for (url, reason) in
             [("models", "must begin with"), ("s3:///prefix", "needs a bucket"), ("file://models", "absolute path")]
         {
-            let error = ModelStore::open(url, Service::ShopApi, 1, Duration::from_secs(1)).expect_err(url).to_string();
+            let error = ModelStore::open(url, Service::ShopApi, 1, Duration::from_secs(1), &Authorities::default());
+            let error = error.expect_err(url).to_string();
             assert!(error.contains(reason), "{error}");
         }
     }

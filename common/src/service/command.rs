@@ -78,11 +78,12 @@ pub(super) async fn run<S: Definition>(command: &Command, settings: &Settings<S>
 async fn dead_letters<S: Definition>(command: &DeadLetterCommand, settings: &Settings<S>) -> anyhow::Result<()> {
     let messaging = S::messaging(&settings.own);
     let messaging = messaging.with_context(|| format!("{} has no queue, so it has no dead letters", S::SERVICE))?;
+    let authorities = &settings.core.ca_file;
     let letters = match command {
-        DeadLetterCommand::List => dead_letters::list(S::SERVICE, messaging).await?,
+        DeadLetterCommand::List => dead_letters::list(S::SERVICE, messaging, authorities).await?,
         DeadLetterCommand::Replay { message, .. } => {
             let selection = message.map_or(Selection::All, Selection::Message);
-            dead_letters::replay(S::SERVICE, messaging, selection).await?
+            dead_letters::replay(S::SERVICE, messaging, authorities, selection).await?
         }
     };
     for letter in &letters {

@@ -10,7 +10,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{application::Application, command, definition::Definition, settings::Settings};
-use crate::telemetry::{Record, Subject, Telemetry};
+use crate::{
+    authorities::Authorities,
+    telemetry::{Record, Subject, Telemetry},
+};
 
 /// The whole of a service's `main`.
 pub fn main<S: Definition>() -> ExitCode {
@@ -21,7 +24,7 @@ pub fn main<S: Definition>() -> ExitCode {
     };
     let result = match &settings.command {
         Some(command) => runtime.block_on(command::run(command, &settings)),
-        None => serve(S::SERVICE, &runtime, async {
+        None => serve(S::SERVICE, &runtime, &settings.core.ca_file, async {
             let application = Application::build(&settings).await?;
             let (address, stopping) = (application.address()?, application.stopping());
             Ok(Server { address, stopping, work: Box::pin(application.run_until_stopped()) })
@@ -48,7 +51,8 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Switches records and spans on, builds a server, and lets it work until a signal to stop. Records its lifecycle.
+/// Switches records and spans on, which may go to a receiver with a certificate of one of these authorities; builds a server,
+/// and lets it work until a signal to stop. Records its lifecycle.
 ///
 /// # Errors
 ///
@@ -56,12 +60,13 @@ fn failed(error: &anyhow::Error) -> ExitCode {
 pub fn serve(
     service: Service,
     runtime: &Runtime,
+    authorities: &Authorities,
     build: impl Future<Output = anyhow::Result<Server>>,
 ) -> anyhow::Result<()> {
     let telemetry = {
         // The exporter's connection belongs to the runtime.
         let _entered = runtime.enter();
-        Telemetry::start(service.name())?
+        Telemetry::start(service.name(), authorities)?
     };
     let result = runtime.block_on(async {
         let Server { address, stopping, work } = build.await?;

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 use super::{cli::Command, definition::Definition};
 use crate::{
     auth::{Auth, RateLimit, SessionLimits},
+    authorities::Authorities,
     database::{Database, Timeouts},
     http::{ConnectionLimits, RequestLimits},
     journal::Journal,
@@ -50,6 +51,11 @@ pub struct CoreSettings {
     /// PostgreSQL, as `postgres://login:password@host:port/database`
     #[arg(long, env = "DATABASE_URL", value_name = "DATABASE_URL", default_value = "", hide_env_values = true)]
     pub database_url: SecretString,
+    /// A file with certificates (PEM) of certification authorities that are trusted in TLS connections to other servers,
+    /// in addition to the public ones
+    #[arg(long, env = "CA_FILE", value_name = "CA_FILE", default_value = "", hide_default_value = true,
+          value_parser = Authorities::read)]
+    pub ca_file: Authorities,
     /// Database connections at most
     #[arg(long, env = "DATABASE_CONNECTIONS", value_name = "DATABASE_CONNECTIONS", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(2..=1000))]
@@ -228,7 +234,8 @@ impl CoreSettings {
             statement: Duration::from_secs(self.database_statement_seconds),
             lock: Duration::from_secs(self.database_lock_seconds),
         };
-        let database = Database::open(&self.database_url, self.database_connections, timeouts, service.name())
+        let (url, authorities) = (&self.database_url, &self.ca_file);
+        let database = Database::open(url, authorities, self.database_connections, timeouts, service.name())
             .map_err(|_| anyhow::anyhow!("DATABASE_URL: this is no postgres:// URL"))?;
         let sessions = SessionLimits {
             idle: Duration::from_secs(self.session_idle_minutes * 60),
@@ -236,7 +243,7 @@ impl CoreSettings {
         };
         let rate_limit = RateLimit::new(self.login_burst, self.logins_per_second);
         let timeout = Duration::from_secs(self.model_store_seconds);
-        let models = ModelStore::open(&self.model_store_url, service, self.upload_limit_bytes, timeout);
+        let models = ModelStore::open(&self.model_store_url, service, self.upload_limit_bytes, timeout, authorities);
         let outbox_written = Arc::new(Notify::new());
         let units = Units::new(database.clone(), journal.clone(), Arc::clone(&outbox_written));
         let auth = Auth::new(
@@ -249,6 +256,7 @@ impl CoreSettings {
         )?;
         Ok(Core {
             service,
+            authorities: authorities.clone(),
             auth,
             units,
             database,

@@ -1,6 +1,10 @@
 //! Switches records and spans on, and off again at the end.
 
 use opentelemetry::trace::TracerProvider as _;
+use opentelemetry_otlp::{
+    WithTonicConfig as _,
+    tonic_types::transport::{Certificate, ClientTlsConfig},
+};
 use opentelemetry_sdk::{
     Resource,
     propagation::TraceContextPropagator,
@@ -19,6 +23,7 @@ use super::{
     line,
     output::{self, Output},
 };
+use crate::authorities::Authorities;
 
 /// What is logged unless `RUST_LOG` says otherwise. The messaging library reports every lost connection itself; we do
 /// so where we handle it, and one failure is one record.
@@ -39,12 +44,13 @@ impl Telemetry {
     /// in memory: what was logged is out, even if the process is killed in the next instant.
     ///
     /// Spans are exported by OTLP over gRPC if `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`
-    /// is set; the other `OTEL_*` variables act as OpenTelemetry defines them.
+    /// is set; the other `OTEL_*` variables act as OpenTelemetry defines them. With `https://`, the receiver has its
+    /// certificate from one of these authorities or from one of the system's.
     ///
     /// # Errors
     ///
     /// If `RUST_LOG` or an `OTEL_*` variable has a value that can't be used; the message names it.
-    pub fn start(service: &'static str) -> anyhow::Result<Self> {
+    pub fn start(service: &'static str, authorities: &Authorities) -> anyhow::Result<Self> {
         use anyhow::Context as _;
 
         let filter = match std::env::var("RUST_LOG") {
@@ -52,7 +58,7 @@ impl Telemetry {
             _ => EnvFilter::new(DEFAULT_FILTER),
         };
         output::end_broken_line();
-        let provider = tracer_provider(service)?;
+        let provider = tracer_provider(service, authorities)?;
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
         // An exporter that traced its own requests would export those too, and so on.
         let ours = Targets::new().with_targets([
@@ -116,7 +122,7 @@ impl<S: Subscriber, L: Layer<S>> Layer<S> for EventsOnly<L> {
     }
 }
 
-fn tracer_provider(service: &'static str) -> anyhow::Result<SdkTracerProvider> {
+fn tracer_provider(service: &'static str, authorities: &Authorities) -> anyhow::Result<SdkTracerProvider> {
     use anyhow::Context as _;
 
     let resource = match std::env::var("OTEL_SERVICE_NAME") {
@@ -124,16 +130,18 @@ fn tracer_provider(service: &'static str) -> anyhow::Result<SdkTracerProvider> {
         _ => Resource::builder().with_service_name(service).build(),
     };
     let builder = SdkTracerProvider::builder().with_resource(resource);
-    let endpoint_is_set = ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"]
+    let endpoint = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
         .iter()
-        .any(|variable| std::env::var(variable).is_ok_and(|value| !value.is_empty()));
-    if !endpoint_is_set || std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true")) {
-        return Ok(builder.build());
+        .find_map(|variable| std::env::var(variable).ok().filter(|value| !value.is_empty()));
+    let is_off = std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
+    let Some(endpoint) = endpoint.filter(|_| !is_off) else { return Ok(builder.build()) };
+    let mut exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic();
+    if !endpoint.starts_with("http://") {
+        // The exporter's own default trusts no authority at all.
+        let trusted = Certificate::from_pem(authorities.pem());
+        exporter = exporter.with_tls_config(ClientTlsConfig::new().with_enabled_roots().ca_certificate(trusted));
     }
-    let exporter = opentelemetry_otlp::SpanExporter::builder()
-        .with_tonic()
-        .build()
-        .context("OTEL_EXPORTER_OTLP_ENDPOINT: spans can't be exported")?;
+    let exporter = exporter.build().context("OTEL_EXPORTER_OTLP_ENDPOINT: spans can't be exported")?;
     let batches = BatchConfigBuilder::default().with_max_queue_size(SPAN_QUEUE).build();
     Ok(builder.with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build()).build())
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use catalogue::{Service, field};
-use reqwest::{Method, StatusCode, redirect};
+use reqwest::{Certificate, Method, StatusCode, redirect};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::{Value, json};
 
@@ -73,20 +73,18 @@ pub struct Logs {
 }
 
 impl Elasticsearch {
-    /// The Elasticsearch at this address. A response has to be complete within `limit`.
+    /// The Elasticsearch at this address. A response has to be complete within `limit`. With `https://`, its certificate is
+    /// from one of these authorities (PEM, none if empty) or from one of the system's.
     ///
-    /// # Panics
+    /// # Errors
     ///
-    /// If the TLS library can't be set up.
-    #[must_use]
-    pub fn new(address: &str, limit: Duration) -> Self {
+    /// If the authorities can't be used.
+    pub fn new(address: &str, limit: Duration, authorities: &str) -> Result<Self, reqwest::Error> {
         // Elasticsearch sends nobody elsewhere, and what a password goes with must not be sent there.
         let http = reqwest::Client::builder().redirect(redirect::Policy::none());
-        let http = http.timeout(limit).connect_timeout(limit.min(Duration::from_secs(2))).build();
-        Self {
-            http: http.expect("the client has no settings that fail"),
-            address: address.trim_end_matches('/').to_owned(),
-        }
+        let http = http.tls_certs_merge(Certificate::from_pem_bundle(authorities.as_bytes())?);
+        let http = http.timeout(limit).connect_timeout(limit.min(Duration::from_secs(2))).build()?;
+        Ok(Self { http, address: address.trim_end_matches('/').to_owned() })
     }
 
     /// The logs as this account sees them.
@@ -213,8 +211,8 @@ mod tests {
             .unwrap();
             lines
         });
-        let logs =
-            Elasticsearch::new(&format!("http://{address}"), Duration::from_secs(5)).as_account("ada", "secret".into());
+        let elasticsearch = Elasticsearch::new(&format!("http://{address}"), Duration::from_secs(5), "");
+        let logs = elasticsearch.unwrap().as_account("ada", "secret".into());
         assert!(matches!(logs.identity().await, Err(SearchError::Unavailable(_))));
         assert!(server.join().unwrap().iter().any(|line| line.to_lowercase().starts_with("authorization: basic")));
         elsewhere.set_nonblocking(true).unwrap();

@@ -5,6 +5,7 @@
 //! use [`site`] and [`search`]. Both talk to a service by a [`Client`], and to a database by a [`TestDatabase`].
 
 pub mod access;
+pub mod certificates;
 mod client;
 pub mod contract;
 mod database;

@@ -47,4 +47,5 @@ mod order_lifecycle;
 mod runner;
 mod s3;
 mod shipping;
+mod tls;
 mod traces;

@@ -24,7 +24,8 @@ impl Testbed {
         // Logins are limited by address, and all clients have the same one.
         let unlimited = ["LOGIN_BURST", "LOGINS_PER_SECOND"].map(|name| (name, "1000000"));
         let settings = unlimited.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let options = Options { only: only.to_vec(), data: Some(data), settings: settings.collect() };
+        let options =
+            Options { only: only.to_vec(), data: Some(data), settings: settings.collect(), ..Options::default() };
         Ok(Self { system: tokio::task::block_in_place(|| System::start(&options))? })
     }
 

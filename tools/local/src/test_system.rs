@@ -35,6 +35,9 @@ pub struct Options {
     pub only: Vec<Kind>,
     /// The data folder, which is kept. By default a new folder that is removed when the system stops.
     pub data: Option<PathBuf>,
+    /// A folder with `ca.pem`, `server.pem` and `server-key.pem` for 127.0.0.1, if PostgreSQL, RabbitMQ and Elasticsearch are
+    /// to speak TLS.
+    pub certificates: Option<PathBuf>,
     /// Settings for all services, in addition to the addresses of the parts.
     pub settings: Vec<(String, String)>,
 }
@@ -79,6 +82,9 @@ impl System {
         if !options.only.is_empty() {
             let names: Vec<&str> = options.only.iter().map(|kind| kind.name()).collect();
             command.arg("--only").arg(names.join(","));
+        }
+        if let Some(certificates) = &options.certificates {
+            command.arg("--certificates").arg(certificates);
         }
         command.args(options.settings.iter().map(|(name, value)| format!("--set={name}={value}")));
         // A process group of its own: Ctrl-C ends only the test process, and the system stops after it.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, anyhow};
 use catalogue::{Action, Service, field};
 use futures::{Stream, TryStreamExt as _, stream};
-use reqwest::{Method, Response, StatusCode};
+use reqwest::{Certificate, Method, Response, StatusCode};
 use serde_json::{Value, json};
 
 use crate::scope::Scope;
@@ -55,6 +55,16 @@ impl Log {
     pub fn new(address: &str, login: &str, password: &str) -> Self {
         let (address, login, password) = (address.to_owned(), login.to_owned(), password.to_owned());
         Self { http: reqwest::Client::new(), address, login, password }
+    }
+
+    /// The same, trusting the authorities of these certificates (PEM) as well.
+    ///
+    /// # Errors
+    ///
+    /// If they can't be used.
+    pub fn trusting(self, authorities: &str) -> Result<Self> {
+        let authorities = Certificate::from_pem_bundle(authorities.as_bytes())?;
+        Ok(Self { http: reqwest::Client::builder().tls_certs_merge(authorities).build()?, ..self })
     }
 
     pub(crate) async fn open(&self) -> Result<Search<'_>> {

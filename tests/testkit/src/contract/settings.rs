@@ -28,6 +28,7 @@ pub async fn every_setting_has_a_default<S: Definition>(_: Role) {
 pub async fn a_value_that_can_not_be_read_is_named<S: Definition>(_: Role) {
     for (flag, value, variable) in [
         ("--listen-addr", "x", "LISTEN_ADDR"),
+        ("--ca-file", "/nowhere/ca.pem", "CA_FILE"),
         ("--database-connections", "1", "DATABASE_CONNECTIONS"),
         ("--upload-limit-bytes", "0", "UPLOAD_LIMIT_BYTES"),
         ("--upload-limit-bytes", "64 MiB", "UPLOAD_LIMIT_BYTES"),

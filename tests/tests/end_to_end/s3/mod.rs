@@ -1,6 +1,6 @@
 //! The services with their models in S3: real processes, and a server that checks every signature.
 
-mod server;
+pub(crate) mod server;
 
 use std::{
     fs,

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, Result, ensure};
 use catalogue::Service;
-use common::model_store::ModelStore;
+use common::{authorities::Authorities, model_store::ModelStore};
 use mesh::{Format, Limits, Measures, solids};
 
 use super::command::run;
@@ -106,7 +106,8 @@ pub(crate) async fn measure_file(file: &Path) -> Result<String> {
     let format = file.extension().and_then(|extension| Format::from_extension(extension.to_str()?));
     let format = format.with_context(|| format!("{} is not a model", file.display()))?;
     let folder = file.parent().context("a file without a folder")?.display();
-    let store = ModelStore::open(&format!("file://{folder}"), Service::MesApi, u64::MAX, TIMEOUT)?;
+    let (url, none) = (format!("file://{folder}"), Authorities::default());
+    let store = ModelStore::open(&url, Service::MesApi, u64::MAX, TIMEOUT, &none)?;
     let own = i32::try_from(std::process::id())?;
     let (before, began) = (memory(own, "VmRSS")?, Instant::now());
     let bytes = store.read(&name).await?;

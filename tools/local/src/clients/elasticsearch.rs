@@ -1,7 +1,7 @@
 //! A client of Elasticsearch's REST interface, to set it up. What people ask of the logs is in the crate `questions`.
 
 use anyhow::{Context as _, Result, anyhow};
-use reqwest::Method;
+use reqwest::{Certificate, Method};
 use serde_json::Value;
 
 use crate::system::accounts::Login;
@@ -15,8 +15,11 @@ pub(crate) struct Elasticsearch {
 }
 
 impl Elasticsearch {
-    pub(crate) fn new(address: &str, account: &Login) -> Self {
-        Self { client: reqwest::Client::new(), address: address.to_owned(), account: account.clone() }
+    /// A client that also trusts the authorities of these certificates (PEM).
+    pub(crate) fn new(address: &str, account: &Login, authorities: &str) -> Result<Self> {
+        let authorities = Certificate::from_pem_bundle(authorities.as_bytes())?;
+        let client = reqwest::Client::builder().tls_certs_merge(authorities).build()?;
+        Ok(Self { client, address: address.to_owned(), account: account.clone() })
     }
 
     /// Sends a request and returns the response's body; an error contains the status and the reason.

@@ -212,7 +212,7 @@ async fn way_of_a_record(variables: &Variables) -> Result<Finding> {
     let id = problem["request_id"].as_str().context("the shop's response has no request_id")?;
     let address = format!("http://127.0.0.1:{}", variable("ELASTICSEARCH_PORT")?);
     let support = Login { login: "support".to_owned(), password: variable("SUPPORT_PASSWORD")?.clone() };
-    let elasticsearch = Elasticsearch::new(&address, &support);
+    let elasticsearch = Elasticsearch::new(&address, &support, "")?;
     let count = format!("{}/_count", elk::INDEX_PATTERN);
     let query = json!({ "query": { "term": { catalogue::field::HTTP_REQUEST_ID: id } } });
     let began = tokio::time::Instant::now();

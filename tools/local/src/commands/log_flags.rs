@@ -1,7 +1,8 @@
 //! The flags of the commands that search the logs: which Elasticsearch, and from which time on.
 
+use std::fs;
 use std::io::BufRead as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -27,6 +28,9 @@ pub(crate) struct LogFlags {
     /// on standard input.
     #[arg(long, value_name = "NAME", requires = "elasticsearch")]
     login: Option<String>,
+    /// Trusts the authorities of the certificates in this file (PEM) as well.
+    #[arg(long, value_name = "FILE", requires = "elasticsearch")]
+    ca_file: Option<PathBuf>,
     /// Leaves older records out: a number of minutes, hours or days, such as 30m, 24h or 7d.
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Period>,
@@ -38,7 +42,8 @@ impl LogFlags {
         let (Some(address), Some(login)) = (&self.elasticsearch, &self.login) else {
             return of_system(&SystemFile::read(data)?);
         };
-        Ok(Elasticsearch::new(address, PATIENCE).as_account(login, password()?.into()))
+        let elasticsearch = Elasticsearch::new(address, PATIENCE, &authorities(self.ca_file.as_deref())?)?;
+        Ok(elasticsearch.as_account(login, password()?.into()))
     }
 
     /// The chosen time.
@@ -50,7 +55,14 @@ impl LogFlags {
 /// The logs of a running system, as Support sees them.
 pub(crate) fn of_system(file: &SystemFile) -> Result<Logs> {
     let (address, support) = file.running_elasticsearch()?;
-    Ok(Elasticsearch::new(address, PATIENCE).as_account(&support.login, support.password.clone().into()))
+    let elasticsearch = Elasticsearch::new(address, PATIENCE, &authorities(file.ca_file.as_deref())?)?;
+    Ok(elasticsearch.as_account(&support.login, support.password.clone().into()))
+}
+
+/// The certificates in a file; empty without one.
+pub(crate) fn authorities(file: Option<&Path>) -> Result<String> {
+    let Some(file) = file else { return Ok(String::new()) };
+    fs::read_to_string(file).with_context(|| format!("reading {}", file.display()))
 }
 
 /// Says that an answer may not be whole.

@@ -90,7 +90,7 @@ impl Drop for Scratch {
 
 async fn describe_all(supervisor: &Supervisor, scratch: &Scratch, line: &Line, check: bool) -> Result<()> {
     let port = ports::free()?;
-    let postgres = Postgres::new(&scratch.folders, port.release(), &secret::random()?, true, line).await?;
+    let postgres = Postgres::new(&scratch.folders, port.release(), &secret::random()?, true, None, line).await?;
     postgres.set_up().await?;
     supervisor.start(postgres.part()).await?;
     for database in &DATABASES {

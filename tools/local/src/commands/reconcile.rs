@@ -10,6 +10,7 @@ use reconcile::{Finding, Log, Scope, Sources};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::commands::log_flags::authorities;
 use crate::system::system_file::SystemFile;
 use crate::terminal::{print, table};
 
@@ -44,7 +45,7 @@ fn sources(file: &SystemFile) -> Result<Sources> {
     Ok(Sources {
         shop: databases.shop.clone(),
         mes: databases.mes.clone(),
-        log: Log::new(address, &support.login, &support.password),
+        log: Log::new(address, &support.login, &support.password).trusting(&authorities(file.ca_file.as_deref())?)?,
     })
 }
 

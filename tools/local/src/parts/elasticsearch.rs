@@ -12,6 +12,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::form
 use crate::clients::elasticsearch::Elasticsearch;
 use crate::host::folders::Folders;
 use crate::host::supervisor::{Part, Stage, environment};
+use crate::parts::certificates::{Certificates, SERVER, SERVER_KEY};
 use crate::parts::distribution::{Distribution, Source, unzip};
 use crate::system::accounts::{Accounts, Login};
 
@@ -56,6 +57,7 @@ pub(crate) async fn set_up(
     java_home: PathBuf,
     [http_port, transport_port]: [u16; 2],
     accounts: &Accounts,
+    certificates: Option<&Certificates>,
     throw_away: bool,
 ) -> Result<Part> {
     let (folder, user) = (folders.of(NAME), &folders.user);
@@ -73,7 +75,9 @@ pub(crate) async fn set_up(
     user.write_file(&configuration.join("log4j2.properties"), logging)?;
     let lifetime = if throw_away { SHORT_LIVED } else { "" };
     user.write_file(&options.join("local.options"), [JVM_OPTIONS, lifetime].concat())?;
-    user.write_file(&configuration.join("elasticsearch.yml"), settings(&folder, http_port, transport_port))?;
+    let http_tls = http_tls(folders, &configuration, certificates)?;
+    let settings = settings(&folder, http_port, transport_port) + &http_tls;
+    user.write_file(&configuration.join("elasticsearch.yml"), settings)?;
     user.write_file(&configuration.join("roles.yml"), elk::roles_file())?;
     let Realm { users, roles } = tokio::task::spawn_blocking({
         let accounts = accounts.clone();
@@ -85,7 +89,7 @@ pub(crate) async fn set_up(
     user.write_file(&configuration.join("users_roles"), roles)?;
 
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    let client = Elasticsearch::new(&address(http_port), &accounts.administrator);
+    let client = client(http_port, accounts, certificates)?;
     let ready = move || {
         let client = client.clone();
         async move {
@@ -120,8 +124,6 @@ fn settings(folder: &Path, http_port: u16, transport_port: u16) -> String {
          path.data: {}\n\
          path.logs: {}\n\
          xpack.security.enabled: true\n\
-         # Nothing leaves this machine; beyond one host, TLS is needed.\n\
-         xpack.security.http.ssl.enabled: false\n\
          xpack.security.transport.ssl.enabled: false\n\
          cluster.routing.allocation.disk.threshold_enabled: false\n\
          elasticsearch.querylog.enabled: true\n",
@@ -130,13 +132,38 @@ fn settings(folder: &Path, http_port: u16, transport_port: u16) -> String {
     )
 }
 
+/// The settings of the REST interface's TLS. Elasticsearch reads certificates in its folder of settings only.
+fn http_tls(folders: &Folders, configuration: &Path, certificates: Option<&Certificates>) -> Result<String> {
+    let Some(certificates) = certificates else {
+        // Nothing leaves this machine; beyond one host, TLS is needed.
+        return Ok("xpack.security.http.ssl.enabled: false\n".to_owned());
+    };
+    certificates.put_into(folders, configuration)?;
+    Ok(format!(
+        "xpack.security.http.ssl.enabled: true\n\
+         xpack.security.http.ssl.certificate: {SERVER}\n\
+         xpack.security.http.ssl.key: {SERVER_KEY}\n"
+    ))
+}
+
 /// The files with a line for each search.
 pub(crate) fn searches(folders: &Folders) -> PathBuf {
     folders.of(NAME).join(LOGS).join("searches*.json")
 }
 
-pub(crate) fn address(http_port: u16) -> String {
-    format!("http://127.0.0.1:{http_port}")
+pub(crate) fn address(http_port: u16, certificates: Option<&Certificates>) -> String {
+    let scheme = if certificates.is_some() { "https" } else { "http" };
+    format!("{scheme}://127.0.0.1:{http_port}")
+}
+
+/// A client with every right.
+pub(crate) fn client(
+    http_port: u16,
+    accounts: &Accounts,
+    certificates: Option<&Certificates>,
+) -> Result<Elasticsearch> {
+    let authority = certificates.map_or("", |certificates| &certificates.authority);
+    Elasticsearch::new(&address(http_port, certificates), &accounts.administrator, authority)
 }
 
 /// Loads the templates for the indices of records and alerts. Retention isn't among them: see [`NO_RETENTION`].

@@ -1,5 +1,6 @@
 //! The parts of the system: how each is set up, started, and checked for readiness.
 
+pub(crate) mod certificates;
 pub(crate) mod distribution;
 pub(crate) mod elasticsearch;
 pub(crate) mod java;

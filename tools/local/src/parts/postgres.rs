@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use crate::clients::database;
 use crate::host::supervisor::{Part, Stage};
 use crate::host::{folders::Folders, process};
+use crate::parts::certificates::{Certificates, SERVER, SERVER_KEY};
 use crate::parts::postgres_programs::{self, MAJOR};
 use crate::terminal::progress::Line;
 
@@ -28,6 +29,8 @@ pub(crate) struct Postgres {
     password: String,
     /// Whether commits needn't wait for the disk, because the data is for a test.
     throw_away: bool,
+    /// With them, the server speaks TLS to clients that ask for it.
+    certificates: Option<Certificates>,
 }
 
 impl Postgres {
@@ -38,6 +41,7 @@ impl Postgres {
         port: u16,
         password: &str,
         throw_away: bool,
+        certificates: Option<Certificates>,
         line: &Line,
     ) -> Result<Self> {
         let content = postgres_programs::server()?.provide(&folders.shared, line).await?;
@@ -48,6 +52,7 @@ impl Postgres {
             port,
             password: password.to_owned(),
             throw_away,
+            certificates,
         })
     }
 
@@ -55,6 +60,9 @@ impl Postgres {
     pub(crate) async fn set_up(&self) -> Result<()> {
         let user = &self.folders.user;
         user.create_folder(&self.folder)?;
+        if let Some(certificates) = &self.certificates {
+            certificates.put_into(&self.folders, &self.folder)?;
+        }
         if self.cluster().join("PG_VERSION").exists() {
             return self.check_version();
         }
@@ -113,6 +121,12 @@ impl Postgres {
             // `synchronous_commit=off` the last ones would be lost.
             settings.extend(["fsync=off", "full_page_writes=off"].map(str::to_owned));
         }
+        if self.certificates.is_some() {
+            let path = |name: &str| self.folder.join(name).display().to_string();
+            settings.push("ssl=on".to_owned());
+            settings.push(format!("ssl_cert_file={}", path(SERVER)));
+            settings.push(format!("ssl_key_file={}", path(SERVER_KEY)));
+        }
         let mut arguments = vec!["-D".into(), self.cluster().into_os_string()];
         arguments.extend(settings.into_iter().flat_map(|setting| ["-c".into(), setting.into()]));
         let this = self.clone();
@@ -133,8 +147,13 @@ impl Postgres {
         self.url(SUPERUSER, &self.password, database)
     }
 
-    /// The address of a database for a user.
-    pub(crate) fn url(&self, user: &str, password: &str, database: &str) -> String {
+    /// The address of a database for a service's user, who checks the server's certificate if it has one.
+    pub(crate) fn service_url(&self, user: &str, password: &str, database: &str) -> String {
+        let mode = if self.certificates.is_some() { "?sslmode=verify-full" } else { "" };
+        format!("{}{mode}", self.url(user, password, database))
+    }
+
+    fn url(&self, user: &str, password: &str, database: &str) -> String {
         format!("postgres://{user}:{password}@127.0.0.1:{}/{database}", self.port)
     }
 

@@ -1,7 +1,7 @@
 //! RabbitMQ from Debian's packages, with an Erlang port mapper of its own. Both can be reached from this machine only.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 
 use crate::host::supervisor::{Part, Stage, environment};
 use crate::host::{files::program, folders::Folders};
+use crate::parts::certificates::Certificates;
 
 const NAME: &str = "rabbitmq";
 const PORT_MAPPER: &str = "epmd";
@@ -29,29 +30,43 @@ pub(crate) struct Ports {
     pub(crate) port_mapper: u16,
 }
 
-/// Writes the configuration and returns how to run the port mapper and the broker, in this order.
-pub(crate) fn set_up(folders: &Folders, ports: Ports) -> Result<[Part; 2]> {
+/// Writes the configuration, by which the broker speaks nothing but TLS if it has a certificate, and returns how to run the
+/// port mapper and the broker, in this order.
+pub(crate) fn set_up(folders: &Folders, ports: Ports, certificates: Option<&Certificates>) -> Result<[Part; 2]> {
     let (folder, user) = (folders.of(NAME), &folders.user);
     for folder in [&folder, &folder.join("data"), &folder.join("logs")] {
         user.create_folder(folder)?;
     }
     let definitions = folder.join("definitions.json");
     let configuration = format!(
-        "listeners.tcp.local = 127.0.0.1:{}\n\
+        "{}\
          load_definitions = {}\n\
          log.file = false\n\
          log.console = true\n\
          vm_memory_high_watermark.absolute = 512MB\n\
          disk_free_limit.absolute = 50MB\n\
          raft.wal_max_size_bytes = 33554432\n",
-        ports.amqp,
+        listeners(folders, &folder, ports.amqp, certificates)?,
         definitions.display(),
     );
     user.write_file(&definitions, DEFINITIONS)?;
     user.write_file(&folder.join("rabbitmq.conf"), configuration)?;
     user.write_file(&folder.join("enabled_plugins"), "[].\n")?;
     user.write_file(&folder.join("environment"), "")?;
-    Ok([port_mapper(folders, ports)?, broker(folders, ports)?])
+    Ok([port_mapper(folders, ports)?, broker(folders, ports, certificates.is_some())?])
+}
+
+fn listeners(folders: &Folders, folder: &Path, port: u16, certificates: Option<&Certificates>) -> Result<String> {
+    let Some(certificates) = certificates else { return Ok(format!("listeners.tcp.local = 127.0.0.1:{port}\n")) };
+    let [certificate, key] = certificates.put_into(folders, folder)?;
+    Ok(format!(
+        "listeners.tcp = none\n\
+         listeners.ssl.local = 127.0.0.1:{port}\n\
+         ssl_options.certfile = {}\n\
+         ssl_options.keyfile = {}\n",
+        certificate.display(),
+        key.display(),
+    ))
 }
 
 fn port_mapper(folders: &Folders, Ports { port_mapper: port, .. }: Ports) -> Result<Part> {
@@ -70,7 +85,7 @@ fn port_mapper(folders: &Folders, Ports { port_mapper: port, .. }: Ports) -> Res
     })
 }
 
-fn broker(folders: &Folders, ports: Ports) -> Result<Part> {
+fn broker(folders: &Folders, ports: Ports, has_tls: bool) -> Result<Part> {
     let server = installed().context("RabbitMQ is not installed")?.0;
     let path = |name: &str| folders.of(NAME).join(name).to_string_lossy().into_owned();
     let environment = environment([
@@ -95,17 +110,23 @@ fn broker(folders: &Folders, ports: Ports) -> Result<Part> {
     Ok(Part {
         environment,
         ready_within: Duration::from_secs(120),
-        ..Part::new((NAME, Stage::Store), server, folders, move || speaks_amqp(ports.amqp))
+        ..Part::new((NAME, Stage::Store), server, folders, move || is_ready(ports.amqp, has_tls))
     })
 }
 
 /// The address for a user of the definitions. Their passwords are public: they are for this machine only.
-pub(crate) fn url(port: u16, user: &str) -> String {
-    format!("amqp://{user}:{user}-local-only@127.0.0.1:{port}/%2f")
+pub(crate) fn url(port: u16, user: &str, has_tls: bool) -> String {
+    let scheme = if has_tls { "amqps" } else { "amqp" };
+    format!("{scheme}://{user}:{user}-local-only@127.0.0.1:{port}/%2f")
 }
 
 async fn connect(port: u16) -> Result<TcpStream> {
     TcpStream::connect(("127.0.0.1", port)).await.with_context(|| format!("nothing listens on port {port}"))
+}
+
+/// Checks that the broker is ready. One that speaks TLS is once it listens: it opens its ports last.
+async fn is_ready(port: u16, has_tls: bool) -> Result<()> {
+    if has_tls { connect(port).await.map(drop) } else { speaks_amqp(port).await }
 }
 
 /// Checks that a broker greets on this port, as it does after it has started and loaded the definitions.

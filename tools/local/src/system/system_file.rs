@@ -28,6 +28,8 @@ pub struct SystemFile {
     pub support_web: Option<String>,
     /// Base address of Elasticsearch.
     pub elasticsearch: Option<String>,
+    /// The certificate (PEM) of the authority that servers have theirs from, if they speak TLS.
+    pub ca_file: Option<PathBuf>,
     /// The address of the broker, with its administrator's login.
     pub amqp: Option<String>,
     /// The addresses of the databases, each with its owner's login.

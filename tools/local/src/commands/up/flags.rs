@@ -1,5 +1,7 @@
 //! The flags of `up`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use crate::commands::up::ports::PortFlags;
@@ -19,6 +21,10 @@ pub(crate) struct UpFlags {
     pub(crate) set: Vec<(String, String)>,
     #[command(flatten)]
     pub(crate) ports: PortFlags,
+    /// Lets PostgreSQL, RabbitMQ and Elasticsearch speak TLS with `server.pem` and `server-key.pem` of this folder, which
+    /// are for 127.0.0.1; clients trust its `ca.pem`. Not with the shipper, which speaks no TLS here.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) certificates: Option<PathBuf>,
     /// Stops when standard input ends, for a program that starts the system and may die.
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,

@@ -4,13 +4,13 @@ use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use tokio::sync::OnceCell;
 
 use crate::commands::up::{flags::UpFlags, start::Startup, summary};
 use crate::host::folders::{Folders, KEEP};
 use crate::host::{lock::Lock, orphans, os_user::OsUser, stop::StopRequests, supervisor, supervisor::Supervisor};
-use crate::parts::{kind::Kind, shipper};
+use crate::parts::{certificates::Certificates, kind::Kind, shipper};
 use crate::system::{accounts::Accounts, system_file};
 use crate::terminal::progress::Progress;
 
@@ -32,12 +32,19 @@ pub(crate) async fn run(data: &Path, flags: &UpFlags, requests: &mut StopRequest
             .say(format!("  the parts run as the user {name}, who can't get to the data folder: theirs is {parts}"));
     }
     let kinds = Kind::with_needs(&flags.only);
+    let source = flags.certificates.as_deref();
+    ensure!(
+        source.is_none() || !kinds.contains(&Kind::Shipper),
+        "--certificates is not for the shipper: leave it out by --only"
+    );
+    let certificates = source.map(|source| Certificates::read(&folders, source)).transpose()?;
     let (supervisor, mut failures) = Supervisor::new(&folders, progress.clone());
     let startup = Startup {
         flags,
         kinds: &kinds,
         folders: &folders,
         accounts: Accounts::load(&data)?,
+        certificates,
         progress: &progress,
         supervisor: &supervisor,
         packages: OnceCell::new(),

@@ -4,12 +4,11 @@ use anyhow::Result;
 use catalogue::Service;
 use tokio::sync::OnceCell;
 
-use crate::clients::elasticsearch::Elasticsearch;
 use crate::commands::up::{flags::UpFlags, ports::Ports};
 use crate::host::{folders::Folders, ports::Reserved, supervisor::Supervisor};
 use crate::parts::{
-    elasticsearch, java, kind::Kind, needs, needs::Need, postgres::Postgres, rabbitmq, services,
-    services::ServiceProgram, shipper,
+    certificates::Certificates, elasticsearch, java, kind::Kind, needs, needs::Need, postgres::Postgres, rabbitmq,
+    services, services::ServiceProgram, shipper,
 };
 use crate::system::accounts::Accounts;
 use crate::system::system_file::{AccountList, Databases, SystemFile};
@@ -25,6 +24,8 @@ pub(super) struct Startup<'system> {
     pub(super) kinds: &'system [Kind],
     pub(super) folders: &'system Folders,
     pub(super) accounts: Accounts,
+    /// What the servers show, if they are to speak TLS.
+    pub(super) certificates: Option<Certificates>,
     pub(super) progress: &'system Progress,
     pub(super) supervisor: &'system Supervisor,
     /// Set when all needed packages are installed.
@@ -72,10 +73,11 @@ impl Startup<'_> {
         let mut file = SystemFile {
             logs: self.folders.logs(),
             pid_files: self.supervisor.pid_files(),
-            amqp: amqp_port.map(|port| rabbitmq::url(port, "alexandrite")),
+            amqp: amqp_port.map(|port| rabbitmq::url(port, "alexandrite", self.certificates.is_some())),
             databases,
             postgres_admin: postgres.map(|postgres| postgres.superuser_url("postgres")),
-            elasticsearch: elasticsearch_port.map(elasticsearch::address),
+            elasticsearch: elasticsearch_port.map(|port| elasticsearch::address(port, self.certificates.as_ref())),
+            ca_file: self.certificates.as_ref().map(|certificates| certificates.ca_file.clone()),
             shipper_errors: self.runs(Kind::Shipper).then(|| shipper::errors(self.folders)),
             model_store: Some(services::model_store(self.folders)),
             model_store_folder: Some(self.folders.models()),
@@ -126,7 +128,8 @@ impl Startup<'_> {
         self.packages().await?;
         let line = self.progress.line("postgres");
         let password = &self.accounts.postgres.password;
-        let postgres = Postgres::new(self.folders, port.number(), password, self.flags.throw_away, &line).await?;
+        let (throw_away, certificates) = (self.flags.throw_away, self.certificates.clone());
+        let postgres = Postgres::new(self.folders, port.number(), password, throw_away, certificates, &line).await?;
         line.now("creating the cluster");
         postgres.set_up().await?;
         line.now("starting");
@@ -152,7 +155,7 @@ impl Startup<'_> {
             distribution: distribution.number(),
             port_mapper: port_mapper.number(),
         };
-        let [port_mapper_part, broker] = rabbitmq::set_up(self.folders, numbers)?;
+        let [port_mapper_part, broker] = rabbitmq::set_up(self.folders, numbers, self.certificates.as_ref())?;
         port_mapper.release();
         self.supervisor.start(port_mapper_part).await?;
         distribution.release();
@@ -171,14 +174,15 @@ impl Startup<'_> {
         let distribution = elasticsearch::distribution().provide(&self.folders.shared, &line).await?;
         line.now("starting");
         let numbers = ports.each_ref().map(Reserved::number);
+        let (accounts, certificates) = (&self.accounts, self.certificates.as_ref());
         let throw_away = self.flags.throw_away;
         let part =
-            elasticsearch::set_up(self.folders, &distribution, java_home, numbers, &self.accounts, throw_away).await?;
+            elasticsearch::set_up(self.folders, &distribution, java_home, numbers, accounts, certificates, throw_away)
+                .await?;
         drop(ports);
         self.supervisor.start(part).await?;
         line.now("loading the templates");
-        let address = elasticsearch::address(numbers[0]);
-        let client = Elasticsearch::new(&address, &self.accounts.administrator);
+        let client = elasticsearch::client(numbers[0], &self.accounts, certificates)?;
         elasticsearch::load_templates(&client).await?;
         elasticsearch::record_accounts(&client, &self.accounts).await?;
         line.done(format!("on port {}", numbers[0]));
@@ -219,7 +223,8 @@ impl Startup<'_> {
     /// Support's page. It asks the Elasticsearch at this port.
     async fn support_web(&self, elasticsearch_port: u16, port: Reserved) -> Result<ServiceProgram> {
         self.built().await?;
-        let settings = [("ELASTICSEARCH_URL", elasticsearch::address(elasticsearch_port))];
+        let address = elasticsearch::address(elasticsearch_port, self.certificates.as_ref());
+        let settings = [("ELASTICSEARCH_URL", address), ("CA_FILE", self.ca_file())];
         let program = ServiceProgram::new(self.folders, Service::SupportWeb, port.number(), &settings, &self.flags.set);
         self.service(&program, port).await?;
         Ok(program)
@@ -230,7 +235,9 @@ impl Startup<'_> {
         let program = |service, port: &Reserved, database: &str, amqp_user: Option<&str>| {
             let models = services::model_store(self.folders);
             let mut settings = vec![("DATABASE_URL", database.to_owned()), ("MODEL_STORE_URL", models)];
-            settings.extend(amqp_user.map(|user| ("AMQP_URL", rabbitmq::url(amqp_port, user))));
+            settings.push(("CA_FILE", self.ca_file()));
+            let has_tls = self.certificates.is_some();
+            settings.extend(amqp_user.map(|user| ("AMQP_URL", rabbitmq::url(amqp_port, user, has_tls))));
             ServiceProgram::new(self.folders, service, port.number(), &settings, &self.flags.set)
         };
         let shop = program(Service::ShopApi, &shop_port, &databases.shop, None);
@@ -253,6 +260,11 @@ impl Startup<'_> {
         Ok(Services { programs: [shop, crm, mes], carrier_key, partner_key })
     }
 
+    /// The services' setting; empty without certificates.
+    fn ca_file(&self) -> String {
+        self.certificates.as_ref().map(|certificates| certificates.ca_file.display().to_string()).unwrap_or_default()
+    }
+
     async fn service(&self, program: &ServiceProgram, port: Reserved) -> Result<()> {
         let line = self.progress.line(program.service.name());
         line.now("starting");
@@ -273,7 +285,7 @@ fn add(file: &mut SystemFile, program: ServiceProgram) {
 /// The databases' addresses for their owners.
 fn databases(postgres: &Postgres) -> Databases {
     Databases {
-        shop: postgres.url(SHOP_OWNER.0, SHOP_OWNER.1, "shop"),
-        mes: postgres.url(MES_OWNER.0, MES_OWNER.1, "mes"),
+        shop: postgres.service_url(SHOP_OWNER.0, SHOP_OWNER.1, "shop"),
+        mes: postgres.service_url(MES_OWNER.0, MES_OWNER.1, "mes"),
     }
 }
