@@ -2,7 +2,7 @@
 
 use std::{fs, path::Path, sync::Arc};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, KeyUsagePurpose};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose};
 use time::{Duration, OffsetDateTime};
 use tokio_rustls::{
     TlsAcceptor,
@@ -11,6 +11,7 @@ use tokio_rustls::{
         pki_types::{CertificateDer, PrivateKeyDer},
     },
 };
+use uuid::Uuid;
 
 /// The only name that a certificate here is for.
 const NAME: &str = "127.0.0.1";
@@ -37,6 +38,8 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        // Of two with one name, the trusted one would be taken for the issuer of the other's certificates.
+        params.distinguished_name.push(DnType::CommonName, format!("authority {}", Uuid::now_v7()));
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate"))
     }
 

@@ -187,7 +187,7 @@ impl Secured {
         let response = ada.put_bytes(&format!("/orders/{order}/model?filename=ring.stl"), model).await;
         assert_eq!(response.status, 503, "{}", response.json);
         shop.has_logged(defect, "model_store_unavailable").await;
-        shop.has_logged(defect, "BatchSpanProcessor").await;
+        shop.has_logged(defect, "TonicTracesClient").await;
     }
 
     async fn elasticsearch_is_refused(&self, defect: Defect) {
