@@ -2,6 +2,7 @@
 //! other sites' pages, and requests that come twice.
 
 mod access;
+mod access_model;
 mod browsers;
 mod connections;
 mod idempotency;
