@@ -55,6 +55,12 @@ pub(crate) struct Spread {
     pub(crate) most: f64,
 }
 
+/// A percentile of values that are sorted, the least first; not a number if there are none.
+pub(crate) fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let place = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
+    sorted.get(place).copied().unwrap_or(f64::NAN)
+}
+
 impl Spread {
     /// The spread of a figure over rounds; NaN without rounds.
     pub(crate) fn of<T>(rounds: &[T], figure: impl Fn(&T) -> f64) -> Self {

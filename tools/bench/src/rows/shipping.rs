@@ -27,7 +27,7 @@ use crate::{
     order_template::OrderTemplate,
     progress::say,
     rounds::repeat,
-    table::{Goal, Row, Spread},
+    table::{Goal, Row, Spread, percentile},
     testbed::Testbed,
 };
 
@@ -129,8 +129,7 @@ impl Outcome {
     fn percentile(&self, percent: usize) -> f64 {
         let mut delays = self.delays.clone();
         delays.sort_by(f64::total_cmp);
-        let place = (delays.len() * percent / 100).min(delays.len().saturating_sub(1));
-        delays.get(place).copied().unwrap_or(f64::NAN)
+        percentile(&delays, percent)
     }
 
     /// The median delay of the first, second or last third of the probes, in seconds.

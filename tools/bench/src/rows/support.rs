@@ -10,7 +10,7 @@ use testkit::{order_lifecycle, search::Search, site::Site, support_page::PageCli
 use crate::{
     history::History,
     progress::say,
-    table::{Goal, Row, Spread},
+    table::{Goal, Row, Spread, percentile},
     testbed::Testbed,
 };
 
@@ -23,8 +23,7 @@ struct Round(Vec<f64>);
 
 impl Round {
     fn percentile(&self, percent: usize) -> f64 {
-        let place = (self.0.len() * percent / 100).min(self.0.len().saturating_sub(1));
-        self.0.get(place).copied().unwrap_or(f64::NAN)
+        percentile(&self.0, percent)
     }
 }
 
