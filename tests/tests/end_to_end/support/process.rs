@@ -8,6 +8,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
+use local::SystemFile;
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -33,7 +34,12 @@ impl Process {
     /// Starts `shop-api`, `crm-api` or `mes-api` with the shared system's environment, apart from these variables, and
     /// waits until it listens.
     pub(crate) async fn start(service: &str, variables: &[(&str, String)]) -> Self {
-        let (child, log) = spawn(service, variables, None).await;
+        Self::start_in(system::file().await, service, variables).await
+    }
+
+    /// The same with the environment of another system.
+    pub(crate) async fn start_in(file: &SystemFile, service: &str, variables: &[(&str, String)]) -> Self {
+        let (child, log) = spawn(file, service, variables, None);
         let mut process = Self { child, log, address: String::new() };
         let address = eventually("a service to listen", async || {
             if let Some(status) = process.child.try_wait().expect("a child can be asked") {
@@ -53,7 +59,7 @@ impl Process {
         let address = format!("127.0.0.1:{port}");
         let variables = [variables, &[("LISTEN_ADDR", address.clone())]].concat();
         let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
-        let (child, log) = spawn(service, &variables, Some(full)).await;
+        let (child, log) = spawn(system::file().await, service, &variables, Some(full));
         let process = Self { child, log, address: format!("http://{address}") };
         eventually("a service to listen", async || TcpStream::connect(&address).map(drop)).await;
         process
@@ -125,14 +131,22 @@ impl Drop for Process {
 
 /// Starts a service that is not to come up, and waits until it has given up. Returns its log and what it said besides.
 pub(crate) async fn fails_to_start(service: &str, variables: &[(&str, String)]) -> (PathBuf, String) {
-    let (mut child, log) = spawn(service, variables, None).await;
+    fails_to_start_in(system::file().await, service, variables).await
+}
+
+/// The same with the environment of another system.
+pub(crate) async fn fails_to_start_in(
+    file: &SystemFile,
+    service: &str,
+    variables: &[(&str, String)],
+) -> (PathBuf, String) {
+    let (mut child, log) = spawn(file, service, variables, None);
     assert!(!ended(&mut child).await.success());
     let said = complaints(&log);
     (log, said)
 }
 
-async fn spawn(service: &str, variables: &[(&str, String)], output: Option<File>) -> (Child, PathBuf) {
-    let file = system::file().await;
+fn spawn(file: &SystemFile, service: &str, variables: &[(&str, String)], output: Option<File>) -> (Child, PathBuf) {
     let log = file.logs.join(format!("{service}-{}.log", Uuid::now_v7().simple()));
     let open = |path: &Path| -> File {
         OpenOptions::new().create(true).append(true).open(path).expect("a file in the folder of logs")

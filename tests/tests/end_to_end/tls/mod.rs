@@ -4,29 +4,30 @@
 mod front;
 
 use std::{
-    fs::{self, File},
-    io,
+    fs,
     path::{Path, PathBuf},
-    process::{Child, Stdio},
 };
 
 use local::{Kind, Options, System, SystemFile};
-use reqwest::redirect::Policy;
 use serde_json::Value;
 use testkit::{
-    Client,
     certificates::{Authority, Certificate},
     eventually, host_in,
     log::{self, Record},
     service::PASSWORD,
     site::Site,
     solids,
+    support_page::PageClient,
 };
 use time::{Duration, OffsetDateTime};
 
 use crate::{
     s3::server::{KEY, KEY_ID, Server},
-    support::{site::OrderActions as _, spans::Receiver},
+    support::{
+        process::{Process, fails_to_start_in},
+        site::OrderActions as _,
+        spans::Receiver,
+    },
 };
 
 /// A whole system that speaks TLS, and what its servers have in common with the wrong ones.
@@ -153,102 +154,55 @@ impl Secured {
         assert_eq!(self.log_in_at(page).await, 303);
     }
 
-    /// The status of a log-in of Support's at a page.
+    /// The status of a login of Support's at a page.
     async fn log_in_at(&self, page: &str) -> u16 {
         let support = self.file().accounts.support.as_ref().expect("there is one");
-        let client = reqwest::Client::builder().redirect(Policy::none()).build().expect("a client");
-        let form = format!("login={}&password={}", support.login, support.password);
-        let request = client.post(format!("{page}/login")).header("content-type", "application/x-www-form-urlencoded");
-        request.body(form).send().await.expect("a response").status().as_u16()
+        PageClient::of(page).log_in(support).await.status
     }
 
     async fn postgresql_is_refused(&self, defect: Defect) {
         let database = self.with(defect, self.setting("shop-api", "DATABASE_URL")).await;
-        let mut shop = Process::start(self.file(), "shop-api", &[("DATABASE_URL", database)]);
-        eventually("the shop to give up", async || shop.child.try_wait().expect("a child").ok_or("it runs")).await;
-        shop.has_logged(defect, "service.lifecycle").await;
+        let (log, _) = fails_to_start_in(self.file(), "shop-api", &[("DATABASE_URL", database)]).await;
+        has_logged(&log, defect, "service.lifecycle").await;
     }
 
     async fn rabbitmq_is_refused(&self, defect: Defect) {
         let broker = self.with(defect, self.setting("crm-api", "AMQP_URL")).await;
-        let crm = Process::start(self.file(), "crm-api", &[("AMQP_URL", broker)]);
-        crm.has_logged(defect, "connecting to the broker").await;
+        let crm = Process::start_in(self.file(), "crm-api", &[("AMQP_URL", broker)]).await;
+        has_logged(crm.log(), defect, "connecting to the broker").await;
     }
 
     async fn s3_and_the_receiver_are_refused(&self, defect: Defect) {
         let store = self.with(defect, self.setting("shop-api", "AWS_ENDPOINT")).await;
         let spans = self.with(defect, self.setting("shop-api", "OTEL_EXPORTER_OTLP_ENDPOINT")).await;
         let shop = [("AWS_ENDPOINT", store), ("OTEL_EXPORTER_OTLP_ENDPOINT", spans)];
-        let shop = Process::start(self.file(), "shop-api", &shop);
+        let shop = Process::start_in(self.file(), "shop-api", &shop).await;
         let login = format!("ada-{defect:?}").to_lowercase();
-        let ada = Client::new(&shop.address().await).register(&login, PASSWORD).await;
+        let ada = shop.client().register(&login, PASSWORD).await;
         let order = ada.create().await;
         let model = solids::cube(5.0).to_binary_stl();
         let response = ada.put_bytes(&format!("/orders/{order}/model?filename=ring.stl"), model).await;
         assert_eq!(response.status, 503, "{}", response.json);
-        shop.has_logged(defect, "model_store_unavailable").await;
-        shop.has_logged(defect, "TonicTracesClient").await;
+        has_logged(shop.log(), defect, "model_store_unavailable").await;
+        has_logged(shop.log(), defect, "TonicTracesClient").await;
     }
 
     async fn elasticsearch_is_refused(&self, defect: Defect) {
         let elasticsearch = self.with(defect, self.setting("support-web", "ELASTICSEARCH_URL")).await;
-        let page = Process::start(self.file(), "support-web", &[("ELASTICSEARCH_URL", elasticsearch)]);
-        assert_eq!(self.log_in_at(&page.address().await).await, 503);
-        page.has_logged(defect, "Elasticsearch can't be reached").await;
+        let page = Process::start_in(self.file(), "support-web", &[("ELASTICSEARCH_URL", elasticsearch)]).await;
+        assert_eq!(self.log_in_at(page.client().base()).await, 503);
+        has_logged(page.log(), defect, "Elasticsearch can't be reached").await;
     }
 }
 
-/// A further process of a service, killed when this is dropped.
-struct Process {
-    child: Child,
-    log: PathBuf,
-}
-
-impl Process {
-    /// Starts it with the settings of the running one, apart from these.
-    fn start(file: &SystemFile, service: &str, settings: &[(&str, String)]) -> Self {
-        let log = file.logs.join(format!("{service}-{}.log", uuid::Uuid::now_v7().simple()));
-        let open = |path: &Path| -> io::Result<File> { File::create(path) };
-        let mut command = local::replica_command(&file.binaries[service]).expect("the service's program");
-        command.env_clear().envs(&file.environments[service]).env("LISTEN_ADDR", "127.0.0.1:0");
-        command.envs(settings.iter().map(|(name, value)| (name, value)));
-        command.stdin(Stdio::null()).stdout(open(&log).expect("a log"));
-        command.stderr(open(&log.with_extension("stderr.txt")).expect("a file"));
-        Self { child: command.spawn().expect("the service's program starts"), log }
-    }
-
-    fn records(&self) -> Vec<Record> {
-        log::records(&self.log)
-    }
-
-    /// Where it listens, once it does.
-    async fn address(&self) -> String {
-        eventually("a service to listen", async || {
-            let records = self.records();
-            let ready = records.iter().find(|record| log::has(record, &[("service.state", "ready")]));
-            let address = ready.and_then(|record| Some(log::text(record, "msg").rsplit_once(' ')?.1.to_owned()));
-            address.map(|address| format!("http://{address}")).ok_or_else(|| format!("{records:?}"))
-        })
-        .await
-    }
-
-    /// Waits for a record that names the cause, and this as well.
-    async fn has_logged(&self, defect: Defect, what: &str) {
-        eventually(&format!("a record of {what} for {}", defect.cause()), async || {
-            let records: Vec<String> = self.records().into_iter().map(|record| text(&record)).collect();
-            let found = records.iter().any(|record| record.contains(what) && record.contains(defect.cause()));
-            if found { Ok(()) } else { Err(records.join("\n")) }
-        })
-        .await;
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // It may be gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// Waits for a record that names the cause, and this as well.
+async fn has_logged(log: &Path, defect: Defect, what: &str) {
+    eventually(&format!("a record of {what} for {}", defect.cause()), async || {
+        let records: Vec<String> = log::records(log).iter().map(text).collect();
+        let found = records.iter().any(|record| record.contains(what) && record.contains(defect.cause()));
+        if found { Ok(()) } else { Err(records.join("\n")) }
+    })
+    .await;
 }
 
 /// The values of a record, as people read them.
