@@ -86,6 +86,7 @@ accounts_by_api() {
 
 kibana_account() {
   if put _security/user/kibana_system/_password - <<<"{\"password\": $(json "$KIBANA_SYSTEM_PASSWORD")}"; then
+    audit user-put kibana_system
     return
   elif [[ $ELASTICSEARCH_ACCOUNTS == api ]]; then
     return 1
