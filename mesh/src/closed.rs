@@ -84,10 +84,10 @@ impl Key {
         self.hashed(product(x | (y & 0xffff) << 32, self.words[0]) + product(z | (y >> 16) << 32, self.words[1]))
     }
 
-    /// The corner with a number, for a surface whose corners are all numbered.
+    /// The corner in a cell of a grid, whose index has at most 24 bits along each axis.
     #[inline(always)]
-    pub(crate) fn numbered(&self, number: u32) -> Corner {
-        self.hashed(product(u64::from(number), self.words[0]))
+    pub(crate) fn cell(&self, [x, y, z]: [u64; 3]) -> Corner {
+        self.hashed(product(x | y << 24, self.words[0]) + product(z, self.words[1]))
     }
 
     #[inline(always)]

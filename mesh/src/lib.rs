@@ -24,6 +24,7 @@ mod edges;
 mod error;
 mod forest;
 mod format;
+mod grid;
 mod holes;
 mod indexed;
 mod limits;

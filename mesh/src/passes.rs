@@ -1,14 +1,15 @@
 //! The passes over a surface that lead to its solid.
 //!
 //! The first one measures the triangles, checks that they are closed, and finds the bodies of nearly all files. Where it
-//! fails because corners differ by rounding, a second one welds them. Only where both fail, corners are numbered for a
-//! complete index of the edges.
+//! fails because corners differ by rounding, a second one rounds them to a grid. Only where both fail, corners are welded
+//! and numbered for a complete index of the edges.
 
 use crate::bodies::{self, Solid};
 use crate::closed::{self, Corner, Key, Parity};
 use crate::connected::Pieces;
 use crate::edges;
 use crate::error::MeshError;
+use crate::grid::Grid;
 use crate::surface::{Placed, Surface, single};
 use crate::tally::{Bounds, Tally, Vector};
 use crate::topology::Topology;
@@ -40,41 +41,50 @@ pub(crate) fn solid(surface: &impl Surface) -> Result<(Solid, u64), MeshError> {
         1 if topology.is_oriented() => Ok(Solid::of_one_body(tally.signed_volume())),
         _ => bodies::measure(surface, topology, placed),
     };
-    let solid = match pieces.topology() {
-        Some(topology) => measure(&topology, &mut |visitor| {
+    let solid = if let Some(topology) = pieces.topology() {
+        measure(&topology, &mut |visitor| {
             surface.visit(single, |_, corners| visitor(corners.map(|corner| corner.map(f64::from))))
-        })?,
-        None => {
-            let tolerance = if pieces.is_closed() || parity.is_even() { 0.0 } else { WELD * bounds.diagonal() };
-            drop(pieces);
-            // A closed surface has about half as many vertices as triangles.
-            let mut welder = Welder::new(tally.triangles as usize / 2, tolerance, bounds.min);
-            let topology = numbered_topology(surface, &mut welder, &key)?;
-            let solid = measure(&topology, &mut |visitor| {
-                surface.number(&mut welder, |points, triangle| {
-                    visitor(triangle.map(|number| points[number as usize].map(f64::from)));
-                })
-            })?;
-            Solid { welded: welder.merged, ..solid }
-        }
+        })?
+    } else {
+        let tolerance = if pieces.is_closed() || parity.is_even() { 0.0 } else { WELD * bounds.diagonal() };
+        drop(pieces);
+        // A closed surface has about half as many vertices as triangles.
+        let vertices = tally.triangles as usize / 2;
+        let rounded = match tolerance {
+            0.0 => None,
+            _ => rounded(surface, Grid::new(&key, vertices, tolerance, bounds.min), &measure)?,
+        };
+        rounded.map_or_else(|| numbered(surface, Welder::new(vertices, tolerance, bounds.min), &measure), Ok)?
     };
     Ok((Solid { surface: tally.surface(), bounds, ..solid }, tally.triangles))
 }
 
-/// The bodies of a surface whose corners are numbered, found in one pass if welding them suffices.
-fn numbered_topology(surface: &impl Surface, welder: &mut Welder, key: &Key) -> Result<Topology, MeshError> {
-    if welder.is_tolerant() {
-        let mut pieces = Pieces::new();
-        surface.number(welder, |_, triangle| {
-            pieces.add(closed::sides(&triangle.map(|number| key.numbered(number))).as_ref());
-        })?;
-        if let Some(topology) = pieces.topology() {
-            return Ok(topology);
-        }
-    }
+/// Measures the bodies of a surface.
+type Measure<'m> = dyn Fn(&Topology, &mut Placed<'_>) -> Result<Solid, MeshError> + 'm;
+
+/// The solid of a surface whose corners are rounded to a grid; none if it isn't closed by that.
+fn rounded(surface: &impl Surface, mut grid: Grid<'_>, measure: &Measure<'_>) -> Result<Option<Solid>, MeshError> {
+    let mut pieces = Pieces::new();
+    surface.visit(|position| grid.corner(position), |_, corners| pieces.add(closed::sides(&corners).as_ref()))?;
+    let Some(topology) = pieces.topology() else { return Ok(None) };
+    let solid = measure(&topology, &mut |visitor| {
+        surface.visit(|position| grid.middle(position), |_, corners| visitor(corners))
+    })?;
+    Ok(Some(Solid { welded: true, ..solid }))
+}
+
+/// The solid of a surface by a complete index of its edges.
+fn numbered(surface: &impl Surface, mut welder: Welder, measure: &Measure<'_>) -> Result<Solid, MeshError> {
     let mut triangles = Vec::new();
-    surface.number(welder, |_, triangle| triangles.push(triangle))?;
-    edges::topology(&welder.points, &triangles)
+    surface.number(&mut welder, |_, triangle| triangles.push(triangle))?;
+    let topology = edges::topology(&welder.points, &triangles)?;
+    drop(triangles);
+    let solid = measure(&topology, &mut |visitor| {
+        surface.number(&mut welder, |points, triangle| {
+            visitor(triangle.map(|number| points[number as usize].map(f64::from)));
+        })
+    })?;
+    Ok(Solid { welded: welder.merged, ..solid })
 }
 
 /// The sums and checks of the first pass.

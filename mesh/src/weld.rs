@@ -13,8 +13,6 @@ const CELL: f64 = 64.0;
 const MAX_IN_CELL: usize = 64;
 /// The bits of a cell's index along an axis.
 const AXIS_BITS: u32 = 21;
-/// 2⁵²: added to a small positive number, it leaves the nearest whole number in the lowest bits.
-const WHOLE: f64 = 4_503_599_627_370_496.0;
 /// How far from a cell's middle others aren't within the tolerance.
 const WELL_INSIDE: f64 = 0.5 - 1.0 / CELL;
 /// The mark of a free slot.
@@ -22,6 +20,35 @@ const FREE: u64 = u64::MAX;
 
 /// A position in single precision, in which vertices are compared.
 pub(crate) type Point = [f32; 3];
+
+/// The cells of a grid over a model.
+pub(crate) struct Cells {
+    per_unit: f64,
+    origin: Vector,
+}
+
+impl Cells {
+    /// Cells of this length. `origin` is the model's least coordinate of each axis, and it extends over less than 2²¹ of them.
+    pub(crate) fn new(length: f64, origin: Vector) -> Self {
+        Self { per_unit: 1.0 / length, origin }
+    }
+
+    /// The cell of a position, and how far it is from the cell's middle along each axis, in cells.
+    #[inline(always)]
+    pub(crate) fn at(&self, position: Point) -> ([u64; 3], Vector) {
+        /// 2⁵²: added to a small positive number, it leaves the nearest whole number in the lowest bits.
+        const WHOLE: f64 = 4_503_599_627_370_496.0;
+        let scaled = minus(double(position), self.origin).map(|coordinate| coordinate * self.per_unit + 1.0);
+        let shifted = scaled.map(|coordinate| coordinate + WHOLE);
+        let cell = shifted.map(|coordinate| coordinate.to_bits() & ((1 << AXIS_BITS) - 1));
+        (cell, [0, 1, 2].map(|axis| scaled[axis] - (shifted[axis] - WHOLE)))
+    }
+
+    /// The middle of a cell.
+    pub(crate) fn middle(&self, cell: [u64; 3]) -> Vector {
+        [0, 1, 2].map(|axis| self.origin[axis] + (cell[axis] as f64 - 1.0) / self.per_unit)
+    }
+}
 
 /// The positions so far and their table.
 pub(crate) struct Welder {
@@ -31,8 +58,7 @@ pub(crate) struct Welder {
     slots: Vec<u64>,
     used: usize,
     tolerance: f64,
-    cells_per_unit: f64,
-    origin: Vector,
+    cells: Cells,
     /// Random, so that no file can be made to collide.
     multiplier: u64,
     /// Whether two different positions got the same number.
@@ -49,21 +75,15 @@ impl Welder {
             slots: vec![FREE; (expected + expected / 3 + 16).next_power_of_two()],
             used: 0,
             tolerance,
-            cells_per_unit: 1.0 / (tolerance * CELL),
-            origin,
+            cells: Cells::new(tolerance * CELL, origin),
             multiplier: RandomState::new().hash_one(0) | 1,
             merged: false,
         }
     }
 
-    /// Whether positions that differ can get the same number.
-    pub(crate) fn is_tolerant(&self) -> bool {
-        self.tolerance > 0.0
-    }
-
     /// The number of a position.
-    #[cfg(test)]
-    fn number(&mut self, position: Point) -> u32 {
+    #[inline]
+    pub(crate) fn number(&mut self, position: Point) -> u32 {
         self.number_hashed(position, self.hash(position))
     }
 
@@ -96,7 +116,7 @@ impl Welder {
 
     /// The first position within the tolerance in the neighbouring cells that it reaches, or `first` if that came before.
     fn first_around(&self, position: Point, first: Option<(u32, f64)>) -> Option<(u32, f64)> {
-        let (cell, inside) = self.cell(position);
+        let (cell, inside) = self.cells.at(position);
         let reached = [0, 1, 2].map(|axis| inside[axis].abs() > WELL_INSIDE);
         let step = |axis: usize| if inside[axis] > 0.0 { 1 } else { u64::MAX };
         let around = (1..8_u32).map(|neighbour| [0, 1, 2].map(|axis| neighbour >> axis & 1 == 1));
@@ -129,17 +149,8 @@ impl Welder {
         if self.tolerance == 0.0 {
             return (self.exact_hash(position), false);
         }
-        let (cell, inside) = self.cell(position);
+        let (cell, inside) = self.cells.at(position);
         (self.cell_hash(cell), inside.iter().any(|away| away.abs() > WELL_INSIDE))
-    }
-
-    /// The cell of a position, and how far it is from the cell's middle along each axis, in cells.
-    #[inline]
-    fn cell(&self, position: Point) -> ([u64; 3], Vector) {
-        let scaled = minus(double(position), self.origin).map(|coordinate| coordinate * self.cells_per_unit + 1.0);
-        let shifted = scaled.map(|coordinate| coordinate + WHOLE);
-        let cell = shifted.map(|coordinate| coordinate.to_bits() & ((1 << AXIS_BITS) - 1));
-        (cell, [0, 1, 2].map(|axis| scaled[axis] - (shifted[axis] - WHOLE)))
     }
 
     #[inline]

@@ -57,19 +57,48 @@ pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
     for model in models(&folder)? {
         say(format_args!("  {}", model.what));
         let round = |_| {
-            let ours = sample(Command::new(std::env::current_exe()?).arg("measure").arg(&model.path))?;
+            let ours = own_sample(&model.path)?;
             let theirs = sample(Command::new(&python).arg(SCRIPT).arg(&model.path))?;
             let same = (ours.volume - theirs.volume).abs() < 1e-5 * ours.volume;
             ensure!(same, "the volume is {} mm³, but by trimesh {} mm³", ours.volume, theirs.volume);
             Ok(Round { ours, theirs })
         };
-        let rounds = (0..rounds).map(round).collect::<Result<Vec<_>>>()?;
-        rows.push(model.time(&rounds));
-        memory.push(model.memory(&rounds));
+        let samples = (0..rounds).map(round).collect::<Result<Vec<_>>>()?;
+        rows.push(model.time(&samples));
+        memory.push(model.memory(&samples));
     }
     let most = memory.into_iter().max_by(|(one, _), (other, _)| one.total_cmp(other));
     rows.extend(most.map(|(_, row)| row));
+    rows.push(welding(&folder, rounds)?);
     Ok(rows)
+}
+
+/// The row of a file whose corners differ by rounding, beside the same file without that.
+fn welding(folder: &Path, rounds: usize) -> Result<Row> {
+    let exact = folder.join("binary.stl");
+    let rounded = write_once(folder, "rounded.stl", || Ok(with_rounding(fs::read(&exact)?)))?;
+    say("  binary STL that is closed by welding only");
+    let round = |_| Ok((own_sample(&exact)?.seconds, own_sample(&rounded)?.seconds));
+    let samples = (0..rounds).map(round).collect::<Result<Vec<_>>>()?;
+    let times = Spread::of(&samples, |(exact, rounded)| rounded / exact);
+    Ok(Row {
+        what: "the same model as binary STL whose corners differ by their last place".into(),
+        measured: format!("{:.0} ms", Spread::of(&samples, |(_, rounded)| *rounded).median * 1000.0),
+        against: format!("without that: {:.0} ms", Spread::of(&samples, |(exact, _)| *exact).median * 1000.0),
+        figure: format!("{times:.1} times as long"),
+        goal: Goal::at_most(3.0, "", times.median),
+    })
+}
+
+/// A binary STL in which the last place of half of the coordinates is another.
+fn with_rounding(mut file: Vec<u8>) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(1);
+    for triangle in file[84..].chunks_exact_mut(50) {
+        for coordinate in triangle[12..48].chunks_exact_mut(4) {
+            coordinate[0] ^= u8::from(random.bool());
+        }
+    }
+    file
 }
 
 impl Model {
@@ -117,6 +146,11 @@ pub(crate) async fn measure_file(file: &Path) -> Result<String> {
     Ok(format!("{seconds} {} {volume_mm3}", peak - before))
 }
 
+/// Runs a process that measures a model as the MES does.
+fn own_sample(model: &Path) -> Result<Sample> {
+    sample(Command::new(std::env::current_exe()?).arg("measure").arg(model))
+}
+
 /// Runs a process that measures a model.
 fn sample(command: &mut Command) -> Result<Sample> {
     let output = run(command)?;
@@ -138,17 +172,23 @@ fn models(folder: &Path) -> Result<Vec<Model>> {
         ("3MF", "sphere.3mf", solids::Solid::to_3mf, 10.0),
     ];
     let model = |(what, name, write, goal): (_, &str, Writer, _)| {
-        let path = folder.join(name);
-        if !path.exists() {
-            // Only a complete file gets the final name.
-            let draft = path.with_extension("draft");
-            fs::write(&draft, write(&sphere))?;
-            fs::rename(&draft, &path)?;
-        }
+        let path = write_once(folder, name, || Ok(write(&sphere)))?;
         let mebibytes = fs::metadata(&path)?.len() as f64 / f64::from(1 << 20);
         Ok(Model { what, path, mebibytes, goal })
     };
     formats.into_iter().map(model).collect()
+}
+
+/// Writes a file, unless it exists.
+fn write_once(folder: &Path, name: &str, content: impl FnOnce() -> Result<Vec<u8>>) -> Result<PathBuf> {
+    let path = folder.join(name);
+    if !path.exists() {
+        // Only a complete file gets the final name.
+        let draft = path.with_extension("draft");
+        fs::write(&draft, content()?)?;
+        fs::rename(&draft, &path)?;
+    }
+    Ok(path)
 }
 
 /// A Python environment with trimesh, installed again when the requirements change.
