@@ -14,6 +14,7 @@ pub mod log;
 pub mod openapi;
 pub mod order_lifecycle;
 pub mod orders;
+pub mod process;
 pub mod records;
 pub mod search;
 pub mod secrets;

@@ -143,7 +143,7 @@ fn expected(method: &Method, path: &str, status: u16) -> Vec<&'static str> {
 async fn no_input_forges_splits_or_loses_a_record() {
     // The shared system's folder belongs to its own user.
     let models = format!("file://{}", system::system().await.data().join("models-hostile").display());
-    let shop = Process::start("shop-api", &[("MODEL_STORE_URL", models)]).await;
+    let shop = Process::start(system::file().await, "shop-api", &[("MODEL_STORE_URL", models)]).await;
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut count = |action: &'static str| *counts.entry(action).or_default() += 1;
     // Registered elsewhere, so that all records here are counted.

@@ -17,13 +17,14 @@ use crate::support::{
     process::Process,
     secrets,
     site::{OrderActions as _, ring},
+    system,
     world::World,
 };
 
 #[tokio::test]
 async fn what_was_acknowledged_is_in_the_log_of_a_service_that_is_killed_in_the_next_instant() {
     for _ in 0..3 {
-        let mut shop = Process::start("shop-api", &[]).await;
+        let mut shop = Process::start(system::file().await, "shop-api", &[]).await;
         let ada = shop.client().register(&secrets::new("customer"), &secrets::new("password")).await;
         secrets::keep(ada.token());
         let order = ada.create().await;

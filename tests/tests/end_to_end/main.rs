@@ -8,11 +8,10 @@
 mod support {
     //! What these tests are written with.
 
-    pub(crate) use testkit::{log, secrets, site};
+    pub(crate) use testkit::{log, process, secrets, site};
 
     pub(crate) mod broker;
     pub(crate) mod failure;
-    pub(crate) mod process;
     pub(crate) mod search;
     pub(crate) mod spans;
     pub(crate) mod system;

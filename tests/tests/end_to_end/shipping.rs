@@ -108,7 +108,7 @@ async fn an_elasticsearch_that_is_killed_in_the_middle_loses_nothing_and_gets_no
 /// Records before, while and after a part is killed and comes up again.
 async fn survives_a_kill_of(part: &str) {
     let system = system::system().await;
-    let shop = Process::start("shop-api", &[]).await;
+    let shop = Process::start(system::file().await, "shop-api", &[]).await;
     let anonymous = shop.client();
     let burst = async || {
         futures::future::join_all((0..100).map(|_| anonymous.get("/nowhere"))).await;

@@ -205,7 +205,7 @@ async fn services_that_do_not_start() -> Vec<PathBuf> {
     let mut logs = Vec::new();
     for service in ["shop-api", "crm-api", "mes-api"] {
         let settings = [("LISTEN_ADDR", address.clone())];
-        let (log, said) = process::fails_to_start(service, &settings).await;
+        let (log, said) = process::fails_to_start(system::file().await, service, &settings).await;
         assert!(said.contains("LISTEN_ADDR"), "{said}");
         let records = log::records(&log);
         let stopped = [(field::SERVICE_STATE, "stopped"), (field::EVENT_OUTCOME, "failure")];

@@ -75,9 +75,9 @@ impl World {
         let mes_variables =
             with_all(vec![("DATABASE_URL", mes_to_database.instead_in(mes_url)), amqp("mes-api", &mes_to_broker)]);
         let (shop, crm, mes) = tokio::join!(
-            Process::start("shop-api", &shop_variables),
-            Process::start("crm-api", &crm_variables),
-            Process::start("mes-api", &mes_variables),
+            Process::start(system::file().await, "shop-api", &shop_variables),
+            Process::start(system::file().await, "crm-api", &crm_variables),
+            Process::start(system::file().await, "mes-api", &mes_variables),
         );
         let (shop_tables, mes_tables) = (databases[0].pool(), databases[1].pool());
         number_orders_apart(&shop_tables, &mes_tables).await;
@@ -108,7 +108,7 @@ impl World {
 
     /// One more shop with the same database.
     pub(crate) async fn another_shop(&self) -> Process {
-        let shop = Process::start("shop-api", &self.shop_variables).await;
+        let shop = Process::start(system::file().await, "shop-api", &self.shop_variables).await;
         shop.healthy("ok").await;
         shop
     }
@@ -125,7 +125,8 @@ impl World {
 
     /// One more of a service with the same database and broker, and further settings.
     pub(crate) async fn another(&self, service: Service, more: &[(&'static str, String)]) -> Process {
-        let process = Process::start(service.name(), &[self.variables(service), more].concat()).await;
+        let process =
+            Process::start(system::file().await, service.name(), &[self.variables(service), more].concat()).await;
         process.healthy("ok").await;
         process
     }
@@ -160,7 +161,7 @@ impl World {
 
     /// One more shop, whose log's disk is full.
     pub(crate) async fn shop_that_can_not_write(&self) -> Process {
-        let shop = Process::start_mute("shop-api", &self.shop_variables).await;
+        let shop = Process::start_mute(system::file().await, "shop-api", &self.shop_variables).await;
         shop.healthy("ok").await;
         shop
     }

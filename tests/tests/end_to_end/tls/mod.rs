@@ -24,7 +24,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     s3::server::{KEY, KEY_ID, Server},
     support::{
-        process::{Process, fails_to_start_in},
+        process::{Process, fails_to_start},
         site::OrderActions as _,
         spans::Receiver,
     },
@@ -162,13 +162,13 @@ impl Secured {
 
     async fn postgresql_is_refused(&self, defect: Defect) {
         let database = self.with(defect, self.setting("shop-api", "DATABASE_URL")).await;
-        let (log, _) = fails_to_start_in(self.file(), "shop-api", &[("DATABASE_URL", database)]).await;
+        let (log, _) = fails_to_start(self.file(), "shop-api", &[("DATABASE_URL", database)]).await;
         has_logged(&log, defect, "service.lifecycle").await;
     }
 
     async fn rabbitmq_is_refused(&self, defect: Defect) {
         let broker = self.with(defect, self.setting("crm-api", "AMQP_URL")).await;
-        let crm = Process::start_in(self.file(), "crm-api", &[("AMQP_URL", broker)]).await;
+        let crm = Process::start(self.file(), "crm-api", &[("AMQP_URL", broker)]).await;
         has_logged(crm.log(), defect, "connecting to the broker").await;
     }
 
@@ -176,7 +176,7 @@ impl Secured {
         let store = self.with(defect, self.setting("shop-api", "AWS_ENDPOINT")).await;
         let spans = self.with(defect, self.setting("shop-api", "OTEL_EXPORTER_OTLP_ENDPOINT")).await;
         let shop = [("AWS_ENDPOINT", store), ("OTEL_EXPORTER_OTLP_ENDPOINT", spans)];
-        let shop = Process::start_in(self.file(), "shop-api", &shop).await;
+        let shop = Process::start(self.file(), "shop-api", &shop).await;
         let login = format!("ada-{defect:?}").to_lowercase();
         let ada = shop.client().register(&login, PASSWORD).await;
         let order = ada.create().await;
@@ -189,7 +189,7 @@ impl Secured {
 
     async fn elasticsearch_is_refused(&self, defect: Defect) {
         let elasticsearch = self.with(defect, self.setting("support-web", "ELASTICSEARCH_URL")).await;
-        let page = Process::start_in(self.file(), "support-web", &[("ELASTICSEARCH_URL", elasticsearch)]).await;
+        let page = Process::start(self.file(), "support-web", &[("ELASTICSEARCH_URL", elasticsearch)]).await;
         assert_eq!(self.log_in_at(page.client().base()).await, 503);
         has_logged(page.log(), defect, "Elasticsearch can't be reached").await;
     }

@@ -1,4 +1,4 @@
-//! A service as a process of its own, beside those of the shared system.
+//! A service as a process of its own, beside those of a running system.
 
 use std::{
     fs::{File, OpenOptions},
@@ -14,33 +14,27 @@ use nix::{
     unistd::Pid,
 };
 use serde_json::json;
-use testkit::{Client, eventually};
 use uuid::Uuid;
 
-use super::{
+use crate::{
+    Client, eventually,
     log::{self, Record},
     search::{Search, matching},
-    system,
 };
 
 /// A running service, killed when this is dropped. Its log is shipped like every other.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
     log: PathBuf,
     address: String,
+    support: Search,
 }
 
 impl Process {
-    /// Starts `shop-api`, `crm-api` or `mes-api` with the shared system's environment, apart from these variables, and
-    /// waits until it listens.
-    pub(crate) async fn start(service: &str, variables: &[(&str, String)]) -> Self {
-        Self::start_in(system::file().await, service, variables).await
-    }
-
-    /// The same with the environment of another system.
-    pub(crate) async fn start_in(file: &SystemFile, service: &str, variables: &[(&str, String)]) -> Self {
+    /// Starts a service with the system's environment for it, apart from these variables, and waits until it listens.
+    pub async fn start(file: &SystemFile, service: &str, variables: &[(&str, String)]) -> Self {
         let (child, log) = spawn(file, service, variables, None);
-        let mut process = Self { child, log, address: String::new() };
+        let mut process = Self { child, log, address: String::new(), support: support(file) };
         let address = eventually("a service to listen", async || {
             if let Some(status) = process.child.try_wait().expect("a child can be asked") {
                 panic!("{service} ended with {status}: {}", complaints(&process.log));
@@ -54,29 +48,37 @@ impl Process {
     }
 
     /// Starts a service whose standard output takes nothing, as on a full disk, and waits until it responses.
-    pub(crate) async fn start_mute(service: &str, variables: &[(&str, String)]) -> Self {
+    pub async fn start_mute(file: &SystemFile, service: &str, variables: &[(&str, String)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let address = format!("127.0.0.1:{port}");
         let variables = [variables, &[("LISTEN_ADDR", address.clone())]].concat();
         let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
-        let (child, log) = spawn(system::file().await, service, &variables, Some(full));
-        let process = Self { child, log, address: format!("http://{address}") };
+        let (child, log) = spawn(file, service, &variables, Some(full));
+        let process = Self { child, log, address: format!("http://{address}"), support: support(file) };
         eventually("a service to listen", async || TcpStream::connect(&address).map(drop)).await;
         process
     }
 
     /// A client without a token.
-    pub(crate) fn client(&self) -> Client {
+    #[must_use]
+    pub fn client(&self) -> Client {
         Client::new(&self.address)
     }
 
+    /// The address as a URL.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The address as `host:port`.
-    pub(crate) fn host(&self) -> &str {
+    #[must_use]
+    pub fn host(&self) -> &str {
         self.address.trim_start_matches("http://")
     }
 
     /// Waits until it says that it is `ok`, `degraded` or `unavailable`.
-    pub(crate) async fn healthy(&self, status: &str) {
+    pub async fn healthy(&self, status: &str) {
         let client = self.client();
         eventually(&format!("{} to be {status}", self.log.display()), async || {
             let health = client.get("/health/ready").await;
@@ -86,37 +88,40 @@ impl Process {
         .await;
     }
 
-    pub(crate) fn log(&self) -> &Path {
+    /// The file of its log.
+    #[must_use]
+    pub fn log(&self) -> &Path {
         &self.log
     }
 
     /// What it has logged so far.
-    pub(crate) fn records(&self) -> Vec<Record> {
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
         log::records(&self.log)
     }
 
     /// What Support sees of it with these values in these fields, once there are so many records.
-    pub(crate) async fn found(&self, count: usize, fields: &[(&str, &str)]) -> Vec<Record> {
+    pub async fn found(&self, count: usize, fields: &[(&str, &str)]) -> Vec<Record> {
         let mut filters = matching(fields);
         filters.push(json!({"term": {"pid": self.child.id()}}));
-        Search::as_support().await.at_least(count, &filters).await
+        self.support.at_least(count, &filters).await
     }
 
     /// Kills it as nothing can be killed harder.
-    pub(crate) fn kill(&mut self) {
+    pub fn kill(&mut self) {
         // It may be gone already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 
     /// Waits until it has died by itself, without a last word.
-    pub(crate) async fn crashed(&mut self) {
+    pub async fn crashed(&mut self) {
         let status = ended(&mut self.child).await;
         assert_eq!(status.signal(), Some(Signal::SIGABRT as i32), "{status}: {}", complaints(&self.log));
     }
 
     /// Asks it to stop, and waits until it has.
-    pub(crate) async fn stop(&mut self) -> ExitStatus {
+    pub async fn stop(&mut self) -> ExitStatus {
         let pid = i32::try_from(self.child.id()).expect("a process id");
         kill(Pid::from_raw(pid), Signal::SIGTERM).expect("it can be signalled");
         ended(&mut self.child).await
@@ -130,16 +135,7 @@ impl Drop for Process {
 }
 
 /// Starts a service that is not to come up, and waits until it has given up. Returns its log and what it said besides.
-pub(crate) async fn fails_to_start(service: &str, variables: &[(&str, String)]) -> (PathBuf, String) {
-    fails_to_start_in(system::file().await, service, variables).await
-}
-
-/// The same with the environment of another system.
-pub(crate) async fn fails_to_start_in(
-    file: &SystemFile,
-    service: &str,
-    variables: &[(&str, String)],
-) -> (PathBuf, String) {
+pub async fn fails_to_start(file: &SystemFile, service: &str, variables: &[(&str, String)]) -> (PathBuf, String) {
     let (mut child, log) = spawn(file, service, variables, None);
     assert!(!ended(&mut child).await.success());
     let said = complaints(&log);
@@ -161,6 +157,11 @@ fn spawn(file: &SystemFile, service: &str, variables: &[(&str, String)], output:
         .stdout(output.unwrap_or_else(|| open(&log)))
         .stderr(open(&log.with_extension("stderr.txt")));
     (command.spawn().expect("the service's program starts"), log)
+}
+
+fn support(file: &SystemFile) -> Search {
+    let account = file.accounts.support.as_ref().expect("there is a support account");
+    Search::new(file.elasticsearch.as_ref().expect("Elasticsearch runs"), account)
 }
 
 async fn ended(child: &mut Child) -> ExitStatus {
