@@ -4,13 +4,12 @@
 //! that its table stays near the processor. What isn't closed then may be so by welding all of them.
 
 use crate::closed::{Corner, Key};
-use crate::surface::single;
 use crate::tally::Vector;
-use crate::weld::{Cells, Welder};
+use crate::weld::{Cells, Point, Welder};
 
 /// The length of a cell's edge, in tolerances. Smaller cells have more positions near their borders, and in larger ones
 /// more is the same that differs.
-const CELL: f64 = 4.0;
+const CELL: f64 = 16.0;
 /// How far beyond a border equals are looked for, in tolerances: twice the last place of a model of that size.
 const NEAR: f64 = 0.25;
 
@@ -32,21 +31,20 @@ impl<'k> Grid<'k> {
 
     /// The corner of all positions that are the same as this one.
     #[inline(always)]
-    pub(crate) fn corner(&mut self, position: Vector) -> Corner {
+    pub(crate) fn corner(&mut self, position: Point) -> Corner {
         let cell = self.cell(position);
         self.key.cell(cell)
     }
 
     /// The middle of the cell of all positions that are the same as this one.
     #[inline]
-    pub(crate) fn middle(&mut self, position: Vector) -> Vector {
+    pub(crate) fn middle(&mut self, position: Point) -> Vector {
         let cell = self.cell(position);
         self.cells.middle(cell)
     }
 
     #[inline(always)]
-    fn cell(&mut self, position: Vector) -> [u64; 3] {
-        let position = single(position);
+    fn cell(&mut self, position: Point) -> [u64; 3] {
         let (cell, inside) = self.cells.at(position);
         if inside.iter().all(|away| away.abs() < 0.5 - NEAR / CELL) {
             return cell;

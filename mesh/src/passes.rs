@@ -65,10 +65,13 @@ type Measure<'m> = dyn Fn(&Topology, &mut Placed<'_>) -> Result<Solid, MeshError
 /// The solid of a surface whose corners are rounded to a grid; none if it isn't closed by that.
 fn rounded(surface: &impl Surface, mut grid: Grid<'_>, measure: &Measure<'_>) -> Result<Option<Solid>, MeshError> {
     let mut pieces = Pieces::new();
-    surface.visit(|position| grid.corner(position), |_, corners| pieces.add(closed::sides(&corners).as_ref()))?;
+    // Not as a label of each vertex: what is the same depends on the order, which has to be that of the triangles in all formats.
+    surface.visit(single, |_, corners| {
+        pieces.add(closed::sides(&corners.map(|position| grid.corner(position))).as_ref());
+    })?;
     let Some(topology) = pieces.topology() else { return Ok(None) };
     let solid = measure(&topology, &mut |visitor| {
-        surface.visit(|position| grid.middle(position), |_, corners| visitor(corners))
+        surface.visit(single, |_, corners| visitor(corners.map(|position| grid.middle(position))))
     })?;
     Ok(Some(Solid { welded: true, ..solid }))
 }
