@@ -50,11 +50,15 @@ pub(crate) fn solid(surface: &impl Surface) -> Result<(Solid, u64), MeshError> {
         drop(pieces);
         // A closed surface has about half as many vertices as triangles.
         let vertices = tally.triangles as usize / 2;
-        let rounded = match tolerance {
-            0.0 => None,
-            _ => rounded(surface, Grid::new(&key, vertices, tolerance, bounds.min), &measure)?,
+        let by_grid = if tolerance > 0.0 {
+            rounded(surface, Grid::new(&key, vertices, tolerance, bounds.min), &measure)?
+        } else {
+            None
         };
-        rounded.map_or_else(|| numbered(surface, Welder::new(vertices, tolerance, bounds.min), &measure), Ok)?
+        match by_grid {
+            Some(solid) => solid,
+            None => numbered(surface, Welder::new(vertices, tolerance, bounds.min), &measure)?,
+        }
     };
     Ok((Solid { surface: tally.surface(), bounds, ..solid }, tally.triangles))
 }
@@ -65,7 +69,8 @@ type Measure<'m> = dyn Fn(&Topology, &mut Placed<'_>) -> Result<Solid, MeshError
 /// The solid of a surface whose corners are rounded to a grid; none if it isn't closed by that.
 fn rounded(surface: &impl Surface, mut grid: Grid<'_>, measure: &Measure<'_>) -> Result<Option<Solid>, MeshError> {
     let mut pieces = Pieces::new();
-    // Not as a label of each vertex: what is the same depends on the order, which has to be that of the triangles in all formats.
+    // Not as a label of each vertex: which corners are the same depends on the order, and that of the triangles is the one
+    // that all formats have.
     surface.visit(single, |_, corners| {
         pieces.add(closed::sides(&corners.map(|position| grid.corner(position))).as_ref());
     })?;
