@@ -23,6 +23,7 @@ use crate::{
 
 /// Makes a sphere of 1,301,880 triangles, whose binary STL has 62 MiB.
 const SEGMENTS: u32 = 1142;
+const BINARY_STL: &str = "binary.stl";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rows/with_trimesh.py");
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
 
@@ -75,7 +76,7 @@ pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
 
 /// The row of a file whose corners differ by rounding, beside the same file without that.
 fn welding(folder: &Path, rounds: usize) -> Result<Row> {
-    let exact = folder.join("binary.stl");
+    let exact = folder.join(BINARY_STL);
     let rounded = write_once(folder, "rounded.stl", || Ok(with_rounding(fs::read(&exact)?)))?;
     say("  binary STL that is closed by welding only");
     let round = |_| Ok((own_sample(&exact)?.seconds, own_sample(&rounded)?.seconds));
@@ -166,7 +167,7 @@ fn models(folder: &Path) -> Result<Vec<Model>> {
     let sphere = std::cell::LazyCell::new(|| solids::sphere(10.0, SEGMENTS));
     type Writer = fn(&solids::Solid) -> Vec<u8>;
     let formats: [(_, _, Writer, _); 4] = [
-        ("binary STL", "binary.stl", solids::Solid::to_binary_stl, 20.0),
+        ("binary STL", BINARY_STL, solids::Solid::to_binary_stl, 20.0),
         ("ASCII STL", "ascii.stl", solids::Solid::to_ascii_stl, 10.0),
         ("OBJ", "sphere.obj", solids::Solid::to_obj, 10.0),
         ("3MF", "sphere.3mf", solids::Solid::to_3mf, 10.0),
