@@ -34,7 +34,7 @@ impl Process {
     /// Starts a service with the system's environment for it, apart from these variables, and waits until it listens.
     pub async fn start(file: &SystemFile, service: &str, variables: &[(&str, String)]) -> Self {
         let (child, log) = spawn(file, service, variables, None);
-        let mut process = Self { child, log, address: String::new(), support: support(file) };
+        let mut process = Self { child, log, address: String::new(), support: Search::as_support(file) };
         let address = eventually("a service to listen", async || {
             if let Some(status) = process.child.try_wait().expect("a child can be asked") {
                 panic!("{service} ended with {status}: {}", complaints(&process.log));
@@ -47,14 +47,14 @@ impl Process {
         process
     }
 
-    /// Starts a service whose standard output takes nothing, as on a full disk, and waits until it responses.
+    /// Starts a service whose standard output takes nothing, as on a full disk, and waits until it responds.
     pub async fn start_mute(file: &SystemFile, service: &str, variables: &[(&str, String)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let address = format!("127.0.0.1:{port}");
         let variables = [variables, &[("LISTEN_ADDR", address.clone())]].concat();
         let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
         let (child, log) = spawn(file, service, &variables, Some(full));
-        let process = Self { child, log, address: format!("http://{address}"), support: support(file) };
+        let process = Self { child, log, address: format!("http://{address}"), support: Search::as_support(file) };
         eventually("a service to listen", async || TcpStream::connect(&address).map(drop)).await;
         process
     }
@@ -63,12 +63,6 @@ impl Process {
     #[must_use]
     pub fn client(&self) -> Client {
         Client::new(&self.address)
-    }
-
-    /// The address as a URL.
-    #[must_use]
-    pub fn address(&self) -> &str {
-        &self.address
     }
 
     /// The address as `host:port`.
@@ -107,7 +101,7 @@ impl Process {
         self.support.at_least(count, &filters).await
     }
 
-    /// Kills it as nothing can be killed harder.
+    /// Kills it by SIGKILL.
     pub fn kill(&mut self) {
         // It may be gone already.
         let _ = self.child.kill();
@@ -157,11 +151,6 @@ fn spawn(file: &SystemFile, service: &str, variables: &[(&str, String)], output:
         .stdout(output.unwrap_or_else(|| open(&log)))
         .stderr(open(&log.with_extension("stderr.txt")));
     (command.spawn().expect("the service's program starts"), log)
-}
-
-fn support(file: &SystemFile) -> Search {
-    let account = file.accounts.support.as_ref().expect("there is a support account");
-    Search::new(file.elasticsearch.as_ref().expect("Elasticsearch runs"), account)
 }
 
 async fn ended(child: &mut Child) -> ExitStatus {

@@ -1,6 +1,6 @@
 //! Elasticsearch as one of its accounts sees it.
 
-use local::Login;
+use local::{Login, SystemFile};
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -33,6 +33,13 @@ impl Search {
     #[must_use]
     pub fn new(address: &str, login: &Login) -> Self {
         Self { http: reqwest::Client::new(), address: address.to_owned(), login: login.clone() }
+    }
+
+    /// Support's account at the Elasticsearch of a system that has both.
+    #[must_use]
+    pub fn as_support(file: &SystemFile) -> Self {
+        let address = file.elasticsearch.as_deref().expect("Elasticsearch runs");
+        Self::new(address, file.accounts.support.as_ref().expect("there is a support account"))
     }
 
     /// Sends a request; returns the status and the response.

@@ -24,7 +24,7 @@ async fn own_page() -> (Process, TcpProxy) {
 #[tokio::test]
 async fn without_elasticsearch_the_page_says_so_and_goes_on_when_it_is_back() {
     let (page, line) = own_page().await;
-    let mut employee = PageClient::of(page.address());
+    let mut employee = PageClient::of(page.client().base());
     assert_eq!(employee.log_in(&support().await).await.status, 303);
     assert_eq!(employee.get("/orders/A-200001").await.status, 200);
 
@@ -34,7 +34,7 @@ async fn without_elasticsearch_the_page_says_so_and_goes_on_when_it_is_back() {
     assert!(away.text.contains("can&#39;t be reached") || away.text.contains("can't be reached"), "{}", away.text);
     assert!(away.text.contains("What still holds"), "{}", away.text);
     assert!(employee.get("/health/ready").await.text.contains("\"elasticsearch\":\"down\""));
-    let refused = PageClient::of(page.address()).log_in(&support().await).await;
+    let refused = PageClient::of(page.client().base()).log_in(&support().await).await;
     assert_eq!(refused.status, 503, "{refused:?}");
     assert!(refused.text.contains("name=\"password\""));
 

@@ -23,9 +23,7 @@ async fn every_line_becomes_one_document_and_only_records_get_to_the_services_in
     let lines = lines();
     let all: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
     fs::write(system.file().logs.join("lines-api.log"), all).expect("the lines can be written");
-    let address = system.file().elasticsearch.as_deref().expect("Elasticsearch runs");
-    let support = system.file().accounts.support.as_ref().expect("there is a support account");
-    let search = Search::new(address, support);
+    let search = Search::as_support(system.file());
     let documents = eventually_within(PATIENCE, "every line to be a document", async || {
         let documents = search.documents(&[]).await;
         match lines.iter().find(|line| !documents.iter().any(|document| is_of(document, line))) {

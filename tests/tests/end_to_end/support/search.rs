@@ -19,7 +19,7 @@ impl Search {
 
     /// As the account of those who look for what went wrong.
     pub(crate) async fn as_support() -> Self {
-        Self::with(system::file().await.accounts.support.as_ref().expect("there is a support account")).await
+        Self(testkit::search::Search::as_support(system::file().await))
     }
 }
 
