@@ -54,6 +54,15 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
+impl Report {
+    fn add(&mut self, other: Self) {
+        self.orders += other.orders;
+        self.rows += other.rows;
+        self.records += other.records;
+        self.findings.extend(other.findings);
+    }
+}
+
 /// The maximum number of orders that are compared again. More of them indicate a general failure.
 const MAX_SUSPECTS: usize = 10_000;
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -65,21 +74,30 @@ const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 ///
 /// A database or Elasticsearch can't be read.
 pub async fn reconcile(sources: &Sources, scope: &Scope, patience: Duration) -> Result<Report> {
-    let mut report = compare(sources, scope).await?;
     let deadline = Instant::now() + patience;
-    while !report.findings.is_empty() && Instant::now() < deadline {
-        let suspects: BTreeSet<_> = report.findings.iter().map(|finding| finding.order.clone()).collect();
-        if suspects.len() > MAX_SUSPECTS {
-            break;
+    let mut report = Report::default();
+    let mut scope = scope.clone();
+    loop {
+        let Compared { consistent, inconsistent } = compare(sources, &scope).await?;
+        report.add(consistent);
+        let suspects: BTreeSet<_> = inconsistent.findings.iter().map(|finding| finding.order.clone()).collect();
+        if suspects.is_empty() || suspects.len() > MAX_SUSPECTS || Instant::now() >= deadline {
+            report.add(inconsistent);
+            return Ok(report);
         }
         tokio::time::sleep(RETRY_INTERVAL).await;
-        let again = Scope { orders: Some(suspects.into_iter().collect()), ..scope.clone() };
-        report.findings = compare(sources, &again).await?.findings;
+        scope.orders = Some(suspects.into_iter().collect());
     }
-    Ok(report)
 }
 
-async fn compare(sources: &Sources, scope: &Scope) -> Result<Report> {
+/// A comparison, in two parts: the orders with findings may be consistent later, and are then counted as they are then.
+#[derive(Default)]
+struct Compared {
+    consistent: Report,
+    inconsistent: Report,
+}
+
+async fn compare(sources: &Sources, scope: &Scope) -> Result<Compared> {
     let mut shop = PgConnection::connect(&sources.shop).await.context("the shop's database")?;
     let mut mes = PgConnection::connect(&sources.mes).await.context("the MES's database")?;
     let search = sources.log.open().await?;
@@ -87,7 +105,7 @@ async fn compare(sources: &Sources, scope: &Scope) -> Result<Report> {
         let mut rows_of_shop = Grouped::of(history::stream(&mut shop, scope), |row: &Row| &row.order).await?;
         let mut rows_of_mes = Grouped::of(history::stream(&mut mes, scope), |row: &Row| &row.order).await?;
         let mut records = Grouped::of(search.stream(scope), |record: &Record| &record.order).await?;
-        let mut report = Report::default();
+        let mut compared = Compared::default();
         while let Some(id) = [rows_of_shop.next_order(), rows_of_mes.next_order(), records.next_order()]
             .into_iter()
             .flatten()
@@ -100,12 +118,16 @@ async fn compare(sources: &Sources, scope: &Scope) -> Result<Report> {
                 records: records.take(&id).await?,
                 id,
             };
-            report.orders += 1;
-            report.rows += (order.shop.len() + order.mes.len()) as u64;
-            report.records += order.records.len() as u64;
-            report.findings.extend(order.findings(scope));
+            let findings = order.findings(scope);
+            let report = if findings.is_empty() { &mut compared.consistent } else { &mut compared.inconsistent };
+            report.add(Report {
+                orders: 1,
+                rows: (order.shop.len() + order.mes.len()) as u64,
+                records: order.records.len() as u64,
+                findings,
+            });
         }
-        anyhow::Ok(report)
+        anyhow::Ok(compared)
     };
     let outcome = outcome.await;
     search.close().await;
