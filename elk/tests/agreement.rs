@@ -49,10 +49,12 @@ fn the_index_template_has_every_component_and_does_not_require_retention() {
 }
 
 #[test]
-fn retention_refers_to_a_policy_of_180_days() {
+fn retention_refers_to_a_policy_that_merges_old_indices_and_deletes_them_after_180_days() {
     let (_, template) = elk::retention_template();
     assert_eq!(template["template"]["settings"]["index.lifecycle.name"], elk::ILM_POLICY_NAME);
-    assert_eq!(elk::ilm_policy()["policy"]["phases"]["delete"]["min_age"], "180d");
+    let phases = &elk::ilm_policy()["policy"]["phases"];
+    assert_eq!(phases["delete"]["min_age"], "180d");
+    assert_eq!(phases["warm"]["actions"]["forcemerge"]["max_num_segments"], 1);
 }
 
 #[test]

@@ -73,7 +73,7 @@ impl Logs {
                 },
             } },
         });
-        let answer = self.search(query).await?;
+        let answer = self.search(period, query).await?;
         Ok(answer.map(|response| {
             buckets(&response["aggregations"], "types").filter_map(|bucket| class(bucket, step, end)).collect()
         }))
@@ -99,7 +99,7 @@ impl Logs {
                 "aggs": { "last": { "max": { "field": field::TIME } } },
             } },
         });
-        let answer = self.search(query).await?;
+        let answer = self.search(period, query).await?;
         Ok(answer.map(|response| {
             let order = |bucket: &Value| {
                 let count = bucket["doc_count"].as_u64().unwrap_or_default();

@@ -135,7 +135,7 @@ impl Logs {
             "sort": [{ field::ORDER_ID: { "order": "asc", "unmapped_type": "keyword" } }],
             "_source": [field::ORDER_ID],
         });
-        Ok(self.search(query).await?.map(|response| {
+        Ok(self.search(&Period::whole(), query).await?.map(|response| {
             hits(response).first().and_then(|record| record.optional(field::ORDER_ID)).map(str::to_owned)
         }))
     }
@@ -149,7 +149,7 @@ impl Logs {
             "query": matching(vec![json!({ "bool": { "should": filters } })], &Period::whole()),
             "aggs": { "meanings": { "filters": { "filters": filters } } },
         });
-        Ok(self.search(query).await?.map(|response| {
+        Ok(self.search(&Period::whole(), query).await?.map(|response| {
             let found = buckets(&response["aggregations"], "meanings").map(|bucket| bucket["doc_count"] != 0);
             Meaning::ALL.into_iter().zip(found).find_map(|(meaning, found)| found.then_some(meaning))
         }))
@@ -176,7 +176,7 @@ impl Logs {
                 },
             } },
         });
-        Ok(self.search(query).await?.map(|response| {
+        Ok(self.search(&Period::whole(), query).await?.map(|response| {
             let orders = buckets(&response["aggregations"], "orders").filter_map(summary).collect();
             Found::Several { meaning, orders, records: Vec::new() }
         }))
@@ -188,7 +188,7 @@ impl Logs {
             "query": matching(vec![json!({ "term": { meaning.field(): id } })], &Period::whole()),
             "sort": [{ field::TIME: { "order": "asc", "unmapped_type": "date_nanos" } }],
         });
-        Ok(self.search(query).await?.map(|response| {
+        Ok(self.search(&Period::whole(), query).await?.map(|response| {
             let records = hits(response);
             let mut orders = BTreeMap::new();
             for record in &records {

@@ -77,7 +77,7 @@ impl Logs {
                 "left": { "terms": { "field": field::ORDER_STATUS_FROM, "size": ORDER_STATUSES.len() } },
             },
         });
-        Ok(self.search(query).await?.map(|response| {
+        Ok(self.search(&Period::whole(), query).await?.map(|response| {
             let count = |side: &str, status: &str| {
                 let bucket = buckets(&response["aggregations"], side).find(|bucket| bucket["key"] == status);
                 bucket.and_then(|bucket| bucket["doc_count"].as_u64()).unwrap_or_default()
@@ -102,7 +102,7 @@ impl Logs {
                 "aggs": { "last": { "max": { "field": field::TIME } } },
             } },
         });
-        Ok(self.search(query).await?.map(|response| {
+        Ok(self.search(period, query).await?.map(|response| {
             let of = |service: &str| {
                 let bucket = buckets(&response["aggregations"], "services").find(|bucket| bucket["key"] == service);
                 bucket.and_then(|bucket| of_aggregation(&bucket["last"]))
@@ -123,16 +123,17 @@ impl Logs {
             json!({ "term": { field::EVENT_OUTCOME: "success" } }),
         ];
         let by = |field: &str| json!({ "terms": { "field": field, "size": 1 } });
+        let last_day = Period::last("24h").unwrap_or_default();
         let query = json!({
             "size": 0,
             "track_total_hits": true,
-            "query": matching(filters, &Period::last("24h").unwrap_or_default()),
+            "query": matching(filters, &last_day),
             "aggs": { "hour": {
                 "filter": Period::last("1h").unwrap_or_default().filter(),
                 "aggs": { "customers": by(field::CUSTOMER_ID), "partners": by(field::PARTNER_ID) },
             } },
         });
-        Ok(self.search(query).await?.map(|response| {
+        Ok(self.search(&last_day, query).await?.map(|response| {
             let hour = &response["aggregations"]["hour"];
             let owner = |bucket: &Value| Some((bucket["key"].as_str()?.to_owned(), bucket["doc_count"].as_u64()?));
             let owners = buckets(hour, "customers").chain(buckets(hour, "partners")).filter_map(owner);

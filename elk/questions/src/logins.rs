@@ -74,7 +74,7 @@ impl Logs {
             "query": { "bool": { "filter": filters } },
             "aggs": { "accounts": by(field::USER_ID), "unknown": by(field::USER_HASH) },
         });
-        let answer = self.search(query).await?;
+        let answer = self.search(period, query).await?;
         Ok(answer.map(|response| {
             let of = |name: &'static str| {
                 buckets(&response["aggregations"], name).filter_map(move |bucket| one(bucket, name == "accounts"))
@@ -108,7 +108,7 @@ impl Logs {
                 },
             } },
         });
-        Ok(self.search(query).await?.map(|response| {
+        Ok(self.search(period, query).await?.map(|response| {
             let networks = buckets(&response["aggregations"], "networks").filter_map(network);
             let mut networks: Vec<_> = networks.filter(|network| network.logins >= LOGINS).collect();
             networks.sort_by_key(|network| std::cmp::Reverse(network.logins));

@@ -6,6 +6,8 @@ use time::{Date, Duration, OffsetDateTime};
 
 /// How long records are kept.
 const KEPT: Duration = Duration::days(180);
+/// The length up to which a period's indices are named one by one.
+const NAMED: Duration = Duration::days(32);
 
 /// The time that a question is about; everything that is kept, unless it begins or ends somewhere.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,6 +60,27 @@ impl Period {
         })
     }
 
+    /// From the beginning of this day on, in UTC.
+    pub(crate) fn since(first: Date) -> Self {
+        let length = OffsetDateTime::now_utc() - first.midnight().assume_utc();
+        Self { from: Some(format!("{first}||/d")), length: Some(length), ..Self::default() }
+    }
+
+    /// The indices that have its records: their names end with their day, in UTC. All of them for a long period.
+    ///
+    /// A day more at both ends is for clocks that differ.
+    pub(crate) fn indices(&self) -> String {
+        let Some(length) = self.length.filter(|length| (Duration::ZERO..=NAMED).contains(length)) else {
+            return elk::INDEX_PATTERN.to_owned();
+        };
+        let end = self.end.unwrap_or_else(OffsetDateTime::now_utc);
+        let days = (-1..=length.whole_days() + 2).map(|before| end.date() - Duration::days(before));
+        let name = |day: Date| {
+            format!("{}-{:04}.{:02}.{:02}", elk::INDEX_PATTERN, day.year(), u8::from(day.month()), day.day())
+        };
+        days.map(name).collect::<Vec<_>>().join(",")
+    }
+
     /// The length of each of `count` equal steps, in whole seconds, and the end of the last one.
     pub(crate) fn steps(&self, count: i32) -> (i64, OffsetDateTime) {
         let length = self.length.unwrap_or(KEPT).clamp(Duration::HOUR, KEPT);
@@ -104,6 +127,21 @@ mod tests {
             assert_eq!(Period::days(Some(wrong), None), None, "{wrong}");
         }
         assert_eq!(Period::days(None, None), Some(Period::whole()));
+    }
+
+    #[test]
+    fn a_short_periods_indices_are_those_of_its_days_and_of_one_more_at_both_ends() {
+        let indices = |from, until| Period::days(Some(from), Some(until)).unwrap().indices();
+        let days = ["2026-03-03", "2026-03-02", "2026-03-01", "2026-02-28", "2026-02-27"];
+        let names = days.map(|day| format!("alexandrite-*-{}", day.replace('-', ".")));
+        assert_eq!(indices("2026-03-01", "2026-03-01"), names.join(","));
+        for all in [indices("2026-03-05", "2026-03-01"), indices("2025-12-01", "2026-03-01"), Period::whole().indices()]
+        {
+            assert_eq!(all, elk::INDEX_PATTERN);
+        }
+        let today = OffsetDateTime::now_utc().date();
+        assert!(Period::last("1h").unwrap().indices().contains(&today.to_string().replace('-', ".")));
+        assert_eq!(Period::last("999999d").unwrap().indices(), elk::INDEX_PATTERN);
     }
 
     #[test]

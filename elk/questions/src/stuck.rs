@@ -86,7 +86,7 @@ impl Logs {
             "query": matching(filters, period),
             "sort": [{ field::TIME: { "order": "desc", "unmapped_type": "date_nanos" } }],
         });
-        Ok(self.search(query).await?.map(crate::client::hits))
+        Ok(self.search(period, query).await?.map(crate::client::hits))
     }
 
     /// What CRM and shop recorded last about each order's status (what the MES did counts once the CRM knows), and its last
@@ -115,7 +115,7 @@ impl Logs {
                 "aggs": { "moved": last(moved), "trouble": last(trouble) },
             } },
         });
-        let answer = self.search(query).await?;
+        let answer = self.search(&Period::whole(), query).await?;
         Ok(answer.map(|response| {
             let newest = |bucket: &Value, name: &str| {
                 let source = &bucket[name]["newest"]["hits"]["hits"][0]["_source"];

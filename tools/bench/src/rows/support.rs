@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use local::Kind;
 use reqwest::Method;
+use serde_json::Value;
 use testkit::{order_lifecycle, search::Search, site::Site, support_page::PageClient};
+use time::{Date, Duration, OffsetDateTime};
 
 use crate::{
     history::History,
@@ -41,7 +43,9 @@ pub(super) async fn measure(rounds: usize, records: u64) -> Result<Vec<Row>> {
     let orders = history.orders(records);
     let begun = Instant::now();
     let written = history.write(elasticsearch, administrator, orders).await?;
-    let (indices, bytes) = stored(&Search::new(elasticsearch, administrator), written).await?;
+    let administrator = Search::new(elasticsearch, administrator);
+    merge(&administrator).await?;
+    let (indices, bytes) = stored(&administrator, written).await?;
     say(format_args!(
         "  {written} records of {orders} orders in {indices} indices, {} MB, after {:.0} s",
         bytes / 1_000_000,
@@ -72,18 +76,32 @@ pub(super) async fn measure(rounds: usize, records: u64) -> Result<Vec<Row>> {
     }])
 }
 
+/// The indices of the system's own services and of the copies, but not those of who has searched.
+const RECORDS: &str = "alexandrite-*,-alexandrite-audit-*";
+
+async fn call(administrator: &Search, method: Method, path: &str) -> Result<Value> {
+    match administrator.call(method, path, None).await {
+        (200, response) => Ok(response),
+        (status, response) => Err(anyhow!("{path}: {status}: {response}")),
+    }
+}
+
+/// Merges the indices of all days but the last two, as the lifecycle policy does where Elasticsearch has that module.
+async fn merge(administrator: &Search) -> Result<()> {
+    let today = OffsetDateTime::now_utc().date();
+    let name = |day: Date| format!("-alexandrite-*-{}.{:02}.{:02}", day.year(), u8::from(day.month()), day.day());
+    let recent = [today, today - Duration::DAY].map(name).join(",");
+    call(administrator, Method::POST, &format!("{RECORDS},{recent}/_forcemerge?max_num_segments=1")).await?;
+    Ok(())
+}
+
 /// Waits until a search finds all records; returns how many indices they are in, and their size on the disk.
 async fn stored(administrator: &Search, records: u64) -> Result<(usize, u64)> {
-    /// Those of the system's own services and of the copies, but not those of who has searched.
-    const RECORDS: &str = "alexandrite-*,-alexandrite-audit-*";
-    let call = async |method, path: &str| match administrator.call(method, path, None).await {
-        (200, response) => Ok(response),
-        (status, response) => Err(anyhow::anyhow!("{path}: {status}: {response}")),
-    };
-    call(Method::POST, &format!("{RECORDS}/_refresh?filter_path=_shards.failed")).await?;
-    let count = call(Method::GET, &format!("{RECORDS}/_count")).await?;
+    call(administrator, Method::POST, &format!("{RECORDS}/_refresh?filter_path=_shards.failed")).await?;
+    let count = call(administrator, Method::GET, &format!("{RECORDS}/_count")).await?;
     ensure!(count["count"].as_u64() >= Some(records), "{count} of {records} records are found");
-    let sizes = call(Method::GET, &format!("{RECORDS}/_stats/store?filter_path=_all,indices.*.uuid")).await?;
+    let sizes =
+        call(administrator, Method::GET, &format!("{RECORDS}/_stats/store?filter_path=_all,indices.*.uuid")).await?;
     let indices = sizes["indices"].as_object().map_or(0, serde_json::Map::len);
     Ok((indices, sizes["_all"]["total"]["store"]["size_in_bytes"].as_u64().unwrap_or_default()))
 }
