@@ -6,15 +6,16 @@ use crate::{
     action::{Action, Level, Requirement},
     error_type::ErrorType,
     field::{self, Kind, Origin},
+    metric::{self, Label, Values},
     service::Service,
 };
 
 const INTRODUCTION: &str = "\
-# Dictionary of the log records
+# Dictionary of the log records and metrics
 
-The actions, error types and fields of a record, and their meanings. This page is written from the code
+The actions, error types and fields of a record, and the metrics, and their meanings. This page is written from the code
 (`catalogue/src`), and a test compares them; `UPDATE_DICTIONARY=1 cargo test -p catalogue` writes it anew. The rules
-behind it are in [logging.md](logging.md).
+behind it are in [logging.md](logging.md) and [metrics.md](metrics.md).
 ";
 
 /// The whole page.
@@ -24,6 +25,7 @@ pub fn markdown() -> String {
     actions(&mut page);
     error_types(&mut page);
     fields(&mut page);
+    metrics(&mut page);
     page
 }
 
@@ -66,6 +68,42 @@ fn fields(page: &mut String) {
     for field in field::ALL {
         row(page, &[&format!("`{}`", field.name), kind(field.kind), origin(field.origin), field.meaning]);
     }
+}
+
+fn metrics(page: &mut String) {
+    page.push_str(
+        "\n## Metrics\n\n\
+         The names as OpenTelemetry has them; the second line is the name as Prometheus shows it. A label's values are\n\
+         bounded: no id, login or address is one. Kept in `process`: a counter begins at 0 with each start, and each replica\n\
+         reports its own part. Kept in `database` or `broker`: true over restarts and replicas, and reported by one replica\n\
+         of each service.\n\n\
+         | metric | kind | unit | labels | services | kept in | meaning |\n| --- | --- | --- | --- | --- | --- | --- |\n",
+    );
+    for metric in metric::ALL {
+        let kind = match metric.kind {
+            metric::Kind::Counter => "counter",
+            metric::Kind::Gauge => "gauge",
+            metric::Kind::Histogram(_) => "histogram",
+        };
+        let origin = match metric.origin {
+            metric::Origin::Process => "process",
+            metric::Origin::Database => "database",
+            metric::Origin::Broker => "broker",
+        };
+        let names = format!("`{}`<br>`{}`", metric.name, metric.prometheus_name());
+        let labels = join(metric.labels.iter().map(label), "; ");
+        let services = join(metric.services.iter().map(|service| service.name()), ", ");
+        row(page, &[&names, kind, &format!("`{}`", metric.unit), &labels, &services, origin, metric.meaning]);
+    }
+}
+
+fn label(label: &Label) -> String {
+    let values = match label.values {
+        Values::Listed(values) => join(values.iter().map(|value| format!("`{value}`")), ", "),
+        Values::Routes => "a route's template, `UNMATCHED`".to_owned(),
+        Values::StatusCodes => "a status".to_owned(),
+    };
+    format!("`{}`: {values}", label.name)
 }
 
 fn kind(kind: Kind) -> &'static str {
