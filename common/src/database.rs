@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use catalogue::metric;
+use opentelemetry::KeyValue;
 use secrecy::{ExposeSecret as _, SecretString};
 use sqlx::{
     Connection as _, PgConnection, PgPool, Postgres,
@@ -13,6 +15,7 @@ use sqlx::{
 use crate::{
     authorities::Authorities,
     failure::{Failure, FailureContext as _},
+    telemetry::metrics,
 };
 
 /// A connection that was used within this time is taken without asking whether it still works.
@@ -109,6 +112,18 @@ impl Database {
     /// The connections, for those parts of this crate that change no order.
     pub(crate) const fn pool(&self) -> &PgPool {
         &self.0
+    }
+
+    /// Adds the metrics of the pool.
+    pub(crate) fn observe(&self) {
+        let pool = self.0.clone();
+        metrics::observe(&metric::CONNECTIONS, move || {
+            let (all, idle) = (f64::from(pool.size()), pool.num_idle() as f64);
+            let states = [("idle", idle), ("used", (all - idle).max(0.0))];
+            states.map(|(state, count)| (count, Some(KeyValue::new(metric::CONNECTION_STATE, state)))).into()
+        });
+        let most = self.0.options().get_max_connections();
+        metrics::observe(&metric::MOST_CONNECTIONS, move || vec![(f64::from(most), None)]);
     }
 
     /// Closes all connections.

@@ -33,6 +33,8 @@ pub struct Core {
     pub auth: Auth,
     /// A stored model without an order is removed at this age.
     pub unused_model_age: Duration,
+    /// How often what the database and the broker hold is counted, for metrics.
+    pub count_every: Duration,
     /// What is known about dependencies.
     pub health: Health,
     /// Requests under way, also those whose client has gone.

@@ -14,12 +14,13 @@ use catalogue::Service;
 use common::{
     background::Background,
     domain::Role,
+    failure::Failure,
     messaging::{self, MessagingSettings},
-    service::Definition,
+    service::{Definition, Standing},
     state::Core,
 };
 use shop_orders::Creations;
-use sqlx::migrate::Migrator;
+use sqlx::{PgConnection, migrate::Migrator};
 use utoipa_axum::router::OpenApiRouter;
 
 pub use messages::Inbound;
@@ -35,6 +36,7 @@ impl Definition for CrmApi {
     const SERVICE: Service = Service::CrmApi;
     const ABOUT: &str = env!("CARGO_PKG_DESCRIPTION");
     const LISTEN_ADDR: &'static str = "127.0.0.1:8082";
+    const METRICS_ADDR: &'static str = "127.0.0.1:9182";
     const DATABASE_URL: &'static str = "postgres://shop:shop@127.0.0.1:5432/shop";
     const AMQP_URL: &'static str = "amqp://crm:crm-local-only@127.0.0.1:5672/%2f";
     const ROLES: &'static [Role] = &[Role::Seller, Role::Carrier];
@@ -47,6 +49,10 @@ impl Definition for CrmApi {
 
     fn messaging(settings: &Settings) -> Option<&MessagingSettings> {
         Some(&settings.messaging)
+    }
+
+    async fn standing(connection: &mut PgConnection) -> Result<Standing, Failure> {
+        shop_orders::store::standing(connection).await
     }
 
     fn start(core: &Core, settings: &Settings, background: &mut Background) -> anyhow::Result<OpenApiRouter> {

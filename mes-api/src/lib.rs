@@ -11,11 +11,12 @@ use catalogue::Service;
 use common::{
     background::Background,
     domain::Role,
+    failure::Failure,
     messaging::{self, MessagingSettings},
-    service::Definition,
+    service::{Definition, Standing},
     state::Core,
 };
-use sqlx::migrate::Migrator;
+use sqlx::{PgConnection, migrate::Migrator};
 use utoipa_axum::router::OpenApiRouter;
 
 pub use messages::Inbound;
@@ -32,6 +33,7 @@ impl Definition for MesApi {
     const SERVICE: Service = Service::MesApi;
     const ABOUT: &str = env!("CARGO_PKG_DESCRIPTION");
     const LISTEN_ADDR: &'static str = "127.0.0.1:8083";
+    const METRICS_ADDR: &'static str = "127.0.0.1:9183";
     const DATABASE_URL: &'static str = "postgres://mes:mes@127.0.0.1:5432/mes";
     const AMQP_URL: &'static str = "amqp://mes:mes-local-only@127.0.0.1:5672/%2f";
     const ROLES: &'static [Role] = &[Role::Operator, Role::Partner];
@@ -43,6 +45,10 @@ impl Definition for MesApi {
 
     fn messaging(settings: &Settings) -> Option<&MessagingSettings> {
         Some(&settings.messaging)
+    }
+
+    async fn standing(connection: &mut PgConnection) -> Result<Standing, Failure> {
+        orders::store::standing(connection).await
     }
 
     fn start(core: &Core, settings: &Settings, background: &mut Background) -> anyhow::Result<OpenApiRouter> {

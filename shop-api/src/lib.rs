@@ -9,9 +9,15 @@ mod routes;
 mod settings;
 
 use catalogue::Service;
-use common::{background::Background, domain::Role, service::Definition, state::Core};
+use common::{
+    background::Background,
+    domain::Role,
+    failure::Failure,
+    service::{Definition, Standing},
+    state::Core,
+};
 use shop_orders::Creations;
-use sqlx::migrate::Migrator;
+use sqlx::{PgConnection, migrate::Migrator};
 use utoipa_axum::router::OpenApiRouter;
 
 pub use settings::Settings;
@@ -25,6 +31,7 @@ impl Definition for ShopApi {
     const SERVICE: Service = Service::ShopApi;
     const ABOUT: &str = env!("CARGO_PKG_DESCRIPTION");
     const LISTEN_ADDR: &'static str = "127.0.0.1:8081";
+    const METRICS_ADDR: &'static str = "127.0.0.1:9181";
     const DATABASE_URL: &'static str = "postgres://shop:shop@127.0.0.1:5432/shop";
     // Customers register themselves.
     const ROLES: &'static [Role] = &[];
@@ -32,6 +39,10 @@ impl Definition for ShopApi {
 
     fn migrations() -> Migrator {
         shop_orders::migrations()
+    }
+
+    async fn standing(connection: &mut PgConnection) -> Result<Standing, Failure> {
+        shop_orders::store::standing(connection).await
     }
 
     fn start(core: &Core, _: &Settings, _: &mut Background) -> anyhow::Result<OpenApiRouter> {

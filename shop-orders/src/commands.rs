@@ -10,7 +10,7 @@ use common::{
     outbox::MessageType,
     problem::ApiError,
     state::Core,
-    telemetry::{OfChange, Record, Subject, identify},
+    telemetry::{OfChange, Record, Subject, identify, metrics},
     unit_of_work::UnitOfWork,
 };
 use futures::Stream;
@@ -115,6 +115,9 @@ pub async fn put_model(
     let mut unit = core.units.command("upload", Action::OrderModelUploaded, subject).await?;
     let attached = attach_model(&mut unit, core.service, viewer, id, model, &stored.key).await;
     let attached = unit.finish(attached).await;
+    if let Ok((Order { model: Some(model), .. }, _)) = &attached {
+        metrics::uploaded(model.format.extension(), model.bytes.unsigned_abs());
+    }
     let superfluous = match &attached {
         Ok((_, replaced)) => replaced.as_deref(),
         Err(ApiError::Rejected(_)) => Some(stored.key.as_str()),

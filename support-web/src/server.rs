@@ -25,7 +25,10 @@ pub fn main() -> ExitCode {
     let result =
         tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| match settings.command {
             Some(Command::Healthcheck) => runtime.block_on(service::healthcheck(settings.listen_addr)),
-            None => service::serve(Service::SupportWeb, &runtime, &settings.ca_file, build(&settings)),
+            None => {
+                let (authorities, metrics) = (&settings.ca_file, settings.metrics_addr);
+                service::serve(Service::SupportWeb, &runtime, authorities, metrics, build(&settings))
+            }
         });
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -7,6 +7,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use common::{
     authorities::Authorities,
     http::{ConnectionLimits, RequestLimits},
+    service::MetricsAddr,
 };
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -23,6 +24,9 @@ pub struct Settings {
     /// Where to listen
     #[arg(long, env = "LISTEN_ADDR", value_name = "LISTEN_ADDR", default_value = "127.0.0.1:8084")]
     pub listen_addr: SocketAddr,
+    /// Where metrics can be scraped, at `/metrics`; nowhere if empty
+    #[arg(long, env = "METRICS_ADDR", value_name = "METRICS_ADDR", default_value = "127.0.0.1:9184")]
+    pub metrics_addr: MetricsAddr,
     /// Elasticsearch, such as `https://logs.example.org:9200`
     #[arg(long, env = "ELASTICSEARCH_URL", value_name = "ELASTICSEARCH_URL", default_value = "http://127.0.0.1:9200",
           value_parser = address)]
@@ -140,6 +144,7 @@ mod tests {
     fn a_wrong_value_is_named() {
         for (flag, value, variable) in [
             ("--listen-addr", "x", "LISTEN_ADDR"),
+            ("--metrics-addr", "9184", "METRICS_ADDR"),
             ("--elasticsearch-url", "logs:9200", "ELASTICSEARCH_URL"),
             ("--elasticsearch-url", "http://ada:secret@logs:9200", "ELASTICSEARCH_URL"),
             ("--ca-file", "/nowhere/ca.pem", "CA_FILE"),

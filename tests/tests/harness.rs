@@ -8,7 +8,8 @@ use common::{
     background::Background,
     database::{Database, Timeouts},
     domain::Role,
-    service::Definition,
+    failure::Failure,
+    service::{Definition, Standing},
     state::Core,
 };
 use sqlx::{
@@ -27,12 +28,17 @@ impl Definition for Smallest {
     const SERVICE: Service = Service::ShopApi;
     const ABOUT: &'static str = "Nothing but what every service has";
     const LISTEN_ADDR: &'static str = "127.0.0.1:0";
+    const METRICS_ADDR: &'static str = "";
     const DATABASE_URL: &'static str = "postgres://nobody@127.0.0.1:1/nothing";
     const ROLES: &'static [Role] = &[];
     type Settings = NoSettings;
 
     fn migrations() -> Migrator {
         Migrator::DEFAULT
+    }
+
+    async fn standing(_: &mut PgConnection) -> Result<Standing, Failure> {
+        Ok(Standing::default())
     }
 
     fn start(_: &Core, _: &NoSettings, _: &mut Background) -> anyhow::Result<OpenApiRouter> {

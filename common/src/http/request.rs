@@ -29,7 +29,7 @@ use crate::{
     domain::{AccountId, OrderId, Role},
     failure::{ErrorType, Failure},
     problem::{ApiError, ProblemCode, Rejection},
-    telemetry::{Record, Subject, TraceContext, adopt, identify, trace_id},
+    telemetry::{Record, Subject, TraceContext, adopt, identify, metrics, trace_id},
 };
 
 /// What is known about a request beside its content.
@@ -107,7 +107,9 @@ pub(super) async fn observe(
     request.extensions_mut().insert(Arc::clone(&info));
 
     let span = root_span(&method, route.as_ref(), &info, request.headers());
+    let active = metrics::request_began(method.as_str());
     let work = async move {
+        let _active = active;
         let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
         let response = response.unwrap_or_else(|panic| ApiError::from(panicked(&*panic)).into_response());
         if let (Some(auth), Some(account)) = (&observer.auth, probing(&response, &info)) {
@@ -242,8 +244,10 @@ fn finish(
         denied.source_ip(info.source.network).operation(method.as_str(), route).write();
     }
     let status = if client_gone { CLIENT_CLOSED_REQUEST } else { response.status().as_u16() };
-    record = record.operation(method.as_str(), route).status_code(status).duration(started.elapsed()).user(user);
+    let took = started.elapsed();
+    record = record.operation(method.as_str(), route).status_code(status).duration(took).user(user);
     record.write();
+    metrics::request_ended(method.as_str(), route, status, took);
 
     let span = Span::current();
     span.set_attribute(field::HTTP_RESPONSE_STATUS_CODE, i64::from(status));

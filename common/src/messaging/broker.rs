@@ -83,6 +83,14 @@ impl Broker {
             .failure("connecting to the broker")?
             .failure("connecting to the broker")
     }
+
+    /// How many dead letters there are.
+    pub(super) async fn dead_letters(&self, link: &Link) -> Result<u32, Failure> {
+        let name = dead_letter_queue(self.service);
+        let declared = link.channel.queue_declare(name.into(), QueueDeclareOptions::durable(), quorum());
+        let declared = tokio::time::timeout(self.timeout, declared).await.failure("counting dead letters")?;
+        Ok(declared.failure("counting dead letters")?.message_count())
+    }
 }
 
 /// Declares the exchange and the service's own queues; its permissions allow no more. Until the other service has declared

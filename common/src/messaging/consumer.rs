@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Instant,
 };
 
 use catalogue::{Action, Service, field};
@@ -33,7 +34,7 @@ use super::{
 use crate::{
     domain::{EventId, MessageId, OrderFacts, OrderId},
     failure::{ErrorType, Failure, FailureContext as _},
-    telemetry::{Record, Subject, adopt, identify},
+    telemetry::{Record, Subject, adopt, identify, metrics},
     unit_of_work::{UnitOfWork, Units},
 };
 
@@ -131,6 +132,7 @@ impl<H: Handler> Consumer<H> {
     /// Handles deliveries to their end: acknowledged, or dead letters. If the channel breaks meanwhile, the broker
     /// delivers again, and the inbox knows.
     async fn receive(&self, batch: Vec<Delivery>) {
+        let started = Instant::now();
         let mut messages = Vec::with_capacity(batch.len());
         for delivery in &batch {
             let (envelope, content) = Envelope::read(delivery);
@@ -139,8 +141,8 @@ impl<H: Handler> Consumer<H> {
                 span.in_scope(|| envelope.notice(Action::MessageReplayed).write());
             }
             match content {
-                Ok((id, facts)) => messages.push(Incoming { delivery, envelope, id, facts, span }),
-                Err(failure) => self.reject(delivery, &envelope, &failure).instrument(span).await,
+                Ok((id, facts)) => messages.push(Incoming { delivery, envelope, id, facts, span, started }),
+                Err(failure) => self.reject(delivery, &envelope, &failure, started).instrument(span).await,
             }
         }
         // Every transaction locks orders in the same sequence. The sort is stable: messages of one order stay in theirs.
@@ -160,7 +162,9 @@ impl<H: Handler> Consumer<H> {
     async fn receive_alone(&self, incoming: &Incoming<'_>) {
         match self.handle(incoming).await {
             Ok(()) => incoming.acknowledge().await,
-            Err(Some(failure)) => self.reject(incoming.delivery, &incoming.envelope, &failure).await,
+            Err(Some(failure)) => {
+                self.reject(incoming.delivery, &incoming.envelope, &failure, incoming.started).await;
+            }
             // Stopping: another process gets it.
             Err(None) => {
                 let _ = incoming.delivery.reject(BasicRejectOptions { requeue: true }).await;
@@ -169,7 +173,8 @@ impl<H: Handler> Consumer<H> {
     }
 
     /// Makes a delivery a dead letter.
-    async fn reject(&self, delivery: &Delivery, envelope: &Envelope<'_>, failure: &Failure) {
+    async fn reject(&self, delivery: &Delivery, envelope: &Envelope<'_>, failure: &Failure, started: Instant) {
+        metrics::processed(envelope.message_type, false, started.elapsed());
         envelope.notice(Action::MessageDeadLettered).failed(Level::ERROR, failure).write();
         let _ = delivery.reject(BasicRejectOptions { requeue: false }).await;
     }
@@ -207,6 +212,7 @@ impl<H: Handler> Consumer<H> {
         let mut unit = self.units.begin("consumer").await?;
         let mut new = inbox::insert(unit.connection(), messages.iter().map(|message| message.id)).await?;
         if new.is_empty() {
+            metrics::duplicates(messages.len());
             return Ok(());
         }
         let mut inbound = Vec::with_capacity(new.len());
@@ -219,7 +225,9 @@ impl<H: Handler> Consumer<H> {
             inbound.push(InboundMessage { facts: &message.facts, span: &message.span, consumed });
         }
         self.handler.apply(&mut unit, &inbound).await?;
-        unit.commit().await
+        unit.commit().await?;
+        metrics::duplicates(messages.len() - inbound.len());
+        Ok(())
     }
 
     /// The consumer's span. A message is processed by itself, so the producer's span is its parent as well as its link, which
@@ -262,6 +270,8 @@ struct Incoming<'a> {
     id: MessageId,
     facts: OrderFacts,
     span: Span,
+    /// When it was delivered.
+    started: Instant,
 }
 
 impl Incoming<'_> {
@@ -274,6 +284,7 @@ impl Incoming<'_> {
     }
 
     async fn acknowledge(&self) {
+        metrics::processed(self.envelope.message_type, true, self.started.elapsed());
         // If the channel is closed, the broker delivers the message again, and the inbox knows it.
         let _ = self.delivery.ack(BasicAckOptions::default()).await;
     }

@@ -43,6 +43,7 @@ pub fn start(
         batch: i64::from(settings.relay_batch),
         poll: Duration::from_millis(settings.relay_poll_ms),
         timeout: settings.timeout(),
+        count_every: core.count_every,
         stopping: background.stopping(),
     };
     background.spawn("relay", relay.run());

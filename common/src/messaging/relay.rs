@@ -1,6 +1,10 @@
 //! The relay: publishes what waits in the outbox.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use catalogue::{Action, field};
 use lapin::{
@@ -22,7 +26,7 @@ use crate::{
     database::Database,
     failure::{ErrorType, Failure, FailureContext as _},
     outbox::table::{self, Waiting},
-    telemetry::{Record, Subject, TraceContext, adopt, identify},
+    telemetry::{Record, Subject, TraceContext, adopt, identify, metrics},
     unit_of_work::Units,
 };
 
@@ -38,6 +42,8 @@ pub(super) struct Relay {
     /// A connection whose broker neither takes nor confirms a batch for this long (blocked by an alarm, or cut off) is
     /// replaced.
     pub(super) timeout: Duration,
+    /// How often dead letters are counted, for metrics.
+    pub(super) count_every: Duration,
     pub(super) stopping: CancellationToken,
 }
 
@@ -46,6 +52,7 @@ impl Relay {
         let mut backoff = Backoff::new();
         let mut reported = false;
         while let Some(Err(failure)) = self.stopping.run_until_cancelled(self.relay_until_broken(&mut backoff)).await {
+            metrics::dead_letters(None);
             reported &= !backoff.is_first();
             reported |= self.report(&failure, reported).await;
             self.stopping.run_until_cancelled(backoff.wait()).await;
@@ -55,7 +62,14 @@ impl Relay {
     async fn relay_until_broken(&self, backoff: &mut Backoff) -> Result<(), Failure> {
         let link = self.broker.connect("relay").await?;
         link.channel.confirm_select(ConfirmSelectOptions::default()).await.failure("asking for confirms")?;
+        let mut dead_letters_known = None;
         loop {
+            if dead_letters_known.is_none_or(|known: Instant| known.elapsed() >= self.count_every)
+                && metrics::has_turn()
+            {
+                metrics::dead_letters(Some(self.broker.dead_letters(&link).await?));
+                dead_letters_known = Some(Instant::now());
+            }
             let published = self.publish_batch(&link).await?;
             backoff.reset();
             if published < self.batch {
@@ -81,9 +95,8 @@ impl Relay {
 
         crash::point("relay", "confirmed");
         let mut published = Vec::with_capacity(waiting.len());
-        let confirmed =
-            waiting.iter().zip(&spans).filter(|(message, _)| !failed.contains(&message.message_id.to_string()));
-        for (message, span) in confirmed {
+        let is_confirmed = |message: &Waiting| !failed.contains(&message.message_id.to_string());
+        for (message, span) in waiting.iter().zip(&spans).filter(|(message, _)| is_confirmed(message)) {
             let record = Record::of_change(Action::MessagePublished, subject(message));
             let record = record.messaging(Some(message.message_id), &message.message_type);
             span.in_scope(|| {
@@ -93,6 +106,9 @@ impl Relay {
         }
         table::delete(unit.connection(), &published).await?;
         unit.commit().await?;
+        waiting.iter().filter(|message| is_confirmed(message)).for_each(|message| {
+            metrics::published(&message.message_type);
+        });
 
         if failed.is_empty() {
             Ok(i64::try_from(waiting.len()).unwrap_or(i64::MAX))

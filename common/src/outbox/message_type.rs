@@ -67,3 +67,16 @@ impl MessageType {
         Self::ALL.into_iter().find(|message_type| message_type.name() == name)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn metrics_tell_all_types_apart() {
+        for message_type in MessageType::ALL {
+            let name = message_type.name();
+            assert!(catalogue::metric::MESSAGE_TYPES.contains(&name), "{name}");
+        }
+    }
+}

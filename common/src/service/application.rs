@@ -6,8 +6,8 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use super::{definition::Definition, heartbeat, housekeeping, settings::Settings};
-use crate::{background::Background, http, journal::Journal, state::Core};
+use super::{counting, definition::Definition, heartbeat, housekeeping, settings::Settings};
+use crate::{background::Background, http, journal::Journal, state::Core, telemetry::metrics};
 
 /// A service that is ready to serve: its port is known, its tables are there, its background work is running.
 pub struct Application {
@@ -37,6 +37,11 @@ impl Application {
         background.spawn("housekeeping", housekeeping::run(core.clone(), background.stopping()));
         background.spawn("journal", core.journal.clone().run(core.database.pool().clone(), background.stopping()));
         background.spawn("heartbeat", heartbeat::heartbeat(settings.core.heartbeat(), background.stopping()));
+        if metrics::are_on() {
+            core.database.observe();
+            let counting = counting::run::<S>(core.database.clone(), core.count_every, background.stopping());
+            background.spawn("counting", counting);
+        }
         let router = http::router(&core, &settings.core.request_limits(), routes);
         let (limits, deadline) = (settings.core.connection_limits(), settings.core.shutdown_deadline());
         Ok(Self { listener, router, limits, core, background, deadline })

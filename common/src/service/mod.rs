@@ -3,15 +3,18 @@
 mod application;
 mod cli;
 mod command;
+mod counting;
 mod definition;
 mod heartbeat;
 mod housekeeping;
+mod management;
 mod run;
 mod settings;
 
 pub use application::Application;
 pub use command::healthcheck;
-pub use definition::Definition;
+pub use definition::{Definition, InStatus, Standing};
 pub use heartbeat::heartbeat;
+pub use management::MetricsAddr;
 pub use run::{Server, main, serve};
 pub use settings::{CoreSettings, Settings};

@@ -9,7 +9,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{application::Application, command, definition::Definition, settings::Settings};
+use super::{
+    application::Application,
+    command,
+    definition::Definition,
+    management::{self, MetricsAddr},
+    settings::Settings,
+};
 use crate::{
     authorities::Authorities,
     telemetry::{Record, Subject, Telemetry},
@@ -24,7 +30,7 @@ pub fn main<S: Definition>() -> ExitCode {
     };
     let result = match &settings.command {
         Some(command) => runtime.block_on(command::run(command, &settings)),
-        None => serve(S::SERVICE, &runtime, &settings.core.ca_file, async {
+        None => serve(S::SERVICE, &runtime, &settings.core.ca_file, settings.core.metrics_addr, async {
             let application = Application::build(&settings).await?;
             let (address, stopping) = (application.address()?, application.stopping());
             Ok(Server { address, stopping, work: Box::pin(application.run_until_stopped()) })
@@ -51,8 +57,8 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// Switches records and spans on, which may go to a receiver with a certificate of one of these authorities; builds a server,
-/// and lets it work until a signal to stop. Records its lifecycle.
+/// Switches records, spans and metrics on, which may go to a receiver with a certificate of one of these authorities; builds a
+/// server, and lets it work until a signal to stop. Records its lifecycle.
 ///
 /// # Errors
 ///
@@ -61,14 +67,19 @@ pub fn serve(
     service: Service,
     runtime: &Runtime,
     authorities: &Authorities,
+    metrics: MetricsAddr,
     build: impl Future<Output = anyhow::Result<Server>>,
 ) -> anyhow::Result<()> {
     let telemetry = {
         // The exporter's connection belongs to the runtime.
         let _entered = runtime.enter();
-        Telemetry::start(service.name(), authorities)?
+        Telemetry::start(service.name(), authorities, metrics.get().is_some())?
     };
     let result = runtime.block_on(async {
+        let scraped = match telemetry.scrape().zip(metrics.get()) {
+            Some((scrape, address)) => Some(management::serve(address, scrape).await?),
+            None => None,
+        };
         let Server { address, stopping, work } = build.await?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -77,7 +88,8 @@ pub fn serve(
             lifecycle("stopping").write();
             stopping.cancel();
         });
-        lifecycle("ready").message(format!("listening on {address}")).write();
+        let scraped = scraped.map(|address| format!("metrics on {address}, ")).unwrap_or_default();
+        lifecycle("ready").message(format!("{scraped}listening on {address}")).write();
         work.await
     });
     match &result {

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::{cli::Command, definition::Definition};
+use super::{cli::Command, definition::Definition, management::MetricsAddr};
 use crate::{
     auth::{Auth, RateLimit, SessionLimits},
     authorities::Authorities,
@@ -48,6 +48,13 @@ pub struct CoreSettings {
     /// Where to listen
     #[arg(long, env = "LISTEN_ADDR", value_name = "LISTEN_ADDR", default_value = "")]
     pub listen_addr: SocketAddr,
+    /// Where metrics can be scraped, at `/metrics`; nowhere if empty
+    #[arg(long, env = "METRICS_ADDR", value_name = "METRICS_ADDR", default_value = "")]
+    pub metrics_addr: MetricsAddr,
+    /// Seconds between two counts of what the database holds, for metrics
+    #[arg(long, env = "METRICS_COUNT_SECONDS", value_name = "METRICS_COUNT_SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    pub metrics_count_seconds: u64,
     /// PostgreSQL, as `postgres://login:password@host:port/database`
     #[arg(long, env = "DATABASE_URL", value_name = "DATABASE_URL", default_value = "", hide_env_values = true)]
     pub database_url: SecretString,
@@ -167,6 +174,7 @@ impl<S: Definition> Settings<S> {
         let command = Self::command().mut_subcommand("dead-letters", |command| command.hide(S::AMQP_URL.is_empty()));
         command.name(S::SERVICE.name()).about(S::ABOUT).mut_args(|argument| match argument.get_id().as_str() {
             "listen_addr" => argument.default_value(S::LISTEN_ADDR),
+            "metrics_addr" => argument.default_value(S::METRICS_ADDR),
             "database_url" => argument.default_value(S::DATABASE_URL),
             "amqp_url" => argument.default_value(S::AMQP_URL),
             _ => argument,
@@ -262,6 +270,7 @@ impl CoreSettings {
             database,
             models: models.context("MODEL_STORE_URL")?,
             unused_model_age: Duration::from_secs(self.unused_model_hours * 3600),
+            count_every: Duration::from_secs(self.metrics_count_seconds),
             health: Health::default(),
             requests: TaskTracker::new(),
             journal,

@@ -1,7 +1,10 @@
-//! What a service says about itself: log records on standard output, spans to an OTLP receiver.
+//! What a service says about itself: log records on standard output, spans and metrics to an OTLP receiver, metrics to who
+//! scrapes them.
 
 mod context;
 mod line;
+pub mod metrics;
+mod otlp;
 pub(crate) mod output;
 mod record;
 mod sentence;

@@ -12,6 +12,8 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
+use super::metrics;
+
 /// Takes one line, its end included.
 pub type Sink = fn(&[u8]) -> io::Result<()>;
 
@@ -38,6 +40,9 @@ pub(crate) fn emit(line: &[u8]) -> io::Result<()> {
     } else {
         sink(line)
     };
+    if written.is_err() {
+        metrics::line_lost();
+    }
     let was_broken = BROKEN.swap(written.is_err(), Ordering::Relaxed);
     match &written {
         Err(error) if !was_broken => eprintln!("records can't be written, the work goes on: {error}"),

@@ -13,7 +13,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{
     line::{self, Line, Value},
-    output,
+    metrics, output,
     sentence::{sentence, text},
     subject::Subject,
 };
@@ -67,6 +67,14 @@ impl Record<Notice> {
 
     /// Writes the line. It is out of the process when this returns.
     pub fn write(self) {
+        match self.action {
+            // At level ERROR it is a login that could not be checked.
+            Action::LoginFailed | Action::LoginFailedRepeatedly if self.level != Level::ERROR => {
+                metrics::login_failed();
+            }
+            Action::Throttled => metrics::throttled(),
+            _ => {}
+        }
         if let Some(line) = self.line(None) {
             // A line that can't be written is reported by the output; the work goes on.
             let _ = output::emit(line.as_bytes());

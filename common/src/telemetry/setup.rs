@@ -1,10 +1,7 @@
-//! Switches records and spans on, and off again at the end.
+//! Switches records, spans and metrics on, and off again at the end.
 
-use opentelemetry::trace::TracerProvider as _;
-use opentelemetry_otlp::{
-    WithTonicConfig as _,
-    tonic_types::transport::{Certificate, ClientTlsConfig},
-};
+use opentelemetry::{KeyValue, trace::TracerProvider as _};
+use opentelemetry_otlp::SpanExporter;
 use opentelemetry_sdk::{
     Resource,
     propagation::TraceContextPropagator,
@@ -18,9 +15,12 @@ use tracing_subscriber::{
     layer::{Context, SubscriberExt as _},
     util::SubscriberInitExt as _,
 };
+use uuid::Uuid;
 
 use super::{
     line,
+    metrics::{Metrics, Scrape},
+    otlp,
     output::{self, Output},
 };
 use crate::authorities::Authorities;
@@ -34,23 +34,27 @@ pub const DEFAULT_FILTER: &str =
 /// from the start on, about 400 bytes for each.
 const SPAN_QUEUE: usize = 8_192;
 
-/// Switches records and spans on, and off again with [`Telemetry::shut_down`].
+/// Switches records, spans and metrics on, and off again with [`Telemetry::shut_down`].
 pub struct Telemetry {
     provider: SdkTracerProvider,
+    metrics: Option<Metrics>,
 }
 
 impl Telemetry {
-    /// Sets the process's logging and tracing up. Records go to standard output, each by one write and with no queue
+    /// Sets the process's logging, tracing and metrics up. Records go to standard output, each by one write and with no queue
     /// in memory: what was logged is out, even if the process is killed in the next instant.
     ///
     /// Spans are exported by OTLP over gRPC if `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`
     /// is set; the other `OTEL_*` variables act as OpenTelemetry defines them. With `https://`, the receiver has its
     /// certificate from one of these authorities or from one of the system's.
     ///
+    /// Metrics go the same way (`OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`, unless `OTEL_METRICS_EXPORTER` says otherwise), and if
+    /// they are `scraped`, there is [`Telemetry::scrape`].
+    ///
     /// # Errors
     ///
     /// If `RUST_LOG` or an `OTEL_*` variable has a value that can't be used; the message names it.
-    pub fn start(service: &'static str, authorities: &Authorities) -> anyhow::Result<Self> {
+    pub fn start(service: &'static str, authorities: &Authorities, scraped: bool) -> anyhow::Result<Self> {
         use anyhow::Context as _;
 
         let filter = match std::env::var("RUST_LOG") {
@@ -58,7 +62,9 @@ impl Telemetry {
             _ => EnvFilter::new(DEFAULT_FILTER),
         };
         output::end_broken_line();
-        let provider = tracer_provider(service, authorities)?;
+        let resource = resource(service);
+        let provider = tracer_provider(resource.clone(), authorities)?;
+        let metrics = Metrics::start(service, &resource, authorities, scraped)?;
         opentelemetry::global::set_text_map_propagator(TraceContextPropagator::new());
         // An exporter that traced its own requests would export those too, and so on.
         let ours = Targets::new().with_targets([
@@ -83,11 +89,20 @@ impl Telemetry {
             .with(events(service))
             .try_init()
             .context("logging is set up already")?;
-        Ok(Self { provider })
+        Ok(Self { provider, metrics })
+    }
+
+    /// What is scraped of the metrics, if they are on.
+    #[must_use]
+    pub fn scrape(&self) -> Option<Scrape> {
+        self.metrics.as_ref().map(Metrics::scrape)
     }
 
     /// Exports what still waits. Blocks; call it off the async threads.
     pub fn shut_down(self) {
+        if let Some(metrics) = self.metrics {
+            metrics.shut_down();
+        }
         // Nothing is left to do about spans that can't be delivered at the end.
         let _ = self.provider.shutdown();
     }
@@ -122,26 +137,23 @@ impl<S: Subscriber, L: Layer<S>> Layer<S> for EventsOnly<L> {
     }
 }
 
-fn tracer_provider(service: &'static str, authorities: &Authorities) -> anyhow::Result<SdkTracerProvider> {
+/// What every span and metric says of this process.
+fn resource(service: &'static str) -> Resource {
+    // Replicas are told apart, and a counter that begins anew is another one's.
+    let builder = Resource::builder().with_attribute(KeyValue::new("service.instance.id", Uuid::now_v7().to_string()));
+    match std::env::var("OTEL_SERVICE_NAME") {
+        Ok(name) if !name.is_empty() => builder.build(),
+        _ => builder.with_service_name(service).build(),
+    }
+}
+
+fn tracer_provider(resource: Resource, authorities: &Authorities) -> anyhow::Result<SdkTracerProvider> {
     use anyhow::Context as _;
 
-    let resource = match std::env::var("OTEL_SERVICE_NAME") {
-        Ok(name) if !name.is_empty() => Resource::builder().build(),
-        _ => Resource::builder().with_service_name(service).build(),
-    };
     let builder = SdkTracerProvider::builder().with_resource(resource);
-    let endpoint = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"]
-        .iter()
-        .find_map(|variable| std::env::var(variable).ok().filter(|value| !value.is_empty()));
-    let is_off = std::env::var("OTEL_SDK_DISABLED").is_ok_and(|value| value.eq_ignore_ascii_case("true"));
-    let Some(endpoint) = endpoint.filter(|_| !is_off) else { return Ok(builder.build()) };
-    let mut exporter = opentelemetry_otlp::SpanExporter::builder().with_tonic();
-    if !endpoint.starts_with("http://") {
-        // The exporter's own default trusts no authority at all.
-        let trusted = Certificate::from_pem(authorities.pem());
-        exporter = exporter.with_tls_config(ClientTlsConfig::new().with_enabled_roots().ca_certificate(trusted));
-    }
-    let exporter = exporter.build().context("OTEL_EXPORTER_OTLP_ENDPOINT: spans can't be exported")?;
+    let Some(endpoint) = otlp::endpoint("TRACES").filter(|_| !otlp::is_off()) else { return Ok(builder.build()) };
+    let exporter = otlp::trusting(SpanExporter::builder().with_tonic(), &endpoint, authorities).build();
+    let exporter = exporter.context("OTEL_EXPORTER_OTLP_ENDPOINT: spans can't be exported")?;
     let batches = BatchConfigBuilder::default().with_max_queue_size(SPAN_QUEUE).build();
     Ok(builder.with_span_processor(BatchSpanProcessor::builder(exporter).with_batch_config(batches).build()).build())
 }

@@ -13,7 +13,7 @@ use common::{
     outbox::MessageType,
     problem::{ApiError, Rejection},
     state::Core,
-    telemetry::{OfChange, Record, Subject, TraceContext},
+    telemetry::{OfChange, Record, Subject, TraceContext, metrics},
     unit_of_work::UnitOfWork,
 };
 use serde::Serialize;
@@ -80,7 +80,13 @@ pub(crate) async fn place_order(
         discard(&app.core, &new.stored).await;
     }
     // A commit that fails may be done all the same, so from here on the model stays.
-    unit.finish(placed).await.map(|(Placed::New(order) | Placed::Repeated(order))| order)
+    match unit.finish(placed).await? {
+        Placed::New(order) => {
+            metrics::uploaded(new.model.format.extension(), new.stored.bytes);
+            Ok(order)
+        }
+        Placed::Repeated(order) => Ok(order),
+    }
 }
 
 /// Removes a model that no order has.

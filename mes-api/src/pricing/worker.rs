@@ -16,7 +16,7 @@ use common::{
     failure::{Failure, FailureContext as _},
     outbox::MessageType,
     state::Core,
-    telemetry::{Record, Subject, adopt, identify},
+    telemetry::{Record, Subject, adopt, identify, metrics},
     unit_of_work::UnitOfWork,
 };
 use mesh::{Inspection, Language, Limits, MeshError, Unit};
@@ -175,14 +175,22 @@ impl Workers {
             Ok(calculated) => self.succeed(&calculation, calculated).await,
             Err(failed) => self.fail(&calculation, failed).await,
         };
-        if let Err(failure) = written {
-            Record::failure(Action::OrderPriceStatusChanged, calculation.order.subject(), &failure).write();
-            // If the database is away, the lease runs out instead.
-            let _ = calculation.job.give_back(&self.core.database, SECOND_TRY).await;
+        match written {
+            Ok(true) => metrics::price_ended(result.is_ok(), calculation.started.elapsed()),
+            // Another worker's result counts.
+            Ok(false) => {}
+            Err(failure) => self.give_up(&calculation, &failure).await,
         }
         if result.is_err() {
             Span::current().set_status(Status::error(""));
         }
+    }
+
+    /// Leaves a result that could not be written to a second try.
+    async fn give_up(&self, calculation: &Calculation, failure: &Failure) {
+        Record::failure(Action::OrderPriceStatusChanged, calculation.order.subject(), failure).write();
+        // If the database is away, the lease runs out instead.
+        let _ = calculation.job.give_back(&self.core.database, SECOND_TRY).await;
     }
 
     /// Extends the lease until it is lost. A database that is away for a moment doesn't lose it.
@@ -232,11 +240,12 @@ impl Workers {
         }
     }
 
-    /// Writes the price, unless the job or the price is another worker's by now.
-    async fn succeed(&self, calculation: &Calculation, calculated: &Calculated) -> Result<(), Failure> {
+    /// Writes the price, unless the job or the price is another worker's by now. Returns whether it did.
+    async fn succeed(&self, calculation: &Calculation, calculated: &Calculated) -> Result<bool, Failure> {
         let mut unit = self.core.units.begin("price").await?;
         let id = &calculation.job.order;
-        if end(&mut unit, &calculation.job).await? {
+        let ours = end(&mut unit, &calculation.job).await?;
+        if ours {
             let subject = calculation.order.subject();
             let priced = changed(subject.clone(), PriceStatus::Calculating.name(), PriceStatus::Calculated)
                 .started(calculation.started)
@@ -249,14 +258,15 @@ impl Workers {
             store::advance_with_price(advanced, id, PRICED, &calculated.price, &calculated.finding).await?;
             outbound::enqueue(&mut unit, MessageType::OrderPriced, id).await?;
         }
-        unit.commit().await
+        unit.commit().await.map(|()| ours)
     }
 
-    /// Writes the failure, unless the job or the price is another worker's by now.
-    async fn fail(&self, calculation: &Calculation, failed: &Failed) -> Result<(), Failure> {
+    /// Writes the failure, unless the job or the price is another worker's by now. Returns whether it did.
+    async fn fail(&self, calculation: &Calculation, failed: &Failed) -> Result<bool, Failure> {
         let mut unit = self.core.units.begin("price").await?;
         let id = &calculation.job.order;
-        if end(&mut unit, &calculation.job).await? {
+        let ours = end(&mut unit, &calculation.job).await?;
+        if ours {
             let subject = calculation.order.subject();
             let failure = changed(subject, PriceStatus::Calculating.name(), PriceStatus::Failed)
                 .failed(Level::ERROR, &failed.failure)
@@ -267,7 +277,7 @@ impl Workers {
             store::set_price(recorded, id, PriceStatus::Failed, None, Some(&failed.for_customer)).await?;
             outbound::enqueue(&mut unit, MessageType::OrderPriceFailed, id).await?;
         }
-        unit.commit().await
+        unit.commit().await.map(|()| ours)
     }
 }
 

@@ -27,6 +27,7 @@ pub struct Process {
     child: Child,
     log: PathBuf,
     address: String,
+    metrics: String,
     support: Search,
 }
 
@@ -34,16 +35,20 @@ impl Process {
     /// Starts a service with the system's environment for it, apart from these variables, and waits until it listens.
     pub async fn start(file: &SystemFile, service: &str, variables: &[(&str, String)]) -> Self {
         let (child, log) = spawn(file, service, variables, None);
-        let mut process = Self { child, log, address: String::new(), support: Search::as_support(file) };
-        let address = eventually("a service to listen", async || {
+        let (address, metrics) = (String::new(), String::new());
+        let mut process = Self { child, log, address, metrics, support: Search::as_support(file) };
+        let message = eventually("a service to listen", async || {
             if let Some(status) = process.child.try_wait().expect("a child can be asked") {
                 panic!("{service} ended with {status}: {}", complaints(&process.log));
             }
             let ready = process.records().into_iter().find(|record| log::has(record, &[("service.state", "ready")]));
-            let address = ready.and_then(|record| Some(log::text(&record, "msg").rsplit_once(' ')?.1.to_owned()));
-            address.ok_or("it hasn't said so")
+            ready.map(|record| log::text(&record, "msg").to_owned()).ok_or("it hasn't said so")
         });
-        process.address = format!("http://{}", address.await);
+        let message = message.await;
+        let after =
+            |words: &str| message.split_once(words).map(|(_, rest)| rest.split([',', ' ']).next().unwrap_or(rest));
+        process.address = format!("http://{}", after("listening on ").expect("an address"));
+        process.metrics = after("metrics on ").map(|address| format!("http://{address}/metrics")).unwrap_or_default();
         process
     }
 
@@ -54,8 +59,9 @@ impl Process {
         let variables = [variables, &[("LISTEN_ADDR", address.clone())]].concat();
         let full = OpenOptions::new().write(true).open("/dev/full").expect("Linux has it");
         let (child, log) = spawn(file, service, &variables, Some(full));
-        let process = Self { child, log, address: format!("http://{address}"), support: Search::as_support(file) };
-        eventually("a service to listen", async || TcpStream::connect(&address).map(drop)).await;
+        let (address, metrics) = (format!("http://{address}"), String::new());
+        let process = Self { child, log, address, metrics, support: Search::as_support(file) };
+        eventually("a service to listen", async || TcpStream::connect(process.host()).map(drop)).await;
         process
     }
 
@@ -63,6 +69,12 @@ impl Process {
     #[must_use]
     pub fn client(&self) -> Client {
         Client::new(&self.address)
+    }
+
+    /// Where its metrics can be scraped; empty if they can't.
+    #[must_use]
+    pub fn metrics(&self) -> &str {
+        &self.metrics
     }
 
     /// The address as `host:port`.
@@ -145,6 +157,7 @@ fn spawn(file: &SystemFile, service: &str, variables: &[(&str, String)], output:
     let mut command = Command::new("/usr/bin/setpriv");
     command.args(["--pdeathsig", "KILL"]).arg(&file.binaries[service]);
     command.env_clear().envs(&file.environments[service]).env("LISTEN_ADDR", "127.0.0.1:0");
+    command.env("METRICS_ADDR", "127.0.0.1:0");
     command.envs(variables.iter().map(|(name, value)| (name, value)));
     command
         .stdin(Stdio::null())

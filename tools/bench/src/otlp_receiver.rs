@@ -1,4 +1,4 @@
-//! An OTLP receiver that counts spans and discards them.
+//! An OTLP receiver that counts spans and discards them, and discards metrics.
 
 use std::sync::{
     Arc,
@@ -6,9 +6,15 @@ use std::sync::{
 };
 
 use anyhow::Result;
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-    trace_service_server::{TraceService, TraceServiceServer},
+use opentelemetry_proto::tonic::collector::{
+    metrics::v1::{
+        ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+        metrics_service_server::{MetricsService, MetricsServiceServer},
+    },
+    trace::v1::{
+        ExportTraceServiceRequest, ExportTraceServiceResponse,
+        trace_service_server::{TraceService, TraceServiceServer},
+    },
 };
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status, transport::server::TcpIncoming};
@@ -25,8 +31,10 @@ impl OtlpReceiver {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = format!("http://{}", listener.local_addr()?);
         let count = Arc::<AtomicU64>::default();
-        let service = TraceServiceServer::new(Counter(Arc::clone(&count)));
-        let server = tonic::transport::Server::builder().add_service(service);
+        let counter = Counter(Arc::clone(&count));
+        let server = tonic::transport::Server::builder()
+            .add_service(TraceServiceServer::new(counter.clone()))
+            .add_service(MetricsServiceServer::new(counter));
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
         Ok(Self { address, count })
     }
@@ -37,7 +45,18 @@ impl OtlpReceiver {
     }
 }
 
+#[derive(Clone)]
 struct Counter(Arc<AtomicU64>);
+
+#[tonic::async_trait]
+impl MetricsService for Counter {
+    async fn export(
+        &self,
+        _: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
+    }
+}
 
 #[tonic::async_trait]
 impl TraceService for Counter {

@@ -222,7 +222,8 @@ pub async fn set_price(
     let (failure, code, failure_ru) = Notice::parts(failure);
     sqlx::query!(
         "UPDATE orders SET price_status = $2, price_amount_minor = $3, price_currency = $4, price_failure = $5,
-             price_failure_code = $6, price_failure_ru = $7, updated_at = clock_timestamp()
+             price_failure_code = $6, price_failure_ru = $7, updated_at = clock_timestamp(),
+             price_failures = price_failures + CASE WHEN $2 = 'FAILED' THEN 1 ELSE 0 END
          WHERE id = $1",
         id.as_str(),
         status.name(),

@@ -28,6 +28,8 @@ pub async fn every_setting_has_a_default<S: Definition>(_: Role) {
 pub async fn a_value_that_can_not_be_read_is_named<S: Definition>(_: Role) {
     for (flag, value, variable) in [
         ("--listen-addr", "x", "LISTEN_ADDR"),
+        ("--metrics-addr", "9181", "METRICS_ADDR"),
+        ("--metrics-count-seconds", "0", "METRICS_COUNT_SECONDS"),
         ("--ca-file", "/nowhere/ca.pem", "CA_FILE"),
         ("--database-connections", "1", "DATABASE_CONNECTIONS"),
         ("--upload-limit-bytes", "0", "UPLOAD_LIMIT_BYTES"),

@@ -1,11 +1,20 @@
-//! An OTLP receiver: the spans that services export, as any collector would get them.
+//! An OTLP receiver: the spans and the names of the metrics that services export, as any collector would get them.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
+    collector::{
+        metrics::v1::{
+            ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
     },
     common::v1::{KeyValue, any_value},
     trace::v1::{Span, span::SpanKind},
@@ -48,11 +57,14 @@ fn text<'a>(attributes: &'a [KeyValue], name: &str) -> Option<&'a str> {
 }
 
 type Received = Arc<Mutex<Vec<Exported>>>;
+/// Each service with the name of a metric of its.
+type Metrics = Arc<Mutex<BTreeSet<(String, String)>>>;
 
-/// Receives spans until this is dropped.
+/// Receives spans and metrics until this is dropped.
 pub(crate) struct Receiver {
     pub(crate) address: String,
     received: Received,
+    metrics: Metrics,
     task: AbortHandle,
 }
 
@@ -60,13 +72,21 @@ impl Receiver {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = format!("http://{}", listener.local_addr().expect("it listens"));
-        let received = Received::default();
-        let service = TraceServiceServer::new(Collector(Arc::clone(&received)));
-        let server = tonic::transport::Server::builder().add_service(service);
+        let (received, metrics) = (Received::default(), Metrics::default());
+        let collector = Collector(Arc::clone(&received), Arc::clone(&metrics));
+        let server = tonic::transport::Server::builder()
+            .add_service(TraceServiceServer::new(collector.clone()))
+            .add_service(MetricsServiceServer::new(collector));
         let task = tokio::spawn(async move {
             server.serve_with_incoming(TcpIncoming::from(listener)).await.expect("the receiver runs");
         });
-        Self { address, received, task: task.abort_handle() }
+        Self { address, received, metrics, task: task.abort_handle() }
+    }
+
+    /// The names of the metrics that this service has exported.
+    pub(crate) fn metrics(&self, service: &str) -> BTreeSet<String> {
+        let received = self.metrics.lock().unwrap_or_else(PoisonError::into_inner);
+        received.iter().filter(|(of, _)| of == service).map(|(_, name)| name.clone()).collect()
     }
 
     /// The first span from this service with this name that the rest fits as well.
@@ -86,7 +106,25 @@ impl Drop for Receiver {
     }
 }
 
-struct Collector(Received);
+#[derive(Clone)]
+struct Collector(Received, Metrics);
+
+#[tonic::async_trait]
+impl MetricsService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportMetricsServiceRequest>,
+    ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+        let mut received = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        for resource_metrics in request.into_inner().resource_metrics {
+            let resource = resource_metrics.resource.unwrap_or_default();
+            let service = text(&resource.attributes, "service.name").unwrap_or_default().to_owned();
+            let metrics = resource_metrics.scope_metrics.into_iter().flat_map(|scope| scope.metrics);
+            received.extend(metrics.map(|metric| (service.clone(), metric.name)));
+        }
+        Ok(Response::new(ExportMetricsServiceResponse::default()))
+    }
+}
 
 #[tonic::async_trait]
 impl TraceService for Collector {
