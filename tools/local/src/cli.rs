@@ -9,8 +9,8 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    backup, demo, doctor, doctor_containers, errors, exec, incident, log_flags::LogFlags, model, prepare, reconcile,
-    stuck, trail, up, up::flags::UpFlags,
+    backup, demo, doctor, doctor_containers, errors, exec, incident, log_flags::LogFlags, metrics, model, prepare,
+    reconcile, stuck, trail, up, up::flags::UpFlags,
 };
 use crate::host::{folders::workspace, orphans, stop::StopRequests};
 use crate::terminal::print;
@@ -48,6 +48,8 @@ enum Command {
     Errors(LogFlags),
     /// Shows which orders are stuck or overdue now, as the logs have them: the longest-waiting first.
     Stuck(LogFlags),
+    /// Shows the important metrics of all services as one table, with rates over the last minute.
+    Metrics,
     /// Runs a subcommand of a service with the settings that the running system gave it, such as
     /// `exec mes-api dead-letters list`.
     Exec {
@@ -169,6 +171,7 @@ async fn dispatch(cli: Cli) -> Result<()> {
         Command::Trail { order, logs } => unless_stopped(&mut requests, trail::trail(&data, &order, &logs)).await,
         Command::Errors(logs) => unless_stopped(&mut requests, errors::errors(&data, &logs)).await,
         Command::Stuck(logs) => unless_stopped(&mut requests, stuck::stuck(&data, &logs)).await,
+        Command::Metrics => unless_stopped(&mut requests, metrics::metrics(&data)).await,
         Command::Model { arguments } => model::model(&arguments).await,
         Command::Exec { service, arguments } => exec::exec(&data, &service, &arguments),
         Command::Account { kind, arguments } => exec::account(&data, kind, &arguments),

@@ -15,6 +15,7 @@ mod system;
 mod terminal;
 mod test_system;
 
+pub use clients::prometheus::{Sample, Samples};
 pub use host::packages::provide as provide_program;
 pub use parts::kind::Kind;
 pub use parts::postgres_programs::client as postgres_client;

@@ -3,3 +3,4 @@
 pub(crate) mod api;
 pub(crate) mod database;
 pub(crate) mod elasticsearch;
+pub(crate) mod prometheus;

@@ -8,6 +8,7 @@ pub(crate) mod errors;
 pub(crate) mod exec;
 pub(crate) mod incident;
 pub(crate) mod log_flags;
+pub(crate) mod metrics;
 pub(crate) mod model;
 pub(crate) mod prepare;
 pub(crate) mod reconcile;

@@ -19,35 +19,49 @@ use crate::host::supervisor::{Part, Stage};
 use crate::system::accounts::{Accounts, Login};
 use crate::terminal::progress::Line;
 
+/// The setting of where metrics can be scraped.
+const METRICS_ADDR: &str = "METRICS_ADDR";
+
 /// The program of one service with its settings.
 #[derive(Clone, Debug)]
 pub(crate) struct ServiceProgram {
     pub(crate) service: Service,
     pub(crate) program: PathBuf,
     pub(crate) address: String,
+    /// Where its metrics can be scraped.
+    pub(crate) metrics: String,
     pub(crate) environment: BTreeMap<String, String>,
     folders: Folders,
 }
 
 impl ServiceProgram {
+    /// What a further replica's environment has to be. Its metrics are at any free port.
+    pub(crate) fn environment_of_replicas(&self) -> BTreeMap<String, String> {
+        let mut environment = self.environment.clone();
+        environment.insert(METRICS_ADDR.to_owned(), "127.0.0.1:0".to_owned());
+        environment
+    }
+
     /// A service with its own settings and those for all of them: from the runner's environment (the log's filter, the
     /// target of traces) and from its command line (`common`).
     pub(crate) fn new(
         folders: &Folders,
         service: Service,
-        port: u16,
+        [port, metrics_port]: [u16; 2],
         settings: &[(&str, String)],
         common: &[(String, String)],
     ) -> Self {
         let inherited = std::env::vars().filter(|(name, _)| name == "RUST_LOG" || name.starts_with("OTEL_"));
         let mut environment: BTreeMap<String, String> = inherited.collect();
         environment.insert("LISTEN_ADDR".to_owned(), format!("127.0.0.1:{port}"));
+        environment.insert(METRICS_ADDR.to_owned(), format!("127.0.0.1:{metrics_port}"));
         environment.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
         environment.extend(common.iter().cloned());
         Self {
             service,
             program: folders.binaries().join(service.name()),
             address: format!("http://127.0.0.1:{port}"),
+            metrics: format!("http://127.0.0.1:{metrics_port}/metrics"),
             environment,
             folders: folders.clone(),
         }

@@ -26,6 +26,8 @@ pub struct SystemFile {
     pub mes_api: Option<String>,
     /// Base address of Support's page.
     pub support_web: Option<String>,
+    /// Where the metrics of each service can be scraped, by `shop_api`, `crm_api`, `mes_api` and `support_web`.
+    pub metrics: BTreeMap<String, String>,
     /// Base address of Elasticsearch.
     pub elasticsearch: Option<String>,
     /// The certificate (PEM) of the authority that servers have theirs from, if they speak TLS.

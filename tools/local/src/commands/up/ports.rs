@@ -26,6 +26,18 @@ pub(crate) struct PortFlags {
     /// Support's page [default: 8084].
     #[arg(long, value_name = "PORT", env = "SUPPORT_WEB_PORT")]
     support_web_port: Option<u16>,
+    /// The shop's metrics [default: 9181].
+    #[arg(long, value_name = "PORT", env = "SHOP_METRICS_PORT")]
+    shop_metrics_port: Option<u16>,
+    /// The CRM's metrics [default: 9182].
+    #[arg(long, value_name = "PORT", env = "CRM_METRICS_PORT")]
+    crm_metrics_port: Option<u16>,
+    /// The MES's metrics [default: 9183].
+    #[arg(long, value_name = "PORT", env = "MES_METRICS_PORT")]
+    mes_metrics_port: Option<u16>,
+    /// Support's page's metrics [default: 9184].
+    #[arg(long, value_name = "PORT", env = "SUPPORT_WEB_METRICS_PORT")]
+    support_web_metrics_port: Option<u16>,
     /// PostgreSQL [default: 5442].
     #[arg(long, value_name = "PORT", env = "POSTGRES_PORT")]
     postgres_port: Option<u16>,
@@ -48,12 +60,16 @@ pub(crate) struct PortFlags {
 
 impl PortFlags {
     /// Every port with the part that it belongs to.
-    pub(crate) fn choices(&self) -> [(Kind, Choice); 10] {
+    pub(crate) fn choices(&self) -> [(Kind, Choice); 14] {
         [
             (Kind::Services, "--shop-port", 8081, self.shop_port),
             (Kind::Services, "--crm-port", 8082, self.crm_port),
             (Kind::Services, "--mes-port", 8083, self.mes_port),
+            (Kind::Services, "--shop-metrics-port", 9181, self.shop_metrics_port),
+            (Kind::Services, "--crm-metrics-port", 9182, self.crm_metrics_port),
+            (Kind::Services, "--mes-metrics-port", 9183, self.mes_metrics_port),
             (Kind::SupportWeb, "--support-web-port", 8084, self.support_web_port),
+            (Kind::SupportWeb, "--support-web-metrics-port", 9184, self.support_web_metrics_port),
             (Kind::Postgres, "--postgres-port", 5442, self.postgres_port),
             (Kind::Rabbitmq, "--amqp-port", 5682, self.amqp_port),
             (Kind::Rabbitmq, "--amqp-distribution-port", 5683, self.amqp_distribution_port),
@@ -69,9 +85,10 @@ impl PortFlags {
 
 /// The reserved ports of each kind of part that runs.
 pub(super) struct Ports {
-    /// Shop, CRM, MES.
-    pub(super) services: Option<[Reserved; 3]>,
-    pub(super) support_web: Option<[Reserved; 1]>,
+    /// Shop, CRM, MES, and the metrics of each in the same order.
+    pub(super) services: Option<[Reserved; 6]>,
+    /// The page, its metrics.
+    pub(super) support_web: Option<[Reserved; 2]>,
     pub(super) postgres: Option<[Reserved; 1]>,
     /// AMQP, distribution, port mapper.
     pub(super) rabbitmq: Option<[Reserved; 3]>,

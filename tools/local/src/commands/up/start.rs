@@ -63,7 +63,7 @@ impl Startup<'_> {
                 self.shipper(port).await?;
             }
             let support_web = match (port, ports.support_web) {
-                (Some(elasticsearch), Some([port])) => Some(self.support_web(elasticsearch, port).await?),
+                (Some(elasticsearch), Some(ports)) => Some(self.support_web(elasticsearch, ports).await?),
                 _ => None,
             };
             anyhow::Ok((port, support_web))
@@ -221,28 +221,32 @@ impl Startup<'_> {
     }
 
     /// Support's page. It asks the Elasticsearch at this port.
-    async fn support_web(&self, elasticsearch_port: u16, port: Reserved) -> Result<ServiceProgram> {
+    async fn support_web(&self, elasticsearch_port: u16, ports: [Reserved; 2]) -> Result<ServiceProgram> {
         self.built().await?;
         let address = elasticsearch::address(elasticsearch_port, self.certificates.as_ref());
         let settings = [("ELASTICSEARCH_URL", address), ("CA_FILE", self.ca_file())];
-        let program = ServiceProgram::new(self.folders, Service::SupportWeb, port.number(), &settings, &self.flags.set);
-        self.service(&program, port).await?;
+        let numbers = ports.each_ref().map(Reserved::number);
+        let program = ServiceProgram::new(self.folders, Service::SupportWeb, numbers, &settings, &self.flags.set);
+        self.service(&program, ports).await?;
         Ok(program)
     }
 
-    async fn services(&self, databases: &Databases, amqp_port: u16, ports: [Reserved; 3]) -> Result<Services> {
-        let [shop_port, crm_port, mes_port] = ports;
-        let program = |service, port: &Reserved, database: &str, amqp_user: Option<&str>| {
+    async fn services(&self, databases: &Databases, amqp_port: u16, ports: [Reserved; 6]) -> Result<Services> {
+        let [shop_port, crm_port, mes_port, shop_metrics, crm_metrics, mes_metrics] = ports;
+        let (shop_ports, crm_ports, mes_ports) =
+            ([shop_port, shop_metrics], [crm_port, crm_metrics], [mes_port, mes_metrics]);
+        let program = |service, ports: &[Reserved; 2], database: &str, amqp_user: Option<&str>| {
             let models = services::model_store(self.folders);
             let mut settings = vec![("DATABASE_URL", database.to_owned()), ("MODEL_STORE_URL", models)];
             settings.push(("CA_FILE", self.ca_file()));
             let has_tls = self.certificates.is_some();
             settings.extend(amqp_user.map(|user| ("AMQP_URL", rabbitmq::url(amqp_port, user, has_tls))));
-            ServiceProgram::new(self.folders, service, port.number(), &settings, &self.flags.set)
+            let numbers = ports.each_ref().map(Reserved::number);
+            ServiceProgram::new(self.folders, service, numbers, &settings, &self.flags.set)
         };
-        let shop = program(Service::ShopApi, &shop_port, &databases.shop, None);
-        let crm = program(Service::CrmApi, &crm_port, &databases.shop, Some("crm"));
-        let mes = program(Service::MesApi, &mes_port, &databases.mes, Some("mes"));
+        let shop = program(Service::ShopApi, &shop_ports, &databases.shop, None);
+        let crm = program(Service::CrmApi, &crm_ports, &databases.shop, Some("crm"));
+        let mes = program(Service::MesApi, &mes_ports, &databases.mes, Some("mes"));
 
         let line = self.progress.line("accounts");
         line.now("bringing the tables up to date");
@@ -256,7 +260,11 @@ impl Startup<'_> {
         let partner_key = mes.add_key("partner", &mut accounts).await?;
         line.done("a seller, two operators, a partner, the carrier");
 
-        tokio::try_join!(self.service(&shop, shop_port), self.service(&crm, crm_port), self.service(&mes, mes_port))?;
+        tokio::try_join!(
+            self.service(&shop, shop_ports),
+            self.service(&crm, crm_ports),
+            self.service(&mes, mes_ports)
+        )?;
         Ok(Services { programs: [shop, crm, mes], carrier_key, partner_key })
     }
 
@@ -265,10 +273,10 @@ impl Startup<'_> {
         self.certificates.as_ref().map(|certificates| certificates.ca_file.display().to_string()).unwrap_or_default()
     }
 
-    async fn service(&self, program: &ServiceProgram, port: Reserved) -> Result<()> {
+    async fn service(&self, program: &ServiceProgram, ports: [Reserved; 2]) -> Result<()> {
         let line = self.progress.line(program.service.name());
         line.now("starting");
-        let number = port.release();
+        let [number, _] = ports.map(Reserved::release);
         self.supervisor.start(program.part()).await?;
         line.done(format!("on port {number}"));
         Ok(())
@@ -278,7 +286,8 @@ impl Startup<'_> {
 /// Notes how a program runs, for further replicas.
 fn add(file: &mut SystemFile, program: ServiceProgram) {
     let name = program.service.name();
-    file.environments.insert(name.to_owned(), program.environment);
+    file.environments.insert(name.to_owned(), program.environment_of_replicas());
+    file.metrics.insert(name.replace('-', "_"), program.metrics);
     file.binaries.insert(name.to_owned(), program.program);
 }
 

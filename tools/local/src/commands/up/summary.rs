@@ -84,6 +84,7 @@ fn to_try(file: &SystemFile, data: &Path) -> String {
         "Try, in another terminal\n\
          \x20 cargo run -- demo{data}                  an order through all its statuses, and its trail\n\
          \x20 cargo run -- trail A-100000{data}        the trail of any order\n\
+         \x20 cargo run -- metrics{data}               how much and how fast, of all services\n\
          \x20 curl {}/health/ready\n\
          \x20 curl -u {} '{}/alexandrite-*/_search?q=level:50&sort=time:desc'\n\n",
         shop.unwrap_or_default(),
