@@ -172,6 +172,24 @@ fn a_replica_that_is_stopped_gets_all_the_time_that_it_may_take() {
     }
 }
 
+#[test]
+fn metrics_have_a_port_of_their_own_that_no_service_leads_to() {
+    let manifests = manifests();
+    let settings = of_kind(&manifests, &["ConfigMap"]).next().expect("the settings");
+    let address = settings["data"]["METRICS_ADDR"].as_str().expect("an address");
+    for deployment in of_kind(&manifests, &["Deployment"]) {
+        let template = &deployment["spec"]["template"];
+        let ports = template["spec"]["containers"][0]["ports"].as_array().expect("ports");
+        let port = ports.iter().find(|port| port["name"] == "metrics").expect("a port")["containerPort"].to_string();
+        assert_eq!(template["metadata"]["annotations"]["prometheus.io/port"], port.as_str());
+        assert!(address.ends_with(&format!(":{port}")), "{address}");
+    }
+    for service in of_kind(&manifests, &["Service"]) {
+        assert_eq!(service["spec"]["ports"].as_array().map(Vec::len), Some(1));
+        assert_eq!(service["spec"]["ports"][0]["targetPort"], "http");
+    }
+}
+
 /// The kinds that make pods from a template at `spec.template`.
 const WITH_PODS: [&str; 5] = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job"];
 

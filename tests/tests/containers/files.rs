@@ -240,6 +240,17 @@ fn only_this_machine_reaches_a_port() {
 }
 
 #[test]
+fn metrics_are_reached_from_the_containers_network_only() {
+    for (file, name, service) in both().filter(|(_, _, service)| text(service, "image").contains("-api:")) {
+        if is_job(&service) {
+            continue;
+        }
+        assert_eq!(service["environment"]["METRICS_ADDR"], "0.0.0.0:9180", "{file}: {name}");
+        assert!(list(&service, "ports").iter().all(|port| !port.ends_with(":9180")), "{file}: {name}");
+    }
+}
+
+#[test]
 fn the_whole_need_of_memory_is_what_the_readme_says() {
     for (file, limit) in [(FULL, 6 * 1024), (SMALL, 2 * 1024)] {
         let services = services(file);
