@@ -42,6 +42,7 @@ mod kills;
 mod lines;
 mod machines;
 mod messages;
+mod metrics;
 mod order_lifecycle;
 mod runner;
 mod s3;
