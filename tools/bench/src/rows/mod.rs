@@ -3,6 +3,7 @@
 mod command;
 mod lists;
 mod messages;
+mod metrics;
 pub(crate) mod models;
 mod orders;
 mod shipping;
@@ -23,6 +24,8 @@ use crate::table::Row;
 pub(crate) enum Topic {
     /// Orders over HTTP: against the database alone, against telemetry off, and their cost
     Orders,
+    /// What metrics cost, in throughput and memory
+    Metrics,
     /// From a submitted order to the MES, against the broker alone
     Messages,
     /// Reading and measuring models, against trimesh
@@ -46,6 +49,7 @@ impl Topic {
     pub(crate) async fn measure(self, rounds: usize, records: u64) -> Result<Vec<Row>> {
         match self {
             Self::Orders => orders::measure(rounds).await,
+            Self::Metrics => metrics::measure(rounds).await,
             Self::Messages => messages::measure(rounds).await,
             Self::Models => models::measure(rounds).await,
             Self::Lists => lists::measure(rounds).await,
