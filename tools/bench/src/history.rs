@@ -24,7 +24,7 @@ const ORDERS_AT_ONCE: u64 = 50;
 /// Requests at the same time: one is made while the other one is stored.
 const REQUESTS: usize = 2;
 /// How long to wait while Elasticsearch has as much in its memory as it may: it says no time.
-const BACK_OFF: std::time::Duration = std::time::Duration::from_secs(1);
+pub(crate) const BACK_OFF: std::time::Duration = std::time::Duration::from_secs(1);
 /// The first copy's number; the system's own orders have lower ones.
 const FIRST_NUMBER: u64 = 10_000_000;
 

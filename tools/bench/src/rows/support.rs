@@ -8,9 +8,10 @@ use reqwest::Method;
 use serde_json::Value;
 use testkit::{order_lifecycle, search::Search, site::Site, support_page::PageClient};
 use time::{Date, Duration, OffsetDateTime};
+use tokio::time::sleep;
 
 use crate::{
-    history::History,
+    history::{BACK_OFF, History},
     progress::say,
     table::{Goal, Row, Spread, percentile},
     testbed::Testbed,
@@ -79,10 +80,14 @@ pub(super) async fn measure(rounds: usize, records: u64) -> Result<Vec<Row>> {
 /// The indices of the system's own services and of the copies, but not those of who has searched.
 const RECORDS: &str = "alexandrite-*,-alexandrite-audit-*";
 
+/// A request of the administrator, again while Elasticsearch has as much in its memory as it may.
 async fn call(administrator: &Search, method: Method, path: &str) -> Result<Value> {
-    match administrator.call(method, path, None).await {
-        (200, response) => Ok(response),
-        (status, response) => Err(anyhow!("{path}: {status}: {response}")),
+    loop {
+        match administrator.call(method.clone(), path, None).await {
+            (200, response) => return Ok(response),
+            (429, _) => sleep(BACK_OFF).await,
+            (status, response) => return Err(anyhow!("{path}: {status}: {response}")),
+        }
     }
 }
 
