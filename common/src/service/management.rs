@@ -2,14 +2,19 @@
 
 use std::{future::ready, net::SocketAddr, str::FromStr, time::Duration};
 
-use anyhow::Context as _;
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
+use catalogue::{Action, ErrorType};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Level;
 
 use crate::{
+    failure::Failure,
     http::{self, ConnectionLimits},
-    telemetry::metrics::{Scrape, TEXT_FORMAT},
+    telemetry::{
+        Record, Subject,
+        metrics::{Scrape, TEXT_FORMAT},
+    },
 };
 
 /// A scraper or two, and a person who looks.
@@ -36,19 +41,23 @@ impl FromStr for MetricsAddr {
     }
 }
 
-/// Serves `/metrics` from now on, as long as the process runs. Returns where.
-///
-/// # Errors
-///
-/// If the address is taken.
-pub(super) async fn serve(address: SocketAddr, scrape: Scrape) -> anyhow::Result<SocketAddr> {
-    let listener =
-        TcpListener::bind(address).await.with_context(|| format!("METRICS_ADDR: can't listen on {address}"))?;
-    let bound = listener.local_addr()?;
+/// Serves `/metrics` from now on, as long as the process runs. Returns where; nowhere if the address is taken, as it is for
+/// the second of two replicas with the same settings: orders are worth more than their metrics.
+pub(super) async fn serve(address: SocketAddr, scrape: Scrape) -> Option<SocketAddr> {
+    let bound = TcpListener::bind(address).await.and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let (bound, listener) = match bound {
+        Ok(bound) => bound,
+        Err(error) => {
+            let failure = Failure::new(ErrorType::ConfigurationInvalid, "listening on METRICS_ADDR", error);
+            let degraded = Record::notice(Action::ServiceLifecycle, Subject::default()).state("degraded");
+            degraded.failed(Level::WARN, &failure).write();
+            return None;
+        }
+    };
     let metrics = get(move || ready(([(CONTENT_TYPE, TEXT_FORMAT)], scrape.text())));
     let router = Router::new().route("/metrics", metrics);
     // Also while the service stops: what it still does is counted.
     let never = CancellationToken::new();
     tokio::spawn(http::serve(listener, router, TaskTracker::new(), LIMITS, never, Duration::ZERO));
-    Ok(bound)
+    Some(bound)
 }

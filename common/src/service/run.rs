@@ -77,7 +77,7 @@ pub fn serve(
     };
     let result = runtime.block_on(async {
         let scraped = match telemetry.scrape().zip(metrics.get()) {
-            Some((scrape, address)) => Some(management::serve(address, scrape).await?),
+            Some((scrape, address)) => management::serve(address, scrape).await,
             None => None,
         };
         let Server { address, stopping, work } = build.await?;
@@ -88,7 +88,9 @@ pub fn serve(
             lifecycle("stopping").write();
             stopping.cancel();
         });
-        let scraped = scraped.map(|address| format!("metrics on {address}, ")).unwrap_or_default();
+        // A port that the system has chosen is known from here alone.
+        let chosen = scraped.filter(|_| metrics.get().is_some_and(|asked| asked.port() == 0));
+        let scraped = chosen.map(|address| format!("metrics on {address}, ")).unwrap_or_default();
         lifecycle("ready").message(format!("{scraped}listening on {address}")).write();
         work.await
     });

@@ -14,6 +14,7 @@ use crate::{
     runner::{output, runner, text_of},
     support::{
         broker::Message,
+        log,
         process::Process,
         secrets,
         site::{OrderActions as _, number, ring},
@@ -334,6 +335,17 @@ async fn metrics_are_on_their_own_listener_and_can_be_switched_off() {
     assert_eq!(reqwest::get(health).await.expect("a response").status(), 404);
     let silent = world.another(Service::ShopApi, &[("METRICS_ADDR", String::new())]).await;
     assert_eq!(silent.metrics(), "");
+}
+
+#[tokio::test]
+async fn a_replica_whose_metrics_address_is_taken_serves_all_the_same_and_says_so() {
+    let world = World::start(&[]).await;
+    let taken = world.shop.metrics().trim_start_matches("http://").trim_end_matches("/metrics");
+    let second = world.another(Service::ShopApi, &[("METRICS_ADDR", taken.to_owned())]).await;
+    second.client().get("/health/ready").await.expect(200);
+    let said = second.records().into_iter().filter(|record| log::has(record, &[("service.state", "degraded")]));
+    let said: Vec<_> = said.map(|record| log::text(&record, "error.message").to_owned()).collect();
+    assert!(matches!(&said[..], [text] if text.contains("METRICS_ADDR")), "{said:?}");
 }
 
 #[tokio::test]
