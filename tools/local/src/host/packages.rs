@@ -1,10 +1,10 @@
 //! Installation of Debian's packages.
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
@@ -13,6 +13,12 @@ use crate::host::{files, process};
 
 /// A package that every release has, so that its absence says that apt has no lists.
 const IN_ALL: &str = "maven";
+
+/// Held by the process that uses apt.
+const LOCK: &str = "/run/lock/alexandrite-packages";
+/// How long another program's `apt-get update`, such as the daily one, is waited for.
+const OTHERS: Duration = Duration::from_secs(300);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Whether this process may install packages on this machine.
 pub(crate) fn may_install() -> bool {
@@ -31,6 +37,7 @@ pub(crate) fn command_for(packages: &[&str]) -> String {
 
 /// Installs these packages by apt's lists. Their system services don't start.
 pub(crate) async fn install(packages: &[&str]) -> Result<()> {
+    let _turn = take_turn().await?;
     let _quiet = QuietInstallation::begin()?;
     let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
     apt_get(&install, 30).await
@@ -56,7 +63,24 @@ fn is_available(package: &str, policy: &str) -> bool {
 
 /// Renews apt's lists.
 pub(crate) async fn update() -> Result<()> {
-    apt_get(&["update"], 10).await
+    let _turn = take_turn().await?;
+    let deadline = Instant::now() + OTHERS;
+    loop {
+        match apt_get(&["update"], 10).await {
+            // Unlike an installation, apt doesn't wait for this lock by itself.
+            Err(error) if format!("{error:#}").contains("Could not get lock") && Instant::now() < deadline => {
+                tokio::time::sleep(RETRY_INTERVAL).await;
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Waits until none of our processes uses apt: one that ends lets the services of all others' packages start.
+async fn take_turn() -> Result<File> {
+    let file = OpenOptions::new().create(true).append(true).open(LOCK).with_context(|| format!("opening {LOCK}"))?;
+    let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await?;
+    locked.with_context(|| format!("locking {LOCK}"))
 }
 
 async fn apt_get(arguments: &[&str], minutes: u64) -> Result<()> {
