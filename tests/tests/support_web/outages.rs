@@ -6,6 +6,7 @@ use catalogue::field;
 use reqwest::Method;
 use serde_json::json;
 use testkit::{TcpProxy, host_in, process::Process, search::Search, support_page::PageClient};
+use time::OffsetDateTime;
 
 use crate::{
     logs::SLOW,
@@ -68,7 +69,8 @@ async fn what_lacks_an_index_is_marked_as_incomplete() {
     let pages = [order.as_str(), "/", "/errors", "/stuck", "/logins", "/search?q=nothing", "/orders/A-999999"];
     // No node has this name, so the index has nowhere to be.
     let nowhere = json!({ "settings": { "index.routing.allocation.require._name": "nothing" } });
-    let index = "alexandrite-crm-api-2001.01.01";
+    // Of today, which every question is about.
+    let index = format!("alexandrite-nowhere-{}", OffsetDateTime::now_utc().date().to_string().replace('-', "."));
     let path = format!("{index}?wait_for_active_shards=0");
     assert_eq!(administrator.call(Method::PUT, &path, Some(&nowhere)).await.0, 200);
     for path in pages {
@@ -77,7 +79,7 @@ async fn what_lacks_an_index_is_marked_as_incomplete() {
         assert!(page.text.contains("Incomplete."), "{path}: {}", page.text);
     }
     assert!(employee.read(&order).await.contains("Your order has been in production since"), "what is there is shown");
-    assert_eq!(administrator.call(Method::DELETE, index, None).await.0, 200);
+    assert_eq!(administrator.call(Method::DELETE, &index, None).await.0, 200);
     for path in pages {
         assert!(!employee.get(path).await.text.contains("Incomplete."), "{path}");
     }
