@@ -83,7 +83,7 @@ impl<H: Handler> Consumer<H> {
             self.connected.store(false, Ordering::Relaxed);
             if let (Err(failure), true) = (&result, backoff.is_first()) {
                 // A warning: nothing is lost, messages wait in the broker meanwhile.
-                state("degraded").failed(Level::WARN, failure).write();
+                Record::lifecycle("degraded").failed(Level::WARN, failure).write();
             }
             self.stopping.run_until_cancelled(backoff.wait()).await;
         }
@@ -109,7 +109,7 @@ impl<H: Handler> Consumer<H> {
             .failure("subscribing")?;
         self.connected.store(true, Ordering::Relaxed);
         if !backoff.is_first() {
-            state("ready").message("messages are received again".to_owned()).write();
+            Record::lifecycle("ready").message("messages are received again".to_owned()).write();
         }
         backoff.reset();
 
@@ -288,8 +288,4 @@ impl Incoming<'_> {
         // If the channel is closed, the broker delivers the message again, and the inbox knows it.
         let _ = self.delivery.ack(BasicAckOptions::default()).await;
     }
-}
-
-fn state(state: &'static str) -> Record {
-    Record::notice(Action::ServiceLifecycle, Subject::default()).state(state)
 }

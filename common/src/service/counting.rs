@@ -6,7 +6,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use catalogue::{Action, ErrorType, Service};
+use catalogue::{ErrorType, Service};
 use sqlx::{Connection as _, PgConnection};
 use time::OffsetDateTime;
 use tokio::time::MissedTickBehavior;
@@ -20,7 +20,7 @@ use crate::{
     domain::OrderStatus,
     failure::{Failure, FailureContext as _},
     telemetry::{
-        Record, Subject,
+        Record,
         metrics::{self, Counted, OfStatus, Waiting},
     },
 };
@@ -36,12 +36,11 @@ pub(super) async fn run<S: Definition>(database: Database, period: Duration, sto
     let mut failing = false;
     while stopping.run_until_cancelled(clock.tick()).await.is_some() {
         let Some(counted) = stopping.run_until_cancelled(count::<S>(&database, &mut turn)).await else { break };
-        // Whoever needs the database reports that it is away. Here the numbers are missing.
+        // The work that needs the database reports that it is away. Here the numbers are missing.
         let failed = counted.as_ref().err().filter(|failure| failure.error_type != ErrorType::DatabaseUnavailable);
         if let (Some(failure), false) = (failed, failing) {
             // A warning: only the metrics are concerned.
-            let degraded = Record::notice(Action::ServiceLifecycle, Subject::default()).state("degraded");
-            degraded.failed(Level::WARN, failure).write();
+            Record::lifecycle("degraded").failed(Level::WARN, failure).write();
         }
         failing = failed.is_some();
         metrics::counted(counted.unwrap_or_default());

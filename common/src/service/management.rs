@@ -3,7 +3,7 @@
 use std::{future::ready, net::SocketAddr, str::FromStr, time::Duration};
 
 use axum::{Router, http::header::CONTENT_TYPE, routing::get};
-use catalogue::{Action, ErrorType};
+use catalogue::ErrorType;
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::Level;
@@ -12,7 +12,7 @@ use crate::{
     failure::Failure,
     http::{self, ConnectionLimits},
     telemetry::{
-        Record, Subject,
+        Record,
         metrics::{Scrape, TEXT_FORMAT},
     },
 };
@@ -49,8 +49,7 @@ pub(super) async fn serve(address: SocketAddr, scrape: Scrape) -> Option<SocketA
         Ok(bound) => bound,
         Err(error) => {
             let failure = Failure::new(ErrorType::ConfigurationInvalid, "listening on METRICS_ADDR", error);
-            let degraded = Record::notice(Action::ServiceLifecycle, Subject::default()).state("degraded");
-            degraded.failed(Level::WARN, &failure).write();
+            Record::lifecycle("degraded").failed(Level::WARN, &failure).write();
             return None;
         }
     };

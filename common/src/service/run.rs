@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, pin::Pin, process::ExitCode};
 
-use catalogue::{Action, ErrorType, Service};
+use catalogue::{ErrorType, Service};
 use tokio::{
     runtime::Runtime,
     signal::unix::{SignalKind, signal},
@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     authorities::Authorities,
-    telemetry::{Record, Subject, Telemetry},
+    telemetry::{Record, Telemetry},
 };
 
 /// The whole of a service's `main`.
@@ -85,18 +85,18 @@ pub fn serve(
         let mut interrupt = signal(SignalKind::interrupt())?;
         tokio::spawn(async move {
             tokio::select! { _ = terminate.recv() => (), _ = interrupt.recv() => () }
-            lifecycle("stopping").write();
+            Record::lifecycle("stopping").write();
             stopping.cancel();
         });
         // A port that the system has chosen is known from here alone.
         let chosen = scraped.filter(|_| metrics.get().is_some_and(|asked| asked.port() == 0));
         let scraped = chosen.map(|address| format!("metrics on {address}, ")).unwrap_or_default();
-        lifecycle("ready").message(format!("{scraped}listening on {address}")).write();
+        Record::lifecycle("ready").message(format!("{scraped}listening on {address}")).write();
         work.await
     });
     match &result {
-        Ok(()) => lifecycle("stopped").write(),
-        Err(error) => lifecycle("stopped")
+        Ok(()) => Record::lifecycle("stopped").write(),
+        Err(error) => Record::lifecycle("stopped")
             .unsuccessful()
             .level(tracing::Level::ERROR)
             .error(ErrorType::Internal, format!("{error:#}"))
@@ -104,8 +104,4 @@ pub fn serve(
     }
     telemetry.shut_down();
     result
-}
-
-fn lifecycle(state: &'static str) -> Record {
-    Record::notice(Action::ServiceLifecycle, Subject::default()).state(state)
 }

@@ -60,6 +60,11 @@ impl Record<Notice> {
         Self::new(action, subject)
     }
 
+    /// The service is in this state now: `ready`, `degraded`, `stopping` or `stopped`.
+    pub fn lifecycle(state: &'static str) -> Self {
+        Self::notice(Action::ServiceLifecycle, Subject::default()).state(state)
+    }
+
     /// A failure of ours kept the action from happening: an ERROR with the whole chain of causes.
     pub fn failure(action: Action, subject: Subject, failure: &Failure) -> Self {
         Self::new(action, subject).failed(Level::ERROR, failure)
