@@ -1,9 +1,16 @@
 //! Elasticsearch's setup: templates, retention and roles, from the JSON files of this crate.
 
 use serde_json::Value;
+use time::Date;
 
 /// The pattern of all indices of records.
 pub const INDEX_PATTERN: &str = "alexandrite-*";
+
+/// The index of a service's records of a day, in UTC. With `*` as the service, the pattern of those of all services.
+#[must_use]
+pub fn index_of(service: &str, day: Date) -> String {
+    format!("alexandrite-{service}-{:04}.{:02}.{:02}", day.year(), u8::from(day.month()), day.day())
+}
 
 /// The index template's name: `PUT _index_template/alexandrite`.
 pub const INDEX_TEMPLATE_NAME: &str = "alexandrite";

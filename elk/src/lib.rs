@@ -7,7 +7,7 @@ pub mod kibana;
 pub use elasticsearch::{
     ALERTS_TEMPLATE_NAME, AUDIT_INDEX_PATTERN, AUDIT_TEMPLATE_NAME, ILM_POLICY_NAME, INDEX_PATTERN,
     INDEX_TEMPLATE_NAME, READ_BY_SUPPORT, ROLES, SEARCH_LOG_CONFIGURATION, alerts_template, audit_template,
-    component_templates, ilm_policy, index_template, retention_template, roles_file,
+    component_templates, ilm_policy, index_of, index_template, retention_template, roles_file,
 };
 
 /// rsyslog's configuration that ships records to Elasticsearch. Its head lists the environment variables that it reads.

@@ -60,12 +60,6 @@ impl Period {
         })
     }
 
-    /// From the beginning of this day on, in UTC.
-    pub(crate) fn since(first: Date) -> Self {
-        let length = OffsetDateTime::now_utc() - first.midnight().assume_utc();
-        Self { from: Some(format!("{first}||/d")), length: Some(length), ..Self::default() }
-    }
-
     /// The indices that have its records: their names end with their day, in UTC. All of them for a long period.
     ///
     /// A day more at both ends is for clocks that differ.
@@ -75,10 +69,7 @@ impl Period {
         };
         let end = self.end.unwrap_or_else(OffsetDateTime::now_utc);
         let days = (-1..=length.whole_days() + 2).map(|before| end.date() - Duration::days(before));
-        let name = |day: Date| {
-            format!("{}-{:04}.{:02}.{:02}", elk::INDEX_PATTERN, day.year(), u8::from(day.month()), day.day())
-        };
-        days.map(name).collect::<Vec<_>>().join(",")
+        days.map(|day| elk::index_of("*", day)).collect::<Vec<_>>().join(",")
     }
 
     /// The length of each of `count` equal steps, in whole seconds, and the end of the last one.

@@ -81,7 +81,8 @@ impl Logs {
             json!({ "terms": { field::NAME: [Service::ShopApi.name(), Service::CrmApi.name()] } }),
         ];
         // Without `now`, and the same all day: Elasticsearch keeps the result of each index.
-        let period = Period::since(OffsetDateTime::now_utc().date() - USUAL_DAYS);
+        let first = (OffsetDateTime::now_utc().date() - USUAL_DAYS).to_string();
+        let period = Period::days(Some(&first), None).unwrap_or_default();
         let query = json!({
             "size": 0,
             "query": matching(filters, &period),

@@ -152,9 +152,7 @@ impl History {
         for record in &self.records {
             let at = begin + record.after;
             let (day, time) = (at.date(), at.format(&Rfc3339)?);
-            let (year, month, day) = (day.year(), u8::from(day.month()), day.day());
-            let service = &record.service;
-            writeln!(body, "{{\"create\":{{\"_index\":\"alexandrite-{service}-{year}.{month:02}.{day:02}\"}}}}")?;
+            writeln!(body, "{{\"create\":{{\"_index\":\"{}\"}}}}", elk::index_of(&record.service, day))?;
             for piece in &record.pieces {
                 body.push_str(match piece {
                     Piece::Same(text) => text,

@@ -7,7 +7,7 @@ use local::Kind;
 use reqwest::Method;
 use serde_json::Value;
 use testkit::{order_lifecycle, search::Search, site::Site, support_page::PageClient};
-use time::{Date, Duration, OffsetDateTime};
+use time::{Duration, OffsetDateTime};
 use tokio::time::sleep;
 
 use crate::{
@@ -94,8 +94,7 @@ async fn call(administrator: &Search, method: Method, path: &str) -> Result<Valu
 /// Merges the indices of all days but the last two, as the lifecycle policy does where Elasticsearch has that module.
 async fn merge(administrator: &Search) -> Result<()> {
     let today = OffsetDateTime::now_utc().date();
-    let name = |day: Date| format!("-alexandrite-*-{}.{:02}.{:02}", day.year(), u8::from(day.month()), day.day());
-    let recent = [today, today - Duration::DAY].map(name).join(",");
+    let recent = [today, today - Duration::DAY].map(|day| format!("-{}", elk::index_of("*", day))).join(",");
     call(administrator, Method::POST, &format!("{RECORDS},{recent}/_forcemerge?max_num_segments=1")).await?;
     Ok(())
 }
