@@ -1,4 +1,4 @@
-//! How metrics get out: pushed by OTLP, and as Prometheus's text for whoever scrapes.
+//! How metrics get out: pushed by OTLP, and as Prometheus's text for scrapers.
 
 use anyhow::{Context as _, bail};
 use catalogue::metric;
