@@ -324,18 +324,47 @@ fn every_version_that_stands_elsewhere_is_that_of_the_compose_files() {
     }
 }
 
-#[test]
-fn the_build_gets_every_crate() {
+/// The crates of the workspace, by their folders.
+fn crates() -> Vec<PathBuf> {
     let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("there is a Cargo.toml");
     let manifest: toml::Table = manifest.parse().expect("Cargo.toml is TOML");
     let members = manifest["workspace"]["members"].as_array().expect("the workspace has crates");
+    members.iter().filter_map(toml::Value::as_str).map(PathBuf::from).collect()
+}
+
+/// The files outside of a crate's sources that are compiled into it; what only its unit tests read is none of them.
+fn compiled_in(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for path in fs::read_dir(folder).into_iter().flatten().map(|entry| entry.expect("an entry").path()) {
+        if path.is_dir() {
+            found.extend(compiled_in(&path));
+            continue;
+        }
+        let source = fs::read_to_string(&path).unwrap_or_default();
+        let source = source.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        for inclusion in ["include_str!(\"", "include_bytes!(\""] {
+            let named = source.split(inclusion).skip(1).filter_map(|text| text.split_once("\")"));
+            found.extend(named.map(|(file, _)| folder.join(file).canonicalize().expect("it is there")));
+        }
+    }
+    found
+}
+
+#[test]
+fn the_build_gets_every_crate_and_every_file_that_is_compiled_in() {
     let ignored = fs::read_to_string(root().join(".dockerignore")).expect("there is a .dockerignore");
-    for member in members.iter().filter_map(toml::Value::as_str) {
-        let comes = |line: &str| {
-            let path = line.strip_prefix('!').unwrap_or_default().trim_end_matches("/Cargo.toml");
-            !path.is_empty() && Path::new(member).starts_with(path)
-        };
-        assert!(ignored.lines().any(comes), "{member} is kept from the build by .dockerignore");
+    let comes =
+        |path: &Path| ignored.lines().filter_map(|line| line.strip_prefix('!')).any(|line| path.starts_with(line));
+    let root = root().canonicalize().expect("a folder");
+    for member in crates() {
+        assert!(comes(&member.join("Cargo.toml")), "{} is kept from the build by .dockerignore", member.display());
+        if member.starts_with("tests") {
+            continue;
+        }
+        for file in compiled_in(&root.join(&member).join("src")) {
+            let file = file.strip_prefix(&root).expect("it is in the repository");
+            assert!(comes(file), "{} is kept from the build by .dockerignore", file.display());
+        }
     }
 }
 
