@@ -6,7 +6,7 @@ use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use local::{Kind, Options, System, SystemFile};
 use nix::sys::signal::{Signal, kill};
@@ -27,13 +27,8 @@ struct Runner {
 impl Runner {
     /// Starts these parts on free ports and waits until they are ready.
     fn start(data: PathBuf, only: &str) -> Result<Self> {
-        let mut process = command(&data, only).stdout(Stdio::piped()).stderr(complaints(&data)?).spawn()?;
-        let stdout = process.stdout.take().ok_or("no standard output")?;
-        // Ends without the line if the runner ends.
-        let ready =
-            BufReader::new(stdout).lines().map_while(std::result::Result::ok).any(|line| line.starts_with("ready "));
-        let runner = Self { process, data };
-        if ready { Ok(runner) } else { Err(fs::read_to_string(runner.data.with_extension("txt"))?.into()) }
+        let process = command(&data, only).stdout(Stdio::piped()).stderr(complaints(&data)?).spawn()?;
+        Ok(Self { process: until_ready(process, &data)?, data })
     }
 
     fn file(&self) -> Result<SystemFile> {
@@ -66,6 +61,25 @@ fn command(data: &Path, only: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_alexandrite"));
     command.args(["up", "--free-ports", "--only", only]).arg("--data").arg(data).stdin(Stdio::null());
     command
+}
+
+/// Waits until a runner says that it is ready. If it ends before, the error is what it said.
+fn until_ready(mut process: Child, data: &Path) -> Result<Child> {
+    let stdout = process.stdout.take().ok_or("no standard output")?;
+    // Ends without the line if the runner ends.
+    let ready =
+        BufReader::new(stdout).lines().map_while(std::result::Result::ok).any(|line| line.starts_with("ready "));
+    if ready { Ok(process) } else { Err(fs::read_to_string(data.with_extension("txt"))?.into()) }
+}
+
+/// Kills a runner and all that it has started, as the end of the machine would.
+fn kill_with_family(mut runner: Child) -> Result {
+    let pid = runner.id().cast_signed();
+    for pid in [pid].into_iter().chain(family(pid)) {
+        let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+    }
+    runner.wait()?;
+    Ok(())
 }
 
 fn complaints(data: &Path) -> Result<File> {
@@ -171,6 +185,25 @@ fn killing_the_runner_takes_all_parts_down_and_the_next_start_goes_on() -> Resul
     let again = Runner::start(runner.data.clone(), "postgres,rabbitmq")?;
     let address = again.file()?.databases.ok_or("no database")?.shop;
     query(&address, "SELECT FROM kept")
+}
+
+#[test]
+fn it_comes_up_after_everything_was_killed_at_any_moment() -> Result {
+    const ROUNDS: u32 = 3;
+    let data = folder("killed")?;
+    for _ in 0..ROUNDS {
+        // At any moment of a start, and at once after one.
+        let after = Duration::from_nanos(u64::from(SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_nanos()) * 4);
+        let starting = command(&data, "postgres,rabbitmq").stdout(Stdio::null()).stderr(complaints(&data)?).spawn()?;
+        std::thread::park_timeout(after);
+        kill_with_family(starting)?;
+        let again = command(&data, "postgres,rabbitmq").stdout(Stdio::piped()).stderr(complaints(&data)?).spawn()?;
+        let again = until_ready(again, &data).map_err(|error| format!("killed {after:?} after its start: {error}"))?;
+        kill_with_family(again)?;
+    }
+    let mut runner = Runner::start(data, "postgres,rabbitmq")?;
+    assert_eq!(runner.end(Signal::SIGTERM)?, Some(0));
+    Ok(())
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod files;
 pub(crate) mod folders;
+pub(crate) mod leftovers;
 pub(crate) mod lock;
 pub(crate) mod orphans;
 pub(crate) mod os_user;

@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
-use crate::host::{folders::Folders, orphans, os_user::OsUser, pid_file, process, process::Child, process_table};
+use crate::host::{folders::Folders, leftovers, orphans, os_user::OsUser, pid_file, process, process::Child};
 use crate::terminal::progress::Progress;
 
 /// A part that dies more often than this within [`RESTART_WINDOW`] is not restarted, and the system stops.
@@ -95,6 +95,8 @@ pub(crate) fn environment<const COUNT: usize>(variables: [(&str, String); COUNT]
 pub(crate) struct Supervisor {
     user: OsUser,
     progress: Progress,
+    /// The folder of the parts' data, which marks their processes.
+    parts: PathBuf,
     /// The folder of the pid files: a later runner ends what a killed one has left.
     pid_files: PathBuf,
     running: Mutex<Vec<Running>>,
@@ -112,8 +114,8 @@ impl Supervisor {
     /// A supervisor without parts. The receiver gets the error of a part that could not be kept running.
     pub(crate) fn new(folders: &Folders, progress: Progress) -> (Self, mpsc::UnboundedReceiver<anyhow::Error>) {
         let (failed, failures) = mpsc::unbounded_channel();
-        let (user, pid_files) = (folders.user.clone(), folders.run());
-        (Self { user, progress, pid_files, running: Mutex::default(), failed }, failures)
+        let (user, parts, pid_files) = (folders.user.clone(), folders.parts.clone(), folders.run());
+        (Self { user, progress, parts, pid_files, running: Mutex::default(), failed }, failures)
     }
 
     /// Starts a part and waits until it is ready. If this future is dropped, [`stop`](Self::stop) still stops the part.
@@ -125,6 +127,7 @@ impl Supervisor {
             part,
             user: self.user.clone(),
             progress: self.progress.clone(),
+            parts: self.parts.clone(),
             pid_file: pid_file::path(&self.pid_files, name),
             stop: stop_asked,
             failed: self.failed.clone(),
@@ -167,6 +170,7 @@ struct Keeper {
     part: Part,
     user: OsUser,
     progress: Progress,
+    parts: PathBuf,
     pid_file: PathBuf,
     stop: watch::Receiver<bool>,
     failed: mpsc::UnboundedSender<anyhow::Error>,
@@ -243,7 +247,7 @@ impl Keeper {
         let mut command = tokio::process::Command::new(&part.program);
         command.args(&part.arguments).env_clear().envs(&part.environment).current_dir(&part.folder);
         command.env("LANG", "C.UTF-8").env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.stdin(Stdio::null());
+        command.env(leftovers::MARK, &self.parts).stdin(Stdio::null());
         command.stdout(self.open(&part.output)?).stderr(self.open(&part.errors)?);
         self.user.run_as(&mut command);
         Child::start(&mut command, part.stop_signal)
@@ -282,20 +286,4 @@ async fn until_ready(part: &Part) -> Result<()> {
         }
         tokio::time::sleep(process::POLL * 4).await;
     }
-}
-
-/// Ends the parts that a killed runner has left running, by its pid files.
-pub(crate) async fn end_leftovers(pid_files: &Path, progress: &Progress) -> Result<()> {
-    let Ok(items) = fs::read_dir(pid_files) else { return Ok(()) };
-    for path in items.flatten().map(|item| item.path()).filter(|path| path.extension().is_some_and(|end| end == "pid"))
-    {
-        let Ok((pid, started)) = pid_file::read(&path) else { continue };
-        if process_table::runs(pid, started) {
-            progress
-                .say(format!("! ending {} (process {pid}), left over from a runner that was killed", path.display()));
-            orphans::end_foreign(pid, started).await;
-        }
-        fs::remove_file(&path)?;
-    }
-    Ok(())
 }

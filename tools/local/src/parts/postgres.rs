@@ -64,6 +64,9 @@ impl Postgres {
             certificates.put_into(&self.folders, &self.folder)?;
         }
         if self.cluster().join("PG_VERSION").exists() {
+            // Left by a server that was killed. PostgreSQL takes any process with its id for that server, such as one that has
+            // ended and waits for its parent; the runner knows that no process of this cluster is left.
+            let _ = fs::remove_file(self.cluster().join("postmaster.pid"));
             return self.check_version();
         }
         // An interrupted attempt leaves an incomplete cluster, without the version file.

@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 
 use crate::commands::up::{flags::UpFlags, start::Startup, summary};
 use crate::host::folders::{Folders, KEEP};
-use crate::host::{lock::Lock, orphans, os_user::OsUser, stop::StopRequests, supervisor, supervisor::Supervisor};
+use crate::host::{leftovers, lock::Lock, orphans, os_user::OsUser, stop::StopRequests, supervisor::Supervisor};
 use crate::parts::{certificates::Certificates, kind::Kind, shipper};
 use crate::system::{accounts::Accounts, system_file};
 use crate::terminal::progress::Progress;
@@ -18,10 +18,12 @@ use crate::terminal::progress::Progress;
 pub(crate) async fn run(data: &Path, flags: &UpFlags, requests: &mut StopRequests) -> Result<()> {
     let began = Instant::now();
     let progress = Progress::new();
-    let _lock = Lock::take(data)?;
+    let _lock = Lock::take(data).await?;
     let data = data.canonicalize()?;
     let folders = Folders::new(&data, OsUser::find_or_create().await?);
-    supervisor::end_leftovers(&folders.run(), &progress).await?;
+    // A killed runner has left it, and it names what doesn't run any more.
+    let _ = fs::remove_file(data.join(system_file::FILE));
+    leftovers::end(&folders.parts, &folders.run(), &progress).await?;
     if flags.fresh {
         folders.clear()?;
     }
