@@ -37,7 +37,7 @@ pub(crate) async fn list_orders(
 pub(crate) async fn get_order(core: &Core, id: &OrderId) -> Result<OrderDetails, ApiError> {
     let mut connection = core.database.connection().await?;
     let order = store::find(&mut connection, id).await?.ok_or_else(Rejection::no_such_order)?.order;
-    let history = store::history(&mut connection, id).await?;
+    let history = store::history(&mut connection, &order.order).await?;
     Ok(OrderDetails { order, history })
 }
 

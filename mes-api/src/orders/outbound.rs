@@ -17,7 +17,7 @@ pub(crate) async fn enqueue(
 ) -> Result<OrderDetails, Failure> {
     let stored = store::find(unit.connection(), id).await?;
     let stored = stored.ok_or(Failure::bare(ErrorType::Internal, "a changed order is gone"))?;
-    let history = store::history(unit.connection(), id).await?;
+    let history = store::history(unit.connection(), &stored.order.order).await?;
     let facts = stored.facts(history);
     unit.enqueue(message_type, &facts).await?;
     Ok(OrderDetails { order: stored.order, history: facts.history })

@@ -177,6 +177,6 @@ pub(crate) async fn get_order(core: &Core, partner: Caller, id: &OrderId) -> Res
     let stored = store::find(&mut connection, id).await?;
     let own = stored.filter(|stored| stored.order.order.owner == Owner::Partner(partner.account.into()));
     let order = own.ok_or_else(Rejection::no_such_order)?.order;
-    let history = store::history(&mut connection, id).await?;
+    let history = store::history(&mut connection, &order.order).await?;
     Ok(OrderDetails { order, history }.into())
 }

@@ -62,7 +62,7 @@ fn permutations(messages: &[OrderFacts]) -> Vec<Vec<OrderFacts>> {
 async fn outcome(mes: &RunningService, facts: &OrderFacts) -> Value {
     let mut connection = mes.tables().acquire().await.unwrap();
     let stored = mes_api::orders::store::find(&mut connection, &facts.order.id).await.unwrap().unwrap();
-    let history = mes_api::orders::store::history(&mut connection, &facts.order.id).await.unwrap();
+    let history = mes_api::orders::store::history(&mut connection, &stored.order.order).await.unwrap();
     let mut order = serde_json::to_value(stored.order).unwrap();
     order.as_object_mut().unwrap().remove("updated_at");
     json!({"order": order, "model_key": stored.model_key, "history": history})

@@ -69,21 +69,22 @@ pub async fn list(
     rows.into_iter().map(|row| Ok(StoredOrder::try_from(row)?.order)).collect()
 }
 
-/// The history of an order, the oldest change first.
+/// The history of an order up to its status, the oldest change first. The order may have gone on since it was read.
 ///
 /// # Errors
 ///
 /// If the database fails.
-pub async fn history(database: impl PgExecutor<'_>, id: &OrderId) -> Result<Vec<Change>, Failure> {
+pub async fn history(database: impl PgExecutor<'_>, order: &Order) -> Result<Vec<Change>, Failure> {
     let mut changes = sqlx::query_as!(
         Change,
         r#"SELECT status AS "status: OrderStatus", at, actor AS "actor: Actor", service AS "service: Service"
            FROM order_history WHERE order_id = $1"#,
-        id.as_str()
+        order.id.as_str()
     )
     .fetch_all(database)
     .await
     .failure("reading an order's history")?;
+    changes.retain(|change| change.status <= order.status);
     changes.sort_by_key(|change| change.status);
     Ok(changes)
 }
@@ -94,7 +95,7 @@ pub async fn history(database: impl PgExecutor<'_>, id: &OrderId) -> Result<Vec<
 ///
 /// If the database fails.
 pub async fn details(database: &mut PgConnection, found: StoredOrder) -> Result<OrderDetails, Failure> {
-    let history = history(database, &found.order.id).await?;
+    let history = history(database, &found.order).await?;
     Ok(OrderDetails { order: found.order, price_failure: found.price_failure, history })
 }
 
@@ -109,6 +110,6 @@ pub async fn facts(
     model_key: Option<String>,
 ) -> Result<OrderFacts, Failure> {
     let model_key = model_key.ok_or(Failure::bare(ErrorType::ModelMissing, "an order without a model"))?;
-    let history = history(transaction, &order.id).await?;
+    let history = history(transaction, &order).await?;
     Ok(OrderFacts { order, model_key, history, price_failure: None })
 }

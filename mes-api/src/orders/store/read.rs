@@ -4,7 +4,7 @@
 use catalogue::Service;
 use common::{
     domain::{
-        Actor, Change, CustomerId, Material, Measured, ModelFormat, ModelUnit, Notice, OperatorId, OrderId,
+        Actor, Change, CustomerId, Material, Measured, ModelFormat, ModelUnit, Notice, OperatorId, Order, OrderId,
         OrderStatus, PartnerId,
     },
     failure::{Failure, FailureContext as _},
@@ -72,19 +72,20 @@ pub async fn list(
     rows.into_iter().map(|row| StoredOrder::try_from(row).map(|stored| stored.order)).collect()
 }
 
-/// The history of an order, the oldest change first.
+/// The history of an order up to its status, the oldest change first. The order may have gone on since it was read.
 ///
 /// # Errors
 ///
 /// If the database fails.
-pub async fn history(connection: &mut PgConnection, id: &OrderId) -> Result<Vec<Change>, Failure> {
+pub async fn history(connection: &mut PgConnection, order: &Order) -> Result<Vec<Change>, Failure> {
     let rows = sqlx::query_as!(
         Change,
         r#"SELECT status AS "status: OrderStatus", at, actor AS "actor: Actor", service AS "service: Service"
            FROM order_history WHERE order_id = $1"#,
-        id.as_str()
+        order.id.as_str()
     );
     let mut changes = rows.fetch_all(connection).await.failure("reading an order's history")?;
+    changes.retain(|change| change.status <= order.status);
     // Statuses are linear, while two of them may have been set in the same instant.
     changes.sort_unstable_by_key(|change| change.status);
     Ok(changes)
