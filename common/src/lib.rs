@@ -1,6 +1,6 @@
 //! What the three services share, in layers: each module knows only those before it in this list.
 //!
-//! [`failure`], `crash`, [`domain`], [`authorities`] → [`telemetry`] → [`problem`] → [`database`], [`batcher`], [`background`], [`page`],
+//! [`failure`], `crash`, `planted`, [`domain`], [`authorities`] → [`telemetry`] → [`problem`] → [`database`], [`batcher`], [`background`], [`page`],
 //! [`model_store`] → `journal`, [`outbox`] → [`unit_of_work`] → [`idempotency`], [`auth`] → [`state`] → [`messaging`],
 //! [`http`] → [`service`]. `docs/architecture` says what each is for; a test holds the code to it.
 
@@ -19,6 +19,7 @@ pub mod messaging;
 pub mod model_store;
 pub mod outbox;
 pub mod page;
+pub mod planted;
 pub mod problem;
 pub mod service;
 pub mod state;

@@ -76,6 +76,7 @@ use crate::{
     failure::{ErrorType, Failure, FailureContext as _},
     journal::{self, Journal},
     outbox::{self, MessageType},
+    planted::{self, Bug},
     problem::ApiError,
     telemetry::{Line, OfChange, PendingRecord, Record, Subject},
 };
@@ -263,8 +264,11 @@ impl UnitOfWork {
         match connection {
             Connection::Transaction(mut transaction) => {
                 let lines: Vec<_> = pending.into_iter().map(PendingRecord::into_line).collect();
-                journal::stage(&mut transaction, &lines).await?;
+                if !planted::has(Bug::CommitBeforeRecord) {
+                    journal::stage(&mut transaction, &lines).await?;
+                }
                 transaction.commit().await.failure("committing a unit of work")?;
+                planted::hesitate(Bug::CommitBeforeRecord).await;
                 staged.extend(lines);
             }
             Connection::Statement(_) if !pending.is_empty() => {

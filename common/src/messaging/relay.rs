@@ -26,6 +26,7 @@ use crate::{
     database::Database,
     failure::{ErrorType, Failure, FailureContext as _},
     outbox::table::{self, Waiting},
+    planted::{self, Bug},
     telemetry::{Record, Subject, TraceContext, adopt, identify, metrics},
     unit_of_work::Units,
 };
@@ -90,6 +91,13 @@ impl Relay {
             return Ok(0);
         }
         let spans: Vec<_> = waiting.iter().map(publish_span).collect();
+        if planted::has(Bug::ForgetfulRelay) {
+            let all: Vec<_> = waiting.iter().map(|message| message.seq).collect();
+            table::delete(unit.connection(), &all).await?;
+            unit.commit().await?;
+            planted::hesitate(Bug::ForgetfulRelay).await;
+            unit = self.units.begin("relay").await?;
+        }
         let publish = publish(link, &waiting, &spans);
         let failed = tokio::time::timeout(self.timeout, publish).await.failure("publishing messages")??;
 

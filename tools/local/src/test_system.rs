@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::host::files::program;
 use crate::host::folders::{KEEP, cargo_profile, workspace};
 use crate::host::process::{POLL, tail};
+use crate::host::process_table;
 use crate::parts::{kind::Kind, needs, needs::Need};
 use crate::system::system_file::SystemFile;
 use crate::terminal::progress::Progress;
@@ -40,6 +41,8 @@ pub struct Options {
     pub certificates: Option<PathBuf>,
     /// Settings for all services, in addition to the addresses of the parts.
     pub settings: Vec<(String, String)>,
+    /// Features that the services are built with, such as `common/planted-bugs`.
+    pub features: Option<String>,
 }
 
 /// A running system. Dropping it stops it.
@@ -87,6 +90,9 @@ impl System {
             command.arg("--certificates").arg(certificates);
         }
         command.args(options.settings.iter().map(|(name, value)| format!("--set={name}={value}")));
+        if let Some(features) = &options.features {
+            command.arg("--features").arg(features);
+        }
         // A process group of its own: Ctrl-C ends only the test process, and the system stops after it.
         command.process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(File::create(&stderr)?);
@@ -155,6 +161,16 @@ impl System {
     /// The part isn't running.
     pub fn pid(&self, part: &str) -> Result<i32> {
         self.file.pid(part)
+    }
+
+    /// The current process ids of a part and of all processes that it has started.
+    ///
+    /// # Errors
+    ///
+    /// The part isn't running.
+    pub fn pids(&self, part: &str) -> Result<Vec<i32>> {
+        let pid = self.pid(part)?;
+        Ok(process_table::descendants(pid).into_iter().chain([pid]).collect())
     }
 
     /// Stops the system and waits until all its processes have ended. A second call does nothing.

@@ -133,12 +133,13 @@ pub(crate) fn model_store(folders: &Folders) -> String {
     format!("file://{}", folders.models().display())
 }
 
-/// Builds all services and copies them into the folder of binaries.
-pub(crate) async fn build(folders: &Folders, line: &Line) -> Result<()> {
+/// Builds all services, with these features, and copies them into the folder of binaries.
+pub(crate) async fn build(folders: &Folders, features: Option<&str>, line: &Line) -> Result<()> {
     let runner = std::env::current_exe()?.canonicalize()?;
     let built = runner.parent().context("this program has no folder")?;
     let mut cargo = process::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo.args(["build", "--workspace", "--bins", "--profile", cargo_profile(built)]).current_dir(workspace());
+    cargo.args(features.map(|features| format!("--features={features}")));
     process::run_with_progress(&mut cargo, |text| line.now(text)).await.context("building the services")?;
     for service in Service::ALL {
         let (from, to) = (built.join(service.name()), folders.binaries().join(service.name()));

@@ -25,6 +25,9 @@ pub(crate) struct UpFlags {
     /// are for 127.0.0.1; clients trust its `ca.pem`. Not with the shipper, which speaks no TLS here.
     #[arg(long, value_name = "FOLDER")]
     pub(crate) certificates: Option<PathBuf>,
+    /// Builds the services with these features: for tests.
+    #[arg(long, value_name = "FEATURES", hide = true)]
+    pub(crate) features: Option<String>,
     /// Stops when standard input ends, for a program that starts the system and may die.
     #[arg(long)]
     pub(crate) until_stdin_closes: bool,

@@ -213,7 +213,7 @@ impl Startup<'_> {
         let build = async || {
             let line = self.progress.line("build");
             line.now("cargo build");
-            services::build(self.folders, &line).await?;
+            services::build(self.folders, self.flags.features.as_deref(), &line).await?;
             line.done("services built");
             Ok(())
         };
