@@ -1,4 +1,4 @@
-//! A line between a service and what it depends on, which can be cut and slowed down.
+//! A line between a service and what it depends on, which can be cut, slowed down and silenced.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -20,6 +20,7 @@ pub struct TcpProxy {
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
     is_cut: bool,
+    is_silent: bool,
     delay: Duration,
 }
 
@@ -50,6 +51,11 @@ impl TcpProxy {
     /// Holds everything back for so long, in both directions.
     pub fn slow_down(&self, delay: Duration) {
         self.state.send_modify(|state| state.delay = delay);
+    }
+
+    /// Passes nothing on, while connections stay open: what was sent arrives when the line is mended.
+    pub fn silence(&self) {
+        self.state.send_modify(|state| state.is_silent = true);
     }
 
     /// Connections work again, and at full speed.
@@ -105,11 +111,13 @@ async fn forward(near: TcpStream, target: String, mut state: watch::Receiver<Sta
 async fn copy(
     mut from: impl AsyncRead + Unpin,
     mut to: impl AsyncWrite + Unpin,
-    state: watch::Receiver<State>,
+    mut state: watch::Receiver<State>,
 ) -> std::io::Result<()> {
     let mut piece = vec![0; 64 * 1024];
     loop {
         let length = from.read(&mut piece).await?;
+        // An error means that the line is gone.
+        let _ = state.wait_for(|state| !state.is_silent).await;
         if length == 0 {
             return to.shutdown().await;
         }
