@@ -1,25 +1,29 @@
-//! The checker: holds the acknowledged changes against the databases, the queues and the log, and counts.
+//! The checker: holds the history against the promises, and the acknowledged changes against the databases, the queues and the
+//! log, and counts.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fmt,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, ensure};
-use catalogue::Service;
+use catalogue::{Action, Service, field};
 use common::domain::OrderStatus;
 use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
 use reconcile::{Finding, Kind, Log, Scope, Sources};
+use serde_json::{Value, json};
 use sqlx::{Connection as _, PgConnection, Row as _};
 
 use crate::{
+    history::Operation,
+    nemesis::Junk,
+    promises,
     run::{Run, say},
-    workload::{Failure, Journey},
+    user::Failure,
+    workload::Journey,
 };
 
-/// How long each check is repeated until it succeeds: the system may still be recovering.
-const RECOVERY_TIME: Duration = Duration::from_secs(300);
 const BETWEEN_CHECKS: Duration = Duration::from_millis(250);
 const MOST_EXAMPLES: usize = 20;
 
@@ -42,6 +46,10 @@ pub struct Tally {
     pub unexpected: u64,
     /// Changes without a record.
     pub unrecorded: u64,
+    /// Histories of orders, lists and sessions that break a promise.
+    pub illegal: u64,
+    /// Calls of clients in the history, each try for itself.
+    pub operations: u64,
     /// Faults that were injected.
     pub faults: u64,
     /// Changes in both databases.
@@ -58,7 +66,7 @@ impl Tally {
     /// Whether there is no violation.
     #[must_use]
     pub const fn is_clean(&self) -> bool {
-        self.lost + self.duplicated + self.stuck + self.unexpected + self.unrecorded == 0
+        self.lost + self.duplicated + self.stuck + self.unexpected + self.unrecorded + self.illegal == 0
     }
 
     fn example(&mut self, violation: impl fmt::Display) {
@@ -82,6 +90,8 @@ impl fmt::Display for Tally {
             ("recovered", self.recovered),
             ("unexpected", self.unexpected),
             ("without a record", self.unrecorded),
+            ("illegal histories", self.illegal),
+            ("operations in the history", self.operations),
             ("changes in the databases", self.changes),
             ("records of changes", self.records),
             ("faults", self.faults),
@@ -97,7 +107,8 @@ impl fmt::Display for Tally {
 pub(crate) async fn check(
     run: &Run,
     journeys: &[Journey],
-    junk: BTreeMap<&'static str, u64>,
+    history: &[Operation],
+    junk: Junk,
     duration: Duration,
 ) -> Result<Tally> {
     let mut tally = Tally {
@@ -105,9 +116,14 @@ pub(crate) async fn check(
         acknowledged: journeys.iter().map(|journey| journey.acknowledged.len() as u64).sum(),
         recovered: journeys.iter().map(|journey| journey.recovered).sum(),
         faults: run.fault_count(),
+        operations: history.len() as u64,
         duration,
         ..Tally::default()
     };
+    for violation in promises::check(history, run.options.patience()) {
+        tally.illegal += 1;
+        tally.example(violation);
+    }
     for journey in journeys {
         let (count, failure) = match &journey.failure {
             None => continue,
@@ -120,17 +136,18 @@ pub(crate) async fn check(
     let databases = run.file.databases.as_ref().context("PostgreSQL doesn't run")?;
     let both = [("shop", &databases.shop), ("mes", &databases.mes)];
     for (name, url) in both {
-        if let Err(error) = eventually(RECOVERY_TIME, async || check_idle(url).await).await {
+        if let Err(error) = eventually(run.options.patience(), async || check_idle(url).await).await {
             tally.stuck += 1;
             tally.example(format!("{name}: {error:#}"));
         }
     }
     for (name, url) in both {
-        let mut connection = eventually(RECOVERY_TIME, async || Ok(PgConnection::connect(url).await?)).await?;
+        let mut connection = eventually(run.options.patience(), async || Ok(PgConnection::connect(url).await?)).await?;
         check_database(&mut connection, name, journeys, &mut tally).await?;
     }
     check_queues(run, &junk, &mut tally).await?;
     check_log(run, &databases.shop, &databases.mes, &mut tally).await?;
+    check_consumptions(run, &mut tally).await?;
     Ok(tally)
 }
 
@@ -173,7 +190,9 @@ async fn check_database(
         for status in journey.acknowledged.iter().filter(|status| must_have(name, order, **status)) {
             if !history.contains(&(order.clone(), status.name().to_owned())) {
                 tally.lost += 1;
-                tally.example(format!("{order}: {status} was acknowledged and is not in {name}"));
+                tally.example(format!(
+                    "broken promise «no acknowledged change is lost»: {order}: {status} is not in {name}"
+                ));
             }
         }
     }
@@ -185,11 +204,13 @@ async fn check_database(
         let (order, status): (String, String) = (row.get(2), row.get(3));
         if count > 1 || !comment.as_deref().is_some_and(|comment| attempted.contains(comment)) {
             tally.duplicated += 1;
-            tally.example(format!("{comment:?} is in {name} {count} times, as {order}"));
+            tally.example(format!(
+                "broken promise «asking again does nothing twice»: {comment:?} is in {name} {count} times, as {order}"
+            ));
         }
         if status != last.name() {
             tally.stuck += 1;
-            tally.example(format!("{order} is still {status} in {name}"));
+            tally.example(format!("broken promise «no message is lost»: {order} is still {status} in {name}"));
         }
     }
     Ok(())
@@ -203,12 +224,12 @@ fn must_have(database: &str, order: &str, status: OrderStatus) -> bool {
 }
 
 /// Checks that the queues are empty, and that there are as many dead letters as unreadable messages were put in.
-async fn check_queues(run: &Run, junk: &BTreeMap<&'static str, u64>, tally: &mut Tally) -> Result<()> {
+async fn check_queues(run: &Run, junk: &Junk, tally: &mut Tally) -> Result<()> {
     let url = run.file.amqp.as_deref().context("RabbitMQ doesn't run")?;
     for service in [Service::CrmApi, Service::MesApi] {
         let junk = junk.get(service.name()).copied().unwrap_or_default();
         for (queue, expected) in [(format!("{service}.orders"), 0), (format!("{service}.orders.dead-letter"), junk)] {
-            let checked = eventually(RECOVERY_TIME, async || {
+            let checked = eventually(run.options.patience(), async || {
                 let found = messages_in(url, &queue).await?;
                 ensure!(found == expected, "{queue} has {found} messages, not {expected}");
                 Ok(())
@@ -231,6 +252,30 @@ async fn messages_in(url: &str, queue: &str) -> Result<u64> {
     Ok(u64::from(found))
 }
 
+/// Checks that each message has taken effect once. Applying one twice changes nothing; its record shows it.
+async fn check_consumptions(run: &Run, tally: &mut Tally) -> Result<()> {
+    let address = run.file.elasticsearch.as_deref().context("Elasticsearch doesn't run")?;
+    let support = run.file.accounts.support.as_ref().context("there is no support account")?;
+    let search = json!({
+        "size": 0,
+        "query": {"bool": {"filter": [
+            {"term": {(field::EVENT_ACTION): Action::MessageConsumed.name()}},
+            {"term": {(field::EVENT_OUTCOME): "success"}},
+        ]}},
+        "aggs": {"messages": {"terms": {"field": field::MESSAGING_MESSAGE_ID, "min_doc_count": 2, "size": MOST_EXAMPLES}}},
+    });
+    let request = reqwest::Client::new().get(format!("{address}/alexandrite-*/_search"));
+    let found = request.basic_auth(&support.login, Some(&support.password)).json(&search).send().await?;
+    let found: Value = found.error_for_status()?.json().await?;
+    let twice = found["aggregations"]["messages"]["buckets"].as_array().context("no buckets of messages")?;
+    for message in twice {
+        tally.duplicated += 1;
+        let (id, count) = (&message["key"], &message["doc_count"]);
+        tally.example(format!("broken promise «each message takes effect once»: {id} was consumed {count} times"));
+    }
+    Ok(())
+}
+
 /// Checks that the log and the databases have the same changes.
 async fn check_log(run: &Run, shop: &str, mes: &str, tally: &mut Tally) -> Result<()> {
     let address = run.file.elasticsearch.as_deref().context("Elasticsearch doesn't run")?;
@@ -242,7 +287,7 @@ async fn check_log(run: &Run, shop: &str, mes: &str, tally: &mut Tally) -> Resul
     };
     let mut last = None;
     // Elasticsearch may be recovering first, and then the shipper may read all logs again.
-    let compared = eventually(RECOVERY_TIME * 2, async || {
+    let compared = eventually(run.options.patience(), async || {
         let report = reconcile::reconcile(&sources, &Scope::default(), Duration::from_secs(20)).await?;
         let count = last.insert(report).findings.len();
         if count > 0 {
@@ -261,7 +306,8 @@ async fn check_log(run: &Run, shop: &str, mes: &str, tally: &mut Tally) -> Resul
             Kind::Behind => tally.stuck += 1,
             Kind::Contradicting | Kind::Diverging => tally.unexpected += 1,
         }
-        tally.example(format!("{order} {status} in {place}: {}: {detail}", kind.name()));
+        let promise = "broken promise «every change has exactly one record»";
+        tally.example(format!("{promise}: {order} {status} in {place}: {}: {detail}", kind.name()));
     }
     Ok(())
 }

@@ -1,14 +1,16 @@
-//! The fault injector: draws faults from a seed and injects them one after another.
+//! The fault injector: injects the faults of a plan one after another.
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
+    fs::{self, File},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result};
 use catalogue::Service;
-use fastrand::Rng;
+use futures::future::join_all;
 use lapin::{
     BasicProperties, Connection, ConnectionProperties,
     options::{BasicPublishOptions, ConfirmSelectOptions},
@@ -18,8 +20,10 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
+use testkit::TcpProxy;
 
 use crate::{
+    plan::{self, Fault, Step},
     replica::Replica,
     retrying_client::RetryingClient,
     run::{Run, say},
@@ -30,160 +34,151 @@ const BETWEEN_DEATHS: Duration = Duration::from_secs(20);
 /// Unreadable messages that one fault puts into a queue.
 const JUNK: u64 = 200;
 
-/// A fault. Replicas are given by their place in [`Service::APIS`]; of a replica's connections, 0 is the one to the
-/// database and 1 the one to the broker.
-#[derive(Clone, Copy, Debug)]
-enum Fault {
-    /// A part is killed; the supervisor starts it again.
-    Kill(&'static str),
-    /// A part is shut down in order; the supervisor starts it again.
-    Stop(&'static str),
-    /// A service is suspended for a while.
-    Freeze(Service),
-    /// A replica's connection is cut for a while.
-    Cut(usize, usize),
-    /// A replica's connection is slow for a while.
-    SlowDown(usize, usize),
-    /// A replica is killed, or started if it doesn't run.
-    Replica(usize),
-    /// A queue gets many unreadable messages.
-    Fill(Service),
-}
-
-impl Fault {
-    fn draw(random: &mut Rng) -> Self {
-        let replica = random.usize(..Service::APIS.len());
-        let connection = random.usize(..2);
-        let service = Service::APIS[replica];
-        match random.u32(..100) {
-            0..30 => Self::Kill(service.name()),
-            30..38 => Self::Freeze(service),
-            38..54 => Self::Cut(replica, connection),
-            54..64 => Self::SlowDown(replica, connection),
-            64..76 => Self::Replica(replica),
-            76..80 => Self::Fill(Service::APIS[1 + replica % 2]),
-            80..86 => Self::Kill("shipper"),
-            86..89 => Self::Kill("elasticsearch"),
-            89..92 => Self::Kill("rabbitmq"),
-            92..95 => Self::Stop("rabbitmq"),
-            95..98 => Self::Stop("postgres"),
-            _ => Self::Kill("postgres"),
-        }
-    }
-}
+/// How many unreadable messages each service's queue got.
+pub(crate) type Junk = BTreeMap<String, u64>;
 
 /// The fault injector of a run, with one replica of each service.
 pub(crate) struct Nemesis {
     run: Arc<Run>,
     system: Arc<System>,
-    random: Rng,
+    plan: Box<dyn Iterator<Item = Step> + Send + Sync>,
+    /// What has been planned so far.
+    file: File,
     /// In the order of [`Service::APIS`].
     replicas: Vec<Replica>,
-    deaths: BTreeMap<&'static str, Instant>,
-    junk: BTreeMap<&'static str, u64>,
+    deaths: Mutex<BTreeMap<String, Instant>>,
+    junk: Mutex<Junk>,
 }
 
 impl Nemesis {
-    /// Starts the replicas.
-    pub(crate) async fn prepare(run: &Arc<Run>, system: Arc<System>) -> Result<Self> {
+    /// Starts the replicas. The plan is written to `file`, step by step.
+    pub(crate) async fn prepare(run: &Arc<Run>, system: Arc<System>, file: &Path) -> Result<Self> {
+        let libfaketime = libfaketime().await?;
         let mut replicas = Vec::new();
         for service in Service::APIS {
-            replicas.push(Replica::start(&run.file, service).await?);
+            replicas.push(Replica::start(&run.file, service, &libfaketime).await?);
         }
+        let options = &run.options;
+        let plan: Box<dyn Iterator<Item = Step> + Send + Sync> = match &options.plan {
+            Some(path) => Box::new(plan::read(path)?.into_iter()),
+            None => Box::new(plan::of_seed(options.seed, options.gap_ms)),
+        };
         Ok(Self {
             run: Arc::clone(run),
             system,
-            random: Rng::with_seed(run.options.seed),
+            plan,
+            file: File::create(file).with_context(|| format!("creating {}", file.display()))?,
             replicas,
-            deaths: BTreeMap::new(),
-            junk: BTreeMap::new(),
+            deaths: Mutex::default(),
+            junk: Mutex::default(),
         })
     }
 
     /// Clients of shop, CRM and MES. Each knows the system's own process of the service and the replica.
     pub(crate) fn clients(&self) -> [RetryingClient; 3] {
         let file = &self.run.file;
-        let client = |own: &Option<String>, replica: usize| {
-            RetryingClient::new(own.iter().chain([&self.replicas[replica].address]).cloned().collect())
-        };
-        [client(&file.shop_api, 0), client(&file.crm_api, 1), client(&file.mes_api, 2)]
+        let own = [&file.shop_api, &file.crm_api, &file.mes_api];
+        std::array::from_fn(|index| RetryingClient {
+            http: reqwest::Client::new(),
+            service: Service::APIS[index],
+            addresses: own[index].iter().chain([&self.replicas[index].address]).cloned().collect(),
+            recorder: Arc::clone(&self.run.recorder),
+            patience: self.run.options.patience(),
+        })
     }
 
-    /// Injects faults until the workload is done, and then heals all connections. Returns how many unreadable messages
-    /// each service's queue got.
-    pub(crate) async fn run(mut self) -> Result<BTreeMap<&'static str, u64>> {
+    /// Injects faults until the workload is done, and then heals all connections.
+    pub(crate) async fn run(mut self) -> Result<Junk> {
         let began = Instant::now();
-        while !self.run.is_over.load(Ordering::Relaxed) {
-            let gap = self.run.options.gap_ms;
-            tokio::time::sleep(self.random_time(gap / 2, gap * 3 / 2 + 1)).await;
-            let fault = Fault::draw(&mut self.random);
-            let outcome = self.inject(fault).await;
+        while let Some(step) = self.plan.next()
+            && self.run.goes_on_after(Duration::from_millis(step.pause_ms)).await
+        {
+            plan::write(&mut self.file, &step)?;
+            let outcomes = join_all(step.faults.iter().map(|fault| self.inject(fault))).await;
             let seconds = began.elapsed().as_secs_f64();
-            match outcome {
-                Ok(true) => {
-                    self.run.faults.fetch_add(1, Ordering::Relaxed);
-                    say(format!("{seconds:7.1} s  {fault:?}"));
+            for (fault, outcome) in step.faults.iter().zip(outcomes) {
+                match outcome {
+                    Ok(true) => {
+                        self.run.faults.fetch_add(1, Ordering::Relaxed);
+                        say(format!("{seconds:7.1} s  {fault:?}"));
+                    }
+                    Ok(false) => {}
+                    // The part may still be down from the fault before.
+                    Err(error) => say(format!("{seconds:7.1} s  {fault:?} failed: {error:#}")),
                 }
-                Ok(false) => {}
-                // The part may still be down from the fault before.
-                Err(error) => say(format!("{seconds:7.1} s  {fault:?} failed: {error:#}")),
             }
         }
-        for proxy in self.replicas.iter().flat_map(|replica| &replica.proxies) {
-            proxy.mend();
+        for replica in &self.replicas {
+            replica.proxies.iter().for_each(TcpProxy::mend);
+            replica.set_clock(0)?;
         }
-        Ok(self.junk)
+        // The replicas take part until the workload is done.
+        while self.run.goes_on_after(Duration::from_secs(3_600)).await {}
+        Ok(self.junk.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Injects a fault and heals it if it lasts. Returns false if the fault doesn't apply at the moment.
-    async fn inject(&mut self, fault: Fault) -> Result<bool> {
+    async fn inject(&self, fault: &Fault) -> Result<bool> {
         match fault {
-            Fault::Kill(part) => return self.signal(part, Signal::SIGKILL),
+            Fault::Kill { part } => return self.signal(part, Signal::SIGKILL),
             // On SIGTERM, PostgreSQL would wait until all clients have disconnected.
-            Fault::Stop("postgres") => return self.signal("postgres", Signal::SIGINT),
-            Fault::Stop(part) => return self.signal(part, Signal::SIGTERM),
-            Fault::Freeze(service) => {
-                let pid = Pid::from_raw(self.system.pid(service.name())?);
-                kill(pid, Signal::SIGSTOP)?;
-                tokio::time::sleep(self.random_time(500, 12_000)).await;
-                kill(pid, Signal::SIGCONT)?;
+            Fault::Stop { part } if part == "postgres" => return self.signal(part, Signal::SIGINT),
+            Fault::Stop { part } => return self.signal(part, Signal::SIGTERM),
+            Fault::StopImmediately => return self.signal("postgres", Signal::SIGQUIT),
+            Fault::Freeze { part, ms } => {
+                let frozen: Vec<_> = self.system.pids(part)?.into_iter().map(Pid::from_raw).collect();
+                // One that has just ended needs no signal.
+                let send = |signal| {
+                    for pid in &frozen {
+                        let _ = kill(*pid, signal);
+                    }
+                };
+                send(Signal::SIGSTOP);
+                tokio::time::sleep(Duration::from_millis(*ms)).await;
+                send(Signal::SIGCONT);
             }
-            Fault::Cut(replica, connection) => {
-                let duration = self.random_time(50, 6_000);
-                let Some(proxy) = self.replicas[replica].proxies.get(connection) else { return Ok(false) };
-                proxy.cut();
-                tokio::time::sleep(duration).await;
-                proxy.mend();
+            Fault::Cut { replica, connection, ms } => {
+                return Ok(self.disturb(*replica, *connection, *ms, TcpProxy::cut).await);
             }
-            Fault::SlowDown(replica, connection) => {
-                let (delay, duration) = (self.random_time(5, 400), self.random_time(500, 6_000));
-                let Some(proxy) = self.replicas[replica].proxies.get(connection) else { return Ok(false) };
-                proxy.slow_down(delay);
-                tokio::time::sleep(duration).await;
-                proxy.mend();
+            Fault::SlowDown { replica, connection, delay_ms, ms } => {
+                let slow_down = |proxy: &TcpProxy| proxy.slow_down(Duration::from_millis(*delay_ms));
+                return Ok(self.disturb(*replica, *connection, *ms, slow_down).await);
             }
-            Fault::Replica(replica) => self.replicas[replica].toggle()?,
-            Fault::Fill(service) => self.enqueue_junk(service.name()).await?,
+            Fault::Silence { replica, connection, ms } => {
+                return Ok(self.disturb(*replica, *connection, *ms, TcpProxy::silence).await);
+            }
+            Fault::Replica { replica } => self.replicas[*replica].toggle()?,
+            Fault::Clock { replica, seconds, ms } => {
+                self.replicas[*replica].set_clock(*seconds)?;
+                tokio::time::sleep(Duration::from_millis(*ms)).await;
+                self.replicas[*replica].set_clock(0)?;
+            }
+            Fault::Fill { service } => self.enqueue_junk(service).await?,
         }
         Ok(true)
     }
 
-    /// A random time of at least `from` and less than `to` milliseconds.
-    fn random_time(&mut self, from: u64, to: u64) -> Duration {
-        Duration::from_millis(self.random.u64(from..to))
+    /// Disturbs a replica's connection for a while. Returns false if the replica has none.
+    async fn disturb(&self, replica: usize, connection: usize, ms: u64, disturb: impl Fn(&TcpProxy)) -> bool {
+        let Some(proxy) = self.replicas[replica].proxies.get(connection) else { return false };
+        disturb(proxy);
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        proxy.mend();
+        true
     }
 
     /// Ends a part by a signal. Returns false if it was ended a moment ago.
-    fn signal(&mut self, part: &'static str, signal: Signal) -> Result<bool> {
-        if self.deaths.get(part).is_some_and(|at| at.elapsed() < BETWEEN_DEATHS) {
+    fn signal(&self, part: &str, signal: Signal) -> Result<bool> {
+        let mut deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
+        if deaths.get(part).is_some_and(|at| at.elapsed() < BETWEEN_DEATHS) {
             return Ok(false);
         }
         kill(Pid::from_raw(self.system.pid(part)?), signal)?;
-        self.deaths.insert(part, Instant::now());
+        deaths.insert(part.to_owned(), Instant::now());
         Ok(true)
     }
 
-    async fn enqueue_junk(&mut self, service: &'static str) -> Result<()> {
+    async fn enqueue_junk(&self, service: &str) -> Result<()> {
         let url = self.run.file.amqp.as_deref().context("RabbitMQ doesn't run")?;
         let publish = async {
             let connection = Connection::connect(url, ConnectionProperties::default()).await?;
@@ -202,7 +197,15 @@ impl Nemesis {
         };
         let confirmed =
             tokio::time::timeout(Duration::from_secs(20), publish).await.context("RabbitMQ doesn't respond")??;
-        *self.junk.entry(service).or_default() += confirmed;
+        *self.junk.lock().unwrap_or_else(PoisonError::into_inner).entry(service.to_owned()).or_default() += confirmed;
         Ok(())
     }
+}
+
+/// The library between a process and its clock; its package is installed if this process may do that.
+async fn libfaketime() -> Result<PathBuf> {
+    local::provide_program("faketime", "faketime").await?;
+    let folders = fs::read_dir("/usr/lib").context("looking for libfaketime")?.flatten();
+    let found = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
+    found.context("libfaketime is not where Debian's package has it")
 }

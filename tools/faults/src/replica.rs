@@ -1,10 +1,12 @@
-//! A further process of a service, whose connections to the database and the broker can be cut and slowed down.
+//! A further process of a service, whose connections to the database and the broker can be cut, slowed down and silenced, and
+//! whose clock can be wrong.
 
 use std::{
-    fs::OpenOptions,
+    fs::{self, OpenOptions},
     net::TcpListener,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{Mutex, PoisonError},
 };
 
 use anyhow::{Context as _, Result};
@@ -17,13 +19,19 @@ pub(crate) struct Replica {
     pub(crate) address: String,
     /// Proxies before the database and, if the service uses it, the broker.
     pub(crate) proxies: Vec<TcpProxy>,
+    /// How wrong its clock is, as libfaketime reads it.
+    clock: PathBuf,
+    process: Mutex<Process>,
+}
+
+struct Process {
     command: Command,
     child: Option<Child>,
 }
 
 impl Replica {
-    /// Starts a replica of a service.
-    pub(crate) async fn start(file: &SystemFile, service: Service) -> Result<Self> {
+    /// Starts a replica of a service, with this library between it and its clock.
+    pub(crate) async fn start(file: &SystemFile, service: Service, libfaketime: &Path) -> Result<Self> {
         let missing = || format!("{service} doesn't run");
         let mut environment = file.environments.get(service.name()).with_context(missing)?.clone();
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -39,22 +47,39 @@ impl Replica {
         let log = file.logs.join(format!("{service}-replica.log"));
         let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
         let mut command = local::replica_command(file.binaries.get(service.name()).with_context(missing)?)?;
+        let clock = log.with_extension("clock");
         command.env_clear().envs(environment).stdin(Stdio::null());
+        command.env("LD_PRELOAD", libfaketime).env("FAKETIME_TIMESTAMP_FILE", &clock);
+        // Time limits and pauses go on, as they do when a clock is set.
+        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("FAKETIME_CACHE_DURATION", "1");
         command.stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);
-        let child = Some(command.spawn().with_context(|| format!("starting {service}"))?);
-        Ok(Self { address: format!("http://{address}"), proxies, command, child })
+        let process = Mutex::new(Process { command, child: None });
+        let replica = Self { address: format!("http://{address}"), proxies, clock, process };
+        replica.set_clock(0)?;
+        replica.toggle().with_context(|| format!("starting {service}"))?;
+        Ok(replica)
+    }
+
+    /// Makes the clock wrong by so many seconds.
+    pub(crate) fn set_clock(&self, seconds: i64) -> Result<()> {
+        let draft = self.clock.with_extension("draft");
+        fs::write(&draft, format!("{seconds:+}\n"))?;
+        fs::rename(&draft, &self.clock).with_context(|| format!("writing {}", self.clock.display()))
     }
 
     /// Kills the process if it runs, or else starts a new one.
-    pub(crate) fn toggle(&mut self) -> Result<()> {
-        if self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) {
-            self.kill();
+    pub(crate) fn toggle(&self) -> Result<()> {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        if process.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) {
+            process.kill();
         } else {
-            self.child = Some(self.command.spawn().context("starting a replica")?);
+            process.child = Some(process.command.spawn().context("starting a replica")?);
         }
         Ok(())
     }
+}
 
+impl Process {
     fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
@@ -63,7 +88,7 @@ impl Replica {
     }
 }
 
-impl Drop for Replica {
+impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }

@@ -1,65 +1,96 @@
-//! An HTTP client that retries until a service responds.
+//! An HTTP client that retries until a service responds, and records each try.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Result, bail};
-use reqwest::{Method, RequestBuilder};
+use catalogue::Service;
+use reqwest::RequestBuilder;
 use serde_json::Value;
 
+use crate::history::{Call, Outcome, Recorder};
+
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long a request is retried.
-const RETRIES_END_AFTER: Duration = Duration::from_secs(600);
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// A client of one service, which has several replicas.
 #[derive(Clone, Debug)]
 pub(crate) struct RetryingClient {
-    http: reqwest::Client,
-    addresses: Vec<String>,
+    pub(crate) http: reqwest::Client,
+    pub(crate) service: Service,
+    pub(crate) addresses: Vec<String>,
+    pub(crate) recorder: Arc<Recorder>,
+    /// How long a request is retried.
+    pub(crate) patience: Duration,
 }
 
 /// The response to a request.
+#[derive(Debug)]
 pub(crate) struct Response {
-    /// Method and path of the request, for error texts.
-    pub(crate) request: String,
     pub(crate) status: u16,
     pub(crate) json: Value,
     /// How many tries failed before this response.
     pub(crate) retries: u32,
 }
 
-impl RetryingClient {
-    pub(crate) fn new(addresses: Vec<String>) -> Self {
-        Self { http: reqwest::Client::new(), addresses }
-    }
+/// What is sent: a call of an account, and how it becomes a request to a replica's address.
+pub(crate) struct Request<'a> {
+    pub(crate) account: &'a str,
+    /// `None` for what is in no history.
+    pub(crate) call: Option<&'a Call>,
+    pub(crate) build: &'a (dyn Fn(&str) -> RequestBuilder + Send + Sync),
+}
 
+impl RetryingClient {
     /// Sends a request to random replicas until one returns a response that doesn't ask for a retry.
     ///
     /// # Errors
     ///
-    /// No replica did so within ten minutes.
-    pub(crate) async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        complete: impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> Result<Response> {
-        let deadline = Instant::now() + RETRIES_END_AFTER;
+    /// No replica did so while the client had patience.
+    pub(crate) async fn send(&self, request: &Request<'_>) -> Result<Response> {
+        let deadline = Instant::now() + self.patience;
         let (mut pause, mut retries) = (FIRST_PAUSE, 0);
         while Instant::now() < deadline {
-            let address = &self.addresses[fastrand::usize(..self.addresses.len())];
-            let request = self.http.request(method.clone(), format!("{address}{path}")).timeout(REQUEST_TIMEOUT);
-            match testkit::Response::try_to(complete(request)).await {
-                Ok(testkit::Response { status, json, .. }) if !asks_for_retry(status, &json) => {
-                    return Ok(Response { request: format!("{method} {path}"), status, json, retries });
+            match self.try_once(request).await? {
+                Some((status, json)) if !asks_for_retry(status, &json) => {
+                    return Ok(Response { status, json, retries });
                 }
                 _ => retries += 1,
             }
             tokio::time::sleep(pause.mul_f64(0.5 + fastrand::f64())).await;
             pause = (pause * 2).min(LONGEST_PAUSE);
         }
-        bail!("{method} {path} gets no response")
+        bail!(
+            "{} gets no response from {}",
+            request.call.map_or_else(String::new, |call| format!("{call:?}")),
+            self.service
+        )
+    }
+
+    /// Sends a request to a random replica, once. Returns the response's status and body, if one comes.
+    ///
+    /// # Errors
+    ///
+    /// The history can't be written.
+    pub(crate) async fn try_once(&self, request: &Request<'_>) -> Result<Option<(u16, Value)>> {
+        let replica = fastrand::usize(..self.addresses.len());
+        let name = format!("{}/{replica}", self.service);
+        let operation = match request.call {
+            Some(call) => Some(self.recorder.invoke(request.account, &name, call)?),
+            None => None,
+        };
+        let sent = testkit::Response::try_to((request.build)(&self.addresses[replica]).timeout(REQUEST_TIMEOUT)).await;
+        let (outcome, reason) = match &sent {
+            Ok(response) => (Outcome::of(response.status, &response.json), response.status.to_string()),
+            Err(error) => (Outcome::Unknown, error.to_string()),
+        };
+        if let Some(operation) = operation {
+            self.recorder.complete(operation, outcome, reason)?;
+        }
+        Ok(sent.ok().map(|response| (response.status, response.json)))
     }
 }
 

@@ -2,10 +2,18 @@
 
 use std::{
     path::PathBuf,
-    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
+use common::planted::Bug;
 use local::SystemFile;
+use tokio::sync::watch;
+
+use crate::history::Recorder;
 
 /// The flags of a fault run.
 #[derive(Clone, Debug, clap::Args)]
@@ -19,15 +27,33 @@ pub struct Options {
     /// Orders that are under way at the same time
     #[arg(long, default_value_t = 24)]
     pub clients: usize,
-    /// Seed of the faults: the same seed draws the same faults in the same order
+    /// Seed of the plan of faults: the same seed makes the same plan
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Milliseconds between two faults, on average
     #[arg(long, default_value_t = 3_000)]
     pub gap_ms: u64,
+    /// Seconds until a request without a response, a step of another system or a row that waits counts as stuck
+    #[arg(long, default_value_t = 600)]
+    pub patience: u64,
+    /// A bug that is planted in the services, and that the run has to find
+    #[arg(long, value_parser = Bug::ALL.map(Bug::name))]
+    pub bug: Option<String>,
+    /// A plan of faults, as a run writes it, in place of the seed's
+    #[arg(long)]
+    pub plan: Option<PathBuf>,
     /// Folder that keeps the system's data and logs [default: a folder that is removed at the end]
     #[arg(long)]
     pub data: Option<PathBuf>,
+    /// Folder where a run that breaks a promise leaves its history, plan, logs, databases and trails
+    #[arg(long, default_value = "target/faults")]
+    pub evidence: PathBuf,
+}
+
+impl Options {
+    pub(crate) const fn patience(&self) -> Duration {
+        Duration::from_secs(self.patience)
+    }
 }
 
 /// The state of a run.
@@ -36,13 +62,30 @@ pub(crate) struct Run {
     pub(crate) file: SystemFile,
     /// Faults injected so far.
     pub(crate) faults: AtomicU64,
-    /// Set when the workload is done.
-    pub(crate) is_over: AtomicBool,
+    pub(crate) recorder: Arc<Recorder>,
+    /// Whether the workload is done.
+    pub(crate) over: watch::Sender<bool>,
 }
 
 impl Run {
     pub(crate) fn fault_count(&self) -> u64 {
         self.faults.load(Ordering::Relaxed)
+    }
+
+    /// Ends what goes on beside the workload.
+    pub(crate) fn end(&self) {
+        self.over.send_replace(true);
+    }
+
+    /// Whether an order with this number is to be created.
+    pub(crate) fn needs(&self, number: u64) -> bool {
+        let Options { orders, faults, plan, .. } = &self.options;
+        number < *orders || (plan.is_none() && self.fault_count() < *faults)
+    }
+
+    /// Waits for so long, or until the workload is done. Returns whether it is not.
+    pub(crate) async fn goes_on_after(&self, pause: Duration) -> bool {
+        tokio::time::timeout(pause, self.over.subscribe().wait_for(|over| *over)).await.is_err()
     }
 }
 

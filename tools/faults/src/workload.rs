@@ -1,35 +1,32 @@
-//! The users of the system: customers and partners, a seller, an operator. They take orders through their whole life.
+//! Takes orders through their whole life: customers and partners create them, sellers, operators and the carrier go on.
 //!
-//! Each request is retried until there is a response, and each acknowledged change is noted for the checker.
+//! Several users ask for the same step of an order, each request is retried until there is a response, and each acknowledged
+//! change is noted for the checker.
 
-use std::{
-    future::ready,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{future::ready, sync::Arc};
 
 use anyhow::{Context as _, Result, ensure};
 use common::domain::OrderStatus::{
     self, Closed, FileUploaded, ManufacturingApproved, ManufacturingCompleted, ManufacturingStarted, Packaging,
     PriceCalculated, Shipped, Submitted,
 };
-use futures::{StreamExt as _, stream};
-use local::Login;
-use mesh::solids;
-use reqwest::{
-    Method, RequestBuilder,
-    header::CONTENT_TYPE,
-    multipart::{Form, Part},
+use futures::{
+    StreamExt as _,
+    future::{join, try_join_all},
+    stream,
 };
-use serde_json::{Value, json};
+use local::Login;
+use serde_json::json;
 
 use crate::{
-    retrying_client::{Response, RetryingClient},
+    background,
+    history::Call,
+    models::Models,
+    retrying_client::{Request, Response, RetryingClient},
     run::{Run, say},
+    user::{Failure, Role, User, status_of},
 };
 
-/// How long another system may take to change an order's status; after that the order is stuck.
-const STUCK_AFTER: Duration = Duration::from_secs(600);
 /// One of this many orders is a partner's.
 const ORDERS_PER_PARTNER_ORDER: u64 = 10;
 
@@ -48,72 +45,78 @@ pub(crate) struct Journey {
     pub(crate) failure: Option<Failure>,
 }
 
-/// Why a journey ended early.
-#[derive(Clone, Debug)]
-pub(crate) enum Failure {
-    /// No response, or no change of status, within ten minutes.
-    Stuck(String),
-    /// A response that the request can't have.
-    Unexpected(String),
-}
-
-/// A client with a user's token.
-struct User {
-    client: RetryingClient,
-    token: String,
-}
-
 /// All users of a run.
 pub(crate) struct Workload {
     run: Arc<Run>,
     customer: User,
     partner: User,
     seller: User,
-    operator: User,
-    /// The model that is uploaded, as binary STL.
-    model: Vec<u8>,
+    carrier: User,
+    operators: [User; 2],
+    login: Login,
 }
 
 impl Workload {
     /// Registers a customer and logs all users in.
     pub(crate) async fn prepare(run: &Arc<Run>, [shop, crm, mes]: [RetryingClient; 3]) -> Result<Self> {
-        let customer = Login { login: "fault-run".into(), password: "a ring to find them".into() };
-        let credentials = json!({"login": customer.login, "password": customer.password});
-        let registered = shop.send(Method::POST, "/customers", |request| request.json(&credentials)).await?;
+        let login = Login { login: "fault-run".into(), password: "a ring to find them".into() };
+        let credentials = json!({"login": login.login, "password": login.password});
+        let build = |address: &str| shop.http.post(format!("{address}/customers")).json(&credentials);
+        let registered = shop.send(&Request { account: "", call: None, build: &build }).await?;
         // 409: the response to an earlier try was lost.
         ensure!([201, 409].contains(&registered.status), "a registration got status {}", registered.status);
-        let accounts = &run.file.accounts;
-        let partner_key = run.file.partner_key.clone().context("there is no partner")?;
+        let (accounts, models) = (&run.file.accounts, Arc::new(Models::new()));
+        let holder = |client: &RetryingClient, role: Role, name: &str, key: &Option<String>| {
+            let token = key.clone().with_context(|| format!("there is no {name}"))?;
+            let (client, models, account) = (client.clone(), Arc::clone(&models), name.to_owned());
+            anyhow::Ok(User { client, models, role, account, token })
+        };
+        let employee = async |client: &RetryingClient, account: &Option<Login>| {
+            User::log_in(client.clone(), &models, account.as_ref().context("an account is missing")?).await
+        };
         Ok(Self {
             run: Arc::clone(run),
-            customer: User::log_in(shop, &customer).await?,
-            partner: User { client: mes.clone(), token: partner_key },
-            seller: User::log_in(crm, accounts.seller.as_ref().context("there is no seller")?).await?,
-            operator: User::log_in(mes, accounts.operator.as_ref().context("there is no operator")?).await?,
-            model: solids::torus(9.0, 1.0, 12).to_binary_stl(),
+            customer: User::log_in(shop, &models, &login).await?,
+            partner: holder(&mes, Role::Partner, "partner", &run.file.partner_key)?,
+            seller: employee(&crm, &accounts.seller).await?,
+            carrier: holder(&crm, Role::Carrier, "carrier", &run.file.carrier_key)?,
+            operators: [employee(&mes, &accounts.operator).await?, employee(&mes, &accounts.second_operator).await?],
+            login,
         })
     }
 
-    /// Takes orders from creation to their end, until there are enough orders and enough faults.
-    pub(crate) async fn run(self) -> Vec<Journey> {
+    /// Takes orders from creation to their end, until there are enough orders and enough faults. Meanwhile lists are read and
+    /// sessions are opened and ended.
+    pub(crate) async fn run(self) -> Result<Vec<Journey>> {
         let (run, workload) = (Arc::clone(&self.run), Arc::new(self));
-        let goes_on = |number: &u64| *number < run.options.orders || run.fault_count() < run.options.faults;
         let start = |number| {
             let workload = Arc::clone(&workload);
             tokio::spawn(async move { workload.journey(number).await })
         };
+        let background = tokio::spawn({
+            let workload = Arc::clone(&workload);
+            async move {
+                let Self { run, customer, seller, operators, login, .. } = &*workload;
+                let lists = join(background::walk(run, seller, "crm"), background::walk(run, &operators[0], "mes"));
+                let (lists, sessions) = join(lists, background::use_sessions(run, customer, login)).await;
+                lists.0.and(lists.1).and(sessions)
+            }
+        });
         let mut done = 0;
-        stream::iter((0..).take_while(goes_on).map(start))
+        let journeys = stream::iter((0..).take_while(|number| run.needs(*number)).map(start))
             .buffer_unordered(run.options.clients.max(1))
             .filter_map(|journey| ready(journey.ok()))
             .inspect(|_| {
                 done += 1;
-                if done % 500 == 0 {
+                if done % 100 == 0 {
                     say(format!("{done} orders are through, {} faults", run.fault_count()));
                 }
             })
             .collect()
-            .await
+            .await;
+        run.end();
+        background.await.context("a task in the background panicked")??;
+        Ok(journeys)
     }
 
     async fn journey(&self, number: u64) -> Journey {
@@ -125,135 +128,129 @@ impl Workload {
     }
 
     async fn complete(&self, journey: &mut Journey, by_partner: bool) -> Result<(), Failure> {
-        let Self { seller, operator, .. } = self;
-        if by_partner {
-            self.create_as_partner(journey).await?;
-        } else {
-            self.create_as_customer(journey).await?;
-        }
-        seller.wait_for(journey, PriceCalculated).await?;
-        seller.advance(journey, ManufacturingApproved).await?;
-        operator.wait_for(journey, ManufacturingApproved).await?;
-        let take = format!("{}/operator", journey.path());
-        operator.change(journey, ManufacturingStarted, Method::PUT, &take, |request| request).await?;
-        for status in [ManufacturingCompleted, Packaging, Shipped] {
-            operator.advance(journey, status).await?;
-        }
-        seller.wait_for(journey, Shipped).await?;
-        seller.advance(journey, Closed).await
-    }
-
-    async fn create_as_customer(&self, journey: &mut Journey) -> Result<(), Failure> {
-        let order = json!({"material": "silver_925", "quantity": 1, "comment": journey.key});
-        let create = |request: RequestBuilder| request.header("idempotency-key", &journey.key).json(&order);
-        let created = self.customer.send(Method::POST, "/orders", create).await?;
-        journey.acknowledge(created, 201)?;
-        let path = format!("{}/model?filename=ring.stl", journey.path());
-        let upload =
-            |request: RequestBuilder| request.header(CONTENT_TYPE, "application/octet-stream").body(self.model.clone());
-        self.customer.change(journey, FileUploaded, Method::PUT, &path, upload).await?;
-        self.customer.advance(journey, Submitted).await
-    }
-
-    async fn create_as_partner(&self, journey: &mut Journey) -> Result<(), Failure> {
-        let create = |request: RequestBuilder| {
-            let form = Form::new().text("material", "silver_925").text("quantity", "1");
-            let form = form.text("comment", journey.key.clone());
-            let form = form.part("model", Part::bytes(self.model.clone()).file_name("ring.stl"));
-            request.header("idempotency-key", &journey.key).multipart(form)
+        self.create(journey, if by_partner { &self.partner } else { &self.customer }).await?;
+        let order = journey.order.clone().unwrap_or_default();
+        let readers = [&self.customer, &self.seller, &self.operators[0]];
+        let live = async {
+            if !by_partner {
+                self.place(journey, &order).await?;
+            }
+            self.produce(journey, &order).await
         };
-        let created = self.partner.send(Method::POST, "/partner/orders", create).await?;
-        journey.acknowledge(created, 202)
+        tokio::select! {
+            lived = live => lived,
+            failed = background::read(&readers[usize::from(by_partner)..], &order) => failed,
+        }
     }
-}
 
-impl User {
-    async fn log_in(client: RetryingClient, Login { login, password }: &Login) -> Result<Self> {
-        let credentials = json!({"login": login, "password": password});
-        let session = client.send(Method::POST, "/sessions", |request| request.json(&credentials)).await?;
-        ensure!(session.status == 201, "a login got status {}", session.status);
-        let token = session.json["token"].as_str().context("a session without a token")?.to_owned();
-        Ok(Self { client, token })
+    /// Creates the order, often by several requests with the same key.
+    async fn create(&self, journey: &mut Journey, user: &User) -> Result<(), Failure> {
+        let call = Call::Create { key: journey.key.clone() };
+        let requests = 1 + usize::from(fastrand::u8(..4) == 0);
+        let created = try_join_all((0..requests).map(|_| user.send(&call))).await?;
+        let expected = if user.role == Role::Partner { 202 } else { 201 };
+        for response in &created {
+            journey.acknowledge(&call, response, expected)?;
+        }
+        if fastrand::u8(..4) == 0 {
+            user.send(&call).await?;
+        }
+        Ok(())
+    }
+
+    /// Uploads a model, and sometimes another one in its place, and submits the order.
+    async fn place(&self, journey: &mut Journey, order: &str) -> Result<(), Failure> {
+        let models = &self.customer.models;
+        let all = [&models.small, &models.large];
+        let first = fastrand::usize(..2);
+        let uploads = 1 + usize::from(fastrand::u8(..4) == 0);
+        for model in all.into_iter().cycle().skip(first).take(uploads) {
+            let call = Call::Upload { order: order.to_owned(), model: model.clone() };
+            self.change(journey, &[&self.customer], &call, FileUploaded).await?;
+        }
+        self.advance(journey, &[&self.customer, &self.seller], order, Submitted).await
+    }
+
+    /// Everything from the price to the delivery.
+    async fn produce(&self, journey: &mut Journey, order: &str) -> Result<(), Failure> {
+        let Self { seller, carrier, operators: [first, second], .. } = self;
+        seller.wait_for(order, PriceCalculated).await?;
+        self.advance(journey, &[seller], order, ManufacturingApproved).await?;
+        first.wait_for(order, ManufacturingApproved).await?;
+        let take = Call::Take { order: order.to_owned() };
+        self.change(journey, &[first, second], &take, ManufacturingStarted).await?;
+        let taken = first.read(order).await?;
+        let (winner, loser) = if taken["operator_id"] == *second.account { (second, first) } else { (first, second) };
+        if fastrand::u8(..8) == 0 {
+            let refused = loser.send(&Call::Advance { order: order.to_owned(), to: ManufacturingCompleted }).await?;
+            if refused.status != 403 {
+                return Err(unexpected("an operator goes on with another one's order", &refused));
+            }
+        }
+        for status in [ManufacturingCompleted, Packaging, Shipped] {
+            self.advance(journey, &[winner], order, status).await?;
+        }
+        seller.wait_for(order, Shipped).await?;
+        self.advance(journey, &[seller, carrier], order, Closed).await
     }
 
     /// Changes the order's status to the next one by its name.
-    async fn advance(&self, journey: &mut Journey, to: OrderStatus) -> Result<(), Failure> {
-        let (path, body) = (format!("{}/status", journey.path()), json!({"status": to}));
-        self.change(journey, to, Method::POST, &path, |request| request.json(&body)).await
+    async fn advance(
+        &self,
+        journey: &mut Journey,
+        users: &[&User],
+        order: &str,
+        to: OrderStatus,
+    ) -> Result<(), Failure> {
+        self.change(journey, users, &Call::Advance { order: order.to_owned(), to }, to).await
     }
 
-    /// Sends a request that changes the order's status. A retry may get 409 because an earlier try made the change; the
-    /// order's status then decides.
+    /// Lets users ask for the same change, sometimes all of them at once. All of them may get 409, because an earlier try made
+    /// the change; the order's status then decides.
     async fn change(
         &self,
         journey: &mut Journey,
+        users: &[&User],
+        call: &Call,
         to: OrderStatus,
-        method: Method,
-        path: &str,
-        complete: impl Fn(RequestBuilder) -> RequestBuilder,
     ) -> Result<(), Failure> {
-        let response = self.send(method, path, complete).await?;
-        if response.status == 409 && response.retries > 0 {
-            let order = self.get(journey).await?;
-            if status_of(&order) >= Some(to) {
-                journey.acknowledged.push(to);
-                journey.recovered += 1;
-                return Ok(());
-            }
+        let first = fastrand::usize(..users.len());
+        let users = if fastrand::bool() { users } else { &users[first..=first] };
+        let responses = try_join_all(users.iter().map(|user| user.send(call))).await?;
+        if let Some(other) = responses.iter().find(|response| ![200, 409].contains(&response.status)) {
+            return Err(unexpected(&format!("{call:?}"), other));
         }
-        journey.acknowledge(response, 200)
-    }
-
-    /// Polls until the order has this status, or a later one, because of another system's work.
-    async fn wait_for(&self, journey: &Journey, status: OrderStatus) -> Result<(), Failure> {
-        let deadline = Instant::now() + STUCK_AFTER;
-        let mut pause = Duration::from_millis(100);
-        loop {
-            let order = self.get(journey).await?;
-            if status_of(&order) >= Some(status) {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(Failure::Stuck(format!("{} waits for {status}: {order}", journey.path())));
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 3 / 2).min(Duration::from_secs(2));
+        if let Some(done) = responses.iter().find(|response| response.status == 200) {
+            return journey.acknowledge(call, done, 200);
         }
+        let order = self.reader_of(users[0]).read(journey.order.as_deref().unwrap_or_default()).await?;
+        if status_of(&order) < Some(to) || responses.iter().all(|response| response.retries == 0) {
+            return Err(unexpected(&format!("{call:?}"), &responses[0]));
+        }
+        journey.acknowledged.push(to);
+        journey.recovered += 1;
+        Ok(())
     }
 
-    async fn get(&self, journey: &Journey) -> Result<Value, Failure> {
-        Ok(self.send(Method::GET, &journey.path(), |request| request).await?.json)
-    }
-
-    async fn send(
-        &self,
-        method: Method,
-        path: &str,
-        complete: impl Fn(RequestBuilder) -> RequestBuilder,
-    ) -> Result<Response, Failure> {
-        let response = self.client.send(method, path, |request| complete(request.bearer_auth(&self.token))).await;
-        response.map_err(|error| Failure::Stuck(error.to_string()))
+    /// The carrier reads no orders.
+    fn reader_of<'a>(&'a self, user: &'a User) -> &'a User {
+        if user.role == Role::Carrier { &self.seller } else { user }
     }
 }
 
 impl Journey {
     /// Notes the id and the status that a response acknowledges; it must have this status code.
-    fn acknowledge(&mut self, response: Response, expected: u16) -> Result<(), Failure> {
-        let Response { request, status, json, retries } = response;
-        let Some(acknowledged) = status_of(&json).filter(|_| status == expected) else {
-            return Err(Failure::Unexpected(format!("{request}: {status} {json}")));
+    fn acknowledge(&mut self, call: &Call, response: &Response, expected: u16) -> Result<(), Failure> {
+        let Some(acknowledged) = status_of(&response.json).filter(|_| response.status == expected) else {
+            return Err(unexpected(&format!("{call:?}"), response));
         };
         self.acknowledged.push(acknowledged);
-        self.order = json["id"].as_str().map(str::to_owned);
-        self.recovered += u64::from(retries > 0);
+        self.order = response.json["id"].as_str().map(str::to_owned);
+        self.recovered += u64::from(response.retries > 0);
         Ok(())
-    }
-
-    fn path(&self) -> String {
-        format!("/orders/{}", self.order.as_deref().unwrap_or_default())
     }
 }
 
-fn status_of(order: &Value) -> Option<OrderStatus> {
-    serde_json::from_value(order["status"].clone()).ok()
+fn unexpected(what: &str, Response { status, json, .. }: &Response) -> Failure {
+    Failure::Unexpected(format!("{what}: {status} {json}"))
 }
