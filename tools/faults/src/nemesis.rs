@@ -2,8 +2,8 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
-    path::{Path, PathBuf},
+    fs::File,
+    path::Path,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -53,10 +53,9 @@ pub(crate) struct Nemesis {
 impl Nemesis {
     /// Starts the replicas. The plan is written to `file`, step by step.
     pub(crate) async fn prepare(run: &Arc<Run>, system: Arc<System>, file: &Path) -> Result<Self> {
-        let libfaketime = libfaketime().await?;
         let mut replicas = Vec::new();
         for service in Service::APIS {
-            replicas.push(Replica::start(&run.file, service, &libfaketime).await?);
+            replicas.push(Replica::start(&run.file, service).await?);
         }
         let options = &run.options;
         let plan: Box<dyn Iterator<Item = Step> + Send + Sync> = match &options.plan {
@@ -110,7 +109,6 @@ impl Nemesis {
         }
         for replica in &self.replicas {
             replica.proxies.iter().for_each(TcpProxy::mend);
-            replica.set_clock(0)?;
         }
         // The replicas take part until the workload is done.
         while self.run.goes_on_after(Duration::from_secs(3_600)).await {}
@@ -148,11 +146,6 @@ impl Nemesis {
                 return Ok(self.disturb(*replica, *connection, *ms, TcpProxy::silence).await);
             }
             Fault::Replica { replica } => self.replicas[*replica].toggle()?,
-            Fault::Clock { replica, seconds, ms } => {
-                self.replicas[*replica].set_clock(*seconds)?;
-                tokio::time::sleep(Duration::from_millis(*ms)).await;
-                self.replicas[*replica].set_clock(0)?;
-            }
             Fault::Fill { service } => self.enqueue_junk(service).await?,
         }
         Ok(true)
@@ -200,12 +193,4 @@ impl Nemesis {
         *self.junk.lock().unwrap_or_else(PoisonError::into_inner).entry(service.to_owned()).or_default() += confirmed;
         Ok(())
     }
-}
-
-/// The library between a process and its clock; its package is installed if this process may do that.
-async fn libfaketime() -> Result<PathBuf> {
-    local::provide_program("faketime", "faketime").await?;
-    let folders = fs::read_dir("/usr/lib").context("looking for libfaketime")?.flatten();
-    let found = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
-    found.context("libfaketime is not where Debian's package has it")
 }

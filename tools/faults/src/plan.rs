@@ -39,8 +39,6 @@ pub(crate) enum Fault {
     Silence { replica: usize, connection: usize, ms: u64 },
     /// A replica is killed, or started if it doesn't run.
     Replica { replica: usize },
-    /// A replica's clock is wrong by so much.
-    Clock { replica: usize, seconds: i64, ms: u64 },
     /// A queue gets many unreadable messages.
     Fill { service: String },
 }
@@ -64,9 +62,8 @@ impl Fault {
                 Self::SlowDown { replica, connection, delay_ms, ms }
             }
             55..61 => Self::Silence { replica, connection, ms: random.u64(500..12_000) },
-            61..73 => Self::Replica { replica },
-            73..78 => Self::Clock { replica, seconds: random.i64(-1_800..1_800), ms: random.u64(2_000..12_000) },
-            78..81 => Self::Fill { service: Service::APIS[1 + replica % 2].name().to_owned() },
+            61..76 => Self::Replica { replica },
+            76..81 => Self::Fill { service: Service::APIS[1 + replica % 2].name().to_owned() },
             81..86 => Self::Kill { part: part("shipper") },
             86..88 => Self::Kill { part: part("elasticsearch") },
             88..91 => Self::Kill { part: part("rabbitmq") },

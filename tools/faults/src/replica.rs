@@ -1,10 +1,9 @@
-//! A further process of a service, whose connections to the database and the broker can be cut, slowed down and silenced, and
-//! whose clock can be wrong.
+//! A further process of a service, whose connections to the database and the broker can be cut, slowed down and silenced.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::OpenOptions,
     net::TcpListener,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
     sync::{Mutex, PoisonError},
 };
@@ -19,8 +18,6 @@ pub(crate) struct Replica {
     pub(crate) address: String,
     /// Proxies before the database and, if the service uses it, the broker.
     pub(crate) proxies: Vec<TcpProxy>,
-    /// How wrong its clock is, as libfaketime reads it.
-    clock: PathBuf,
     process: Mutex<Process>,
 }
 
@@ -30,8 +27,8 @@ struct Process {
 }
 
 impl Replica {
-    /// Starts a replica of a service, with this library between it and its clock.
-    pub(crate) async fn start(file: &SystemFile, service: Service, libfaketime: &Path) -> Result<Self> {
+    /// Starts a replica of a service.
+    pub(crate) async fn start(file: &SystemFile, service: Service) -> Result<Self> {
         let missing = || format!("{service} doesn't run");
         let mut environment = file.environments.get(service.name()).with_context(missing)?.clone();
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -47,24 +44,12 @@ impl Replica {
         let log = file.logs.join(format!("{service}-replica.log"));
         let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
         let mut command = local::replica_command(file.binaries.get(service.name()).with_context(missing)?)?;
-        let clock = log.with_extension("clock");
         command.env_clear().envs(environment).stdin(Stdio::null());
-        command.env("LD_PRELOAD", libfaketime).env("FAKETIME_TIMESTAMP_FILE", &clock);
-        // Time limits and pauses go on, as they do when a clock is set.
-        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").env("FAKETIME_CACHE_DURATION", "1");
         command.stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);
         let process = Mutex::new(Process { command, child: None });
-        let replica = Self { address: format!("http://{address}"), proxies, clock, process };
-        replica.set_clock(0)?;
+        let replica = Self { address: format!("http://{address}"), proxies, process };
         replica.toggle().with_context(|| format!("starting {service}"))?;
         Ok(replica)
-    }
-
-    /// Makes the clock wrong by so many seconds.
-    pub(crate) fn set_clock(&self, seconds: i64) -> Result<()> {
-        let draft = self.clock.with_extension("draft");
-        fs::write(&draft, format!("{seconds:+}\n"))?;
-        fs::rename(&draft, &self.clock).with_context(|| format!("writing {}", self.clock.display()))
     }
 
     /// Kills the process if it runs, or else starts a new one.
