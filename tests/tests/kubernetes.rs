@@ -10,6 +10,7 @@ use std::{
     sync::LazyLock,
 };
 
+use local::test_programs;
 use serde_json::{Value, json};
 
 const KUSTOMIZE: &str = "sigs.k8s.io/kustomize/kustomize/v5@v5.8.2";
@@ -30,8 +31,10 @@ static TOOLS: LazyLock<PathBuf> = LazyLock::new(|| {
     if !tools.exists() {
         // Made beside its place: a folder that is there is whole.
         let fresh = tools.with_added_extension(std::process::id().to_string());
-        run(Command::new("go").args(["install", KUSTOMIZE]).env("GOBIN", &fresh), "");
-        run(Command::new("python3").args(["-m", "venv"]).arg(&fresh), "");
+        let go = test_programs::go().expect("there is Go");
+        run(Command::new(go).args(["install", KUSTOMIZE]).env("GOBIN", &fresh), "");
+        let python = test_programs::python().expect("there is Python");
+        run(Command::new(python).args(["-m", "venv"]).arg(&fresh), "");
         run(Command::new(fresh.join("bin/python")).args(["-m", "pip", "install", "--quiet", SCHEMAS]), "");
         // Another process may have been faster.
         let _ = fs::rename(&fresh, &tools).or_else(|_| fs::remove_dir_all(&fresh));
@@ -49,7 +52,7 @@ fn run(command: &mut Command, input: &str) -> String {
 
 fn try_run(command: &mut Command, input: &str) -> Output {
     let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
-    let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}; these tests need Go and Python 3"));
+    let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it reads its input");
     child.wait_with_output().expect("it ends")
 }

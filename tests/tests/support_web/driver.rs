@@ -36,7 +36,7 @@ struct Driver {
 
 impl Driver {
     fn start() -> Self {
-        let program = local::browser_driver().expect("Chromium and its driver");
+        let program = local::test_programs::browser_driver().expect("Chromium and its driver");
         let mut command = Command::new("/usr/bin/setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(program).arg("--port=0");
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the driver starts");
@@ -234,9 +234,9 @@ static AXE_FILE: LazyLock<PathBuf> = LazyLock::new(|| {
         // Made beside its place: a folder that is there is whole.
         let fresh = folder.with_added_extension(std::process::id().to_string());
         fs::create_dir_all(&fresh).expect("a folder");
-        let mut npm = Command::new("npm");
+        let mut npm = Command::new(local::test_programs::npm().expect("there is npm"));
         npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefix"]).arg(&fresh).arg(AXE);
-        let output = npm.output().expect("npm is installed");
+        let output = npm.output().expect("npm starts");
         assert!(output.status.success(), "{npm:?}: {}", String::from_utf8_lossy(&output.stderr));
         // Another process may have been faster.
         let _ = fs::rename(&fresh, &folder).or_else(|_| fs::remove_dir_all(&fresh));

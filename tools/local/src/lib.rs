@@ -13,6 +13,7 @@ pub mod incident;
 mod parts;
 mod system;
 mod terminal;
+pub mod test_programs;
 mod test_system;
 
 pub use clients::prometheus::{Sample, Samples};
@@ -22,4 +23,4 @@ pub use parts::postgres_programs::client as postgres_client;
 pub use parts::services::replica_command;
 pub use system::accounts::Login;
 pub use system::system_file::{AccountList, Databases, SystemFile};
-pub use test_system::{Options, System, browser_driver};
+pub use test_system::{Options, System};

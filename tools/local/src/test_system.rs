@@ -12,13 +12,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::host::files::program;
 use crate::host::folders::{KEEP, cargo_profile, workspace};
 use crate::host::process::{POLL, tail};
 use crate::host::process_table;
-use crate::parts::{kind::Kind, needs, needs::Need};
+use crate::parts::kind::Kind;
 use crate::system::system_file::SystemFile;
-use crate::terminal::progress::Progress;
 
 /// Starting includes building the services, on a machine that may be busy with other tests.
 const READY_WITHIN: Duration = Duration::from_secs(1800);
@@ -241,17 +239,6 @@ impl Process {
             std::thread::park_timeout(POLL);
         }
     }
-}
-
-/// Chromium's driver, for tests of pages. Chromium and the driver are installed if this process may do that.
-///
-/// # Errors
-///
-/// They are missing and can't be installed; the error has the command that does it.
-pub fn browser_driver() -> Result<PathBuf> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(needs::ensure(&[Need::Browser], &Progress::new()))?;
-    program("chromedriver").context("chromedriver was installed, but is not found")
 }
 
 /// A new data folder for this process.

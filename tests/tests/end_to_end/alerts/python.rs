@@ -26,9 +26,10 @@ pub(crate) fn programs() -> PathBuf {
     lock.lock().expect("the lock");
     let (environment, installed) = (folder.join("python"), folder.join("installed.txt"));
     if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
+        let first = local::test_programs::python().expect("there is Python");
         match python() {
             Some(python) => run(Command::new(python).args(["-m", "venv", "--clear"]).arg(&environment)),
-            None => bring_python(&folder.join("uv"), &environment),
+            None => bring_python(&first, &folder.join("uv"), &environment),
         }
         let mut pip = Command::new(environment.join("bin/python"));
         // Some of what it requires has thousands of modules, few of which are imported.
@@ -53,8 +54,8 @@ fn python() -> Option<PathBuf> {
 }
 
 /// Makes an environment with a Python that uv downloads.
-fn bring_python(uv: &Path, environment: &Path) {
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(uv));
+fn bring_python(python: &Path, uv: &Path, environment: &Path) {
+    run(Command::new(python).args(["-m", "venv", "--clear"]).arg(uv));
     run(Command::new(uv.join("bin/python")).args(["-m", "pip", "install", "--quiet", "uv"]));
     let mut venv = Command::new(uv.join("bin/uv"));
     run(venv.args(["venv", "--quiet", "--clear", "--seed", "--python", "3.13"]).arg(environment));

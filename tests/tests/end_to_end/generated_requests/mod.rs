@@ -55,7 +55,8 @@ async fn install() -> PathBuf {
         return executable;
     }
     let requirements = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/generated_requests/requirements.txt");
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder)).await;
+    let python = local::test_programs::python().expect("there is Python");
+    run(Command::new(python).args(["-m", "venv", "--clear"]).arg(&folder)).await;
     let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement", requirements];
     run(Command::new(folder.join("bin/python")).args(pip)).await;
     fs::write(installed, REQUIREMENTS).expect("a file below target");

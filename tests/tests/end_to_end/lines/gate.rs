@@ -14,7 +14,7 @@ const JRUBY: &str = "org.jruby:jruby-complete:9.4.14.0";
 #[tokio::test]
 async fn only_records_get_through_logstashs_gate() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let java = local::provide_program("java", "default-jre-headless").await.expect("Java is installed");
+    let java = local::test_programs::java().expect("there is Java");
     let mut ruby = Command::new(java);
     ruby.arg("-jar").arg(jruby().await).arg(root.join("tests/end_to_end/lines/gate.rb"));
     ruby.arg(root.join("../elk/logstash/pipeline/gate.rb"));

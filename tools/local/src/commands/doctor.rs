@@ -2,17 +2,17 @@
 
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, ensure};
 
 use crate::commands::up::ports::PortFlags;
-use crate::host::{folders::Folders, os_user::OsUser, packages, ports, ports::Reserved};
+use crate::host::{folders::Folders, os_user::OsUser, ports, ports::Reserved};
 use crate::parts::{elasticsearch, needs, needs::Need, postgres_programs, shipper};
 use crate::terminal::{print, table};
 
 /// The space for a system with its logs of some days.
 const DISK_MIB: u64 = 2048;
 
-/// Prints the table; fails if something is missing that `cargo run` can't install.
+/// Prints the table; fails if something is missing that `cargo run` can't get.
 pub(crate) async fn doctor(data: &Path) -> Result<()> {
     let mut table = table::with_header(["need", "state", "what", "how to get it"]);
     let mut missing = Vec::new();
@@ -20,17 +20,10 @@ pub(crate) async fn doctor(data: &Path) -> Result<()> {
         match need.found() {
             Some(found) => table.add_row([need.name(), "there", &found, ""]),
             None => {
-                let advice = match needs::command_for(&[need]).await {
-                    Ok(_) if packages::may_install() => "`cargo run` installs it".to_owned(),
-                    Ok(command) => {
-                        missing.push(need);
-                        command
-                    }
-                    Err(error) => {
-                        missing.push(need);
-                        error.to_string()
-                    }
-                };
+                let advice = needs::remedy(need).await.map(str::to_owned).unwrap_or_else(|error| {
+                    missing.push(need.name());
+                    error.to_string()
+                });
                 table.add_row([need.name(), "missing", "", &advice])
             }
         };
@@ -67,8 +60,6 @@ pub(crate) async fn doctor(data: &Path) -> Result<()> {
     let advice = if free < DISK_MIB { "another place with --data" } else { "" };
     table.add_row(["disk", state, &format!("{free} MiB free in {}", folders.parts.display()), advice]);
     print::out(&table);
-    if !missing.is_empty() {
-        bail!("something is missing that only root can install:\n\n    {}", needs::command_for(&missing).await?);
-    }
+    ensure!(missing.is_empty(), "`cargo run` can't get this: {}", missing.join(", "));
     Ok(())
 }

@@ -10,6 +10,9 @@ use crate::host::{lock, os_user::OsUser};
 /// A file of this name in a data folder prevents that the folder is removed when the system stops.
 pub(crate) const KEEP: &str = "keep";
 
+/// Below the workspace: what is downloaded once for all systems.
+const SHARED: &str = "target/distributions";
+
 /// The workspace that this program was built in.
 pub(crate) fn workspace() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -121,7 +124,12 @@ pub(crate) fn shared_folder(user: &OsUser) -> Result<PathBuf> {
 }
 
 fn shared(user: &OsUser) -> PathBuf {
-    reachable(workspace().join("target/distributions"), user)
+    reachable(workspace().join(SHARED), user)
+}
+
+/// The folder of unpacked packages, for another user than root. It may not exist.
+pub(crate) fn packages() -> PathBuf {
+    workspace().join(SHARED).join("packages")
 }
 
 /// `wanted`, or a folder under /var/tmp in its place if the user can't reach it.

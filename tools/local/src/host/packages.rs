@@ -1,5 +1,6 @@
 //! Installation of Debian's packages.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -9,12 +10,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use nix::unistd::Uid;
 
-use crate::host::{files, process};
+use crate::host::package_root;
+use crate::host::{files, folders, process};
 
 /// A package that every release has, so that its absence says that apt has no lists.
 const IN_ALL: &str = "maven";
 
-/// Held by the process that uses apt.
+/// Held by the process of root that uses apt.
 const LOCK: &str = "/run/lock/alexandrite-packages";
 /// How long another program's `apt-get update`, such as the daily one, is waited for.
 const OTHERS: Duration = Duration::from_secs(300);
@@ -35,23 +37,77 @@ pub(crate) fn command_for(packages: &[&str]) -> String {
     format!("apt-get update && apt-get install --yes --no-install-recommends {}", packages.join(" "))
 }
 
-/// Installs these packages by apt's lists. Their system services don't start.
+/// Installs these packages by the system's lists. Their system services don't start.
 pub(crate) async fn install(packages: &[&str]) -> Result<()> {
-    let _turn = take_turn().await?;
     let _quiet = QuietInstallation::begin()?;
     let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
-    apt_get(&install, 30).await
+    Apt::default().get(&install, 30).await
 }
 
-/// The first of these packages that apt's lists have. It is the first of all where apt has no lists yet.
-pub(crate) async fn first_available(packages: &[&'static str]) -> Result<Option<&'static str>> {
-    let mut policy = process::command("apt-cache");
-    policy.arg("policy").args(packages).arg(IN_ALL).env("LC_ALL", "C");
-    let policy = process::run(&mut policy, Duration::from_secs(60)).await?;
-    if !is_available(IN_ALL, &policy) {
-        return Ok(packages.first().copied());
+/// apt with the lists and downloads of the system, or of a folder.
+#[derive(Debug, Default)]
+pub(crate) struct Apt {
+    pub(super) options: Vec<OsString>,
+    /// Where downloads are, if they are in a folder.
+    archives: Option<PathBuf>,
+}
+
+impl Apt {
+    /// One that needs no rights: its lists and downloads are in this folder. The system says what is installed.
+    pub(crate) fn in_folder(folder: &Path) -> Result<Self> {
+        let (state, cache) = (folder.join("state"), folder.join("cache"));
+        for folder in [state.join("lists/partial"), cache.join("archives/partial")] {
+            fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+        }
+        let mut options = vec!["-oDir::State::status=/var/lib/dpkg/status".into(), "-oDebug::NoLocking=true".into()];
+        for (name, folder) in [("Dir::State", state), ("Dir::Cache", cache.clone())] {
+            let mut option = OsString::from(format!("-o{name}="));
+            option.push(folder);
+            options.push(option);
+        }
+        Ok(Self { options, archives: Some(cache.join("archives")) })
     }
-    Ok(packages.iter().copied().find(|package| is_available(package, &policy)))
+
+    /// The first of these packages that the lists have. It is the first of all where there are no lists yet.
+    pub(crate) async fn first_available(&self, packages: &[&'static str]) -> Result<Option<&'static str>> {
+        let mut policy = process::command("apt-cache");
+        policy.arg("policy").args(packages).arg(IN_ALL).args(&self.options).env("LC_ALL", "C");
+        let policy = process::run(&mut policy, Duration::from_secs(60)).await?;
+        if !is_available(IN_ALL, &policy) {
+            return Ok(packages.first().copied());
+        }
+        Ok(packages.iter().copied().find(|package| is_available(package, &policy)))
+    }
+
+    /// Renews the lists.
+    pub(crate) async fn update(&self) -> Result<()> {
+        let deadline = Instant::now() + OTHERS;
+        loop {
+            match self.get(&["update"], 10).await {
+                // Unlike an installation, apt doesn't wait for this lock by itself.
+                Err(error) if format!("{error:#}").contains("Could not get lock") && Instant::now() < deadline => {
+                    tokio::time::sleep(RETRY_INTERVAL).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Downloads these packages, with what they need and the system lacks, and returns the paths of all.
+    pub(crate) async fn download(&self, packages: &[&str]) -> Result<Vec<PathBuf>> {
+        let archives = self.archives.as_ref().context("the system's own downloads are not asked for")?;
+        let download = [&["install", "--yes", "--download-only", "--no-install-recommends"], packages].concat();
+        self.get(&download, 30).await?;
+        let files = fs::read_dir(archives)?.flatten().map(|item| item.path());
+        Ok(files.filter(|path| path.extension().is_some_and(|end| end == "deb")).collect())
+    }
+
+    async fn get(&self, arguments: &[&str], minutes: u64) -> Result<()> {
+        let mut apt = process::command("apt-get");
+        apt.args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments).args(&self.options);
+        apt.env("DEBIAN_FRONTEND", "noninteractive");
+        process::run(&mut apt, Duration::from_secs(60 * minutes)).await.map(drop)
+    }
 }
 
 /// Whether what `apt-cache policy` says has a candidate of this package.
@@ -61,32 +117,17 @@ fn is_available(package: &str, policy: &str) -> bool {
     candidate.is_some_and(|version| version != "(none)")
 }
 
-/// Renews apt's lists.
-pub(crate) async fn update() -> Result<()> {
-    let _turn = take_turn().await?;
-    let deadline = Instant::now() + OTHERS;
-    loop {
-        match apt_get(&["update"], 10).await {
-            // Unlike an installation, apt doesn't wait for this lock by itself.
-            Err(error) if format!("{error:#}").contains("Could not get lock") && Instant::now() < deadline => {
-                tokio::time::sleep(RETRY_INTERVAL).await;
-            }
-            result => return result,
-        }
+/// Waits until no other runner uses apt: one that ends lets the services of the others' packages start. The turn lasts until
+/// the value is dropped.
+pub(crate) async fn take_turn() -> Result<File> {
+    let lock = if Uid::effective().is_root() { LOCK.into() } else { folders::packages().with_extension("lock") };
+    if let Some(folder) = lock.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     }
-}
-
-/// Waits until none of our processes uses apt: one that ends lets the services of all others' packages start.
-async fn take_turn() -> Result<File> {
-    let file = OpenOptions::new().create(true).append(true).open(LOCK).with_context(|| format!("opening {LOCK}"))?;
+    let open = OpenOptions::new().create(true).append(true).open(&lock);
+    let file = open.with_context(|| format!("opening {}", lock.display()))?;
     let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await?;
-    locked.with_context(|| format!("locking {LOCK}"))
-}
-
-async fn apt_get(arguments: &[&str], minutes: u64) -> Result<()> {
-    let mut apt = process::command("apt-get");
-    apt.args(["-q", "-o", "DPkg::Lock::Timeout=300"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
-    process::run(&mut apt, Duration::from_secs(60 * minutes)).await.map(drop)
+    locked.with_context(|| format!("locking {}", lock.display()))
 }
 
 /// The path of a program that only tests need. Its package is installed if the program is missing and this process may
@@ -96,13 +137,14 @@ async fn apt_get(arguments: &[&str], minutes: u64) -> Result<()> {
 ///
 /// If the program is missing and can't be installed; says the command that installs it.
 pub async fn provide(name: &str, package: &str) -> Result<PathBuf> {
-    if let Some(path) = files::program(name) {
+    if let Some(path) = package_root::program(name) {
         return Ok(path);
     }
     if !may_install() {
         bail!("{name} is missing; only root may install it on Debian or Ubuntu: {}", command_for(&[package]));
     }
-    update().await?;
+    let _turn = take_turn().await?;
+    Apt::default().update().await?;
     install(&[package]).await?;
     files::program(name).with_context(|| format!("{package} was installed, but {name} is not found"))
 }

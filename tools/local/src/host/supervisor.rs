@@ -43,7 +43,7 @@ pub(crate) struct Part {
     pub(crate) stage: Stage,
     pub(crate) program: PathBuf,
     pub(crate) arguments: Vec<OsString>,
-    /// The whole environment, apart from `PATH` and the locale.
+    /// The whole environment, apart from the locale, and `PATH` unless it is here.
     pub(crate) environment: BTreeMap<String, String>,
     /// The working folder.
     pub(crate) folder: PathBuf,
@@ -245,9 +245,9 @@ impl Keeper {
     fn spawn(&self) -> Result<Child> {
         let part = &self.part;
         let mut command = tokio::process::Command::new(&part.program);
-        command.args(&part.arguments).env_clear().envs(&part.environment).current_dir(&part.folder);
-        command.env("LANG", "C.UTF-8").env("PATH", std::env::var_os("PATH").unwrap_or_default());
-        command.env(leftovers::MARK, &self.parts).stdin(Stdio::null());
+        command.args(&part.arguments).current_dir(&part.folder).stdin(Stdio::null());
+        command.env_clear().env("LANG", "C.UTF-8").env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env(leftovers::MARK, &self.parts).envs(&part.environment);
         command.stdout(self.open(&part.output)?).stderr(self.open(&part.errors)?);
         self.user.run_as(&mut command);
         Child::start(&mut command, part.stop_signal)

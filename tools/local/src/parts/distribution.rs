@@ -10,12 +10,16 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use sha2::{Digest as _, Sha256};
 
-use crate::host::{files::program, packages, process};
+use crate::host::package_root::program;
+use crate::host::{files, packages, process};
 use crate::parts::java;
 use crate::terminal::progress::Line;
 
 /// The limit for one download.
 const WITHIN: Duration = Duration::from_secs(1800);
+
+/// The oldest major version of Java that Maven runs with.
+const MAVENS_JAVA: u32 = 8;
 
 /// What can be downloaded.
 #[derive(Debug)]
@@ -88,7 +92,8 @@ impl Source {
                 // Not with `--strict-checksums`: it fails where a mirror has no checksum, and the archive's own is checked.
                 maven.args(["-B", "-q", "dependency:copy"]);
                 maven.arg(format!("-Dartifact={artifact}")).arg(format!("-DoutputDirectory={}", folder.display()));
-                if let (None, Some(java)) = (program("java"), java::find(|_| true)) {
+                // Without a Java in `PATH`, Maven wants to be told of one.
+                if let (None, Some(java)) = (files::program("java"), java::find(MAVENS_JAVA, |_| true)) {
                     maven.env("JAVA_HOME", java.home);
                 }
                 process::run(maven.current_dir(folder), WITHIN).await?;

@@ -6,10 +6,10 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 
-use crate::host::{files::program, os_user::OsUser};
+use crate::host::{files::program, os_user::OsUser, package_root::PackageRoot};
 
 /// The oldest major version that Elasticsearch supports.
-const MINIMUM: u32 = 21;
+pub(crate) const MINIMUM: u32 = 21;
 
 /// Packages of Debian and Ubuntu, the best first: the first one is in Debian since 13, in Ubuntu since 22.04.
 pub(crate) const PACKAGES: [&str; 5] = [
@@ -36,7 +36,7 @@ pub(crate) struct Java {
 
 /// The home folder of the Java that `user` is to run.
 pub(crate) fn home(user: &OsUser) -> Result<PathBuf> {
-    let java = find(|home| user.can_reach(home)).with_context(|| {
+    let java = find(MINIMUM, |home| user.can_reach(home)).with_context(|| {
         format!(
             "Elasticsearch needs Java {MINIMUM} or newer and none was found in ES_JAVA_HOME, JAVA_HOME, PATH or \
              /usr/lib/jvm that the user {} can reach. Install one, for example `apt-get install \
@@ -48,13 +48,14 @@ pub(crate) fn home(user: &OsUser) -> Result<PathBuf> {
     Ok(java.home)
 }
 
-/// The Java that `ES_JAVA_HOME` or `JAVA_HOME` names if it is new enough, else the oldest that is, because Elasticsearch
-/// doesn't support a Java that was released after it.
-pub(crate) fn find(reachable: impl Fn(&Path) -> bool) -> Option<Java> {
+/// The Java that `ES_JAVA_HOME` or `JAVA_HOME` names if it is of this major version or newer, else the oldest that is, because
+/// Elasticsearch doesn't support a Java that was released after it.
+pub(crate) fn find(minimum: u32, reachable: impl Fn(&Path) -> bool) -> Option<Java> {
     let named = ["ES_JAVA_HOME", "JAVA_HOME"].iter().filter_map(std::env::var_os).map(PathBuf::from);
-    let fits = |home: PathBuf| installed(home).filter(|java| java.version >= MINIMUM && reachable(&java.home));
+    let fits = |home: PathBuf| installed(home).filter(|java| java.version >= minimum && reachable(&java.home));
     let on_path = program("java").and_then(|java| Some(java.canonicalize().ok()?.parent()?.parent()?.to_owned()));
-    let others = fs::read_dir("/usr/lib/jvm").into_iter().flatten().flatten().map(|item| item.path());
+    let others = PackageRoot::all().flat_map(|root| fs::read_dir(root.path("usr/lib/jvm")).into_iter().flatten());
+    let others = others.flatten().map(|item| item.path());
     named.into_iter().find_map(fits).or_else(|| on_path.into_iter().chain(others).filter_map(fits).min())
 }
 

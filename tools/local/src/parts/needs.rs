@@ -1,11 +1,14 @@
-//! What the parts need from this machine: whether it is installed, and which packages install it.
+//! What the parts need from this machine: whether it is there, and which packages have it.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::host::{files::program, folders::Folders, packages};
+use crate::host::package_root::program;
+use crate::host::packages::{self, Apt};
+use crate::host::{folders::Folders, unpacking};
 use crate::parts::{distribution::Distribution, elasticsearch, java, kind::Kind, postgres_programs, rabbitmq, shipper};
 use crate::terminal::progress::Progress;
 
@@ -16,13 +19,18 @@ pub(crate) enum Need {
     Rsyslog,
     Maven,
     Java,
-    /// For tests of pages; no part needs it.
+    // No part needs these, but tests do.
     Browser,
+    Python,
+    Go,
+    Npm,
 }
 
 impl Need {
     /// What parts need.
     pub(crate) const ALL: [Self; 4] = [Self::Rabbitmq, Self::Rsyslog, Self::Maven, Self::Java];
+    /// What only tests need. It isn't unpacked, as it has more ties to its place than parts have.
+    const OF_TESTS: [Self; 4] = [Self::Browser, Self::Python, Self::Go, Self::Npm];
 
     /// What these parts need. Maven is needed until it has downloaded their distributions.
     pub(crate) fn of(kinds: &[Kind], folders: &Folders) -> Vec<Self> {
@@ -47,20 +55,28 @@ impl Need {
             Self::Maven => "Maven",
             Self::Java => "Java 21 or newer",
             Self::Browser => "Chromium with its driver",
+            Self::Python => "Python with its module venv",
+            Self::Go => "Go",
+            Self::Npm => "npm",
         }
     }
 
-    /// The version and the path of the installed one, if any.
+    /// The version and the path of what is there, if any.
     pub(crate) fn found(self) -> Option<String> {
         let described = |version: &str, path: &Path| format!("{version} in {}", path.display());
         match self {
-            Self::Rabbitmq => rabbitmq::installed().map(|(script, version)| described(&version, &script)),
-            Self::Rsyslog => shipper::installed().map(|program| program.display().to_string()),
+            Self::Rabbitmq => rabbitmq::installed().map(|found| described(&found.version, &found.script)),
+            Self::Rsyslog => shipper::installed().map(|(_, program)| program.display().to_string()),
             Self::Maven => program("mvn").map(|program| program.display().to_string()),
             Self::Browser => {
                 program("chromium").and(program("chromedriver")).map(|program| program.display().to_string())
             }
-            Self::Java => java::find(|_| true).map(|java| described(&java.version.to_string(), &java.home)),
+            Self::Python => python().map(|program| program.display().to_string()),
+            Self::Go => program("go").map(|program| program.display().to_string()),
+            Self::Npm => program("npm").map(|program| program.display().to_string()),
+            Self::Java => {
+                java::find(java::MINIMUM, |_| true).map(|java| described(&java.version.to_string(), &java.home))
+            }
         }
     }
 
@@ -73,48 +89,96 @@ impl Need {
             Self::Java => &java::PACKAGES[..1],
             // `chromium-browser` in Ubuntu is a snap.
             Self::Browser => &["chromium", "chromium-driver"],
+            Self::Python => &["python3-venv"],
+            Self::Go => &["golang-go"],
+            Self::Npm => &["npm"],
         }
     }
 }
 
-/// The shell command that installs these.
+/// A Python that can make environments.
+fn python() -> Option<PathBuf> {
+    let can = |python: &PathBuf| {
+        let asked = Command::new(python).args(["-c", "import ensurepip, venv"]).output();
+        asked.is_ok_and(|output| output.status.success())
+    };
+    program("python3").filter(can)
+}
+
+/// How `cargo run` gets this.
 ///
 /// # Errors
 ///
-/// This system has no package for one of them; says what to do.
-pub(crate) async fn command_for(needs: &[Need]) -> Result<String> {
-    Ok(packages::command_for(&packages_of(needs).await?))
+/// It can't; says what to do.
+pub(crate) async fn remedy(need: Need) -> Result<&'static str> {
+    let way = way(&[need])?;
+    packages_of(&[need], &Apt::default()).await.map(|_| way)
 }
 
-async fn packages_of(needs: &[Need]) -> Result<Vec<&'static str>> {
+fn way(needs: &[Need]) -> Result<&'static str> {
+    ensure!(packages::has_apt(), "{} is missing, and is installed by itself on Debian and Ubuntu only", names(needs));
+    if packages::may_install() {
+        return Ok("`cargo run` installs it");
+    }
+    if needs.iter().any(|need| Need::OF_TESTS.contains(need)) {
+        // All at once, instead of one after another as the tests come to it.
+        let packages: Vec<_> = missing(&Need::OF_TESTS).iter().flat_map(|need| need.packages()).copied().collect();
+        let command = packages::command_for(&packages);
+        bail!("{} is missing, and only root may install it:\n\n    sudo sh -c '{command}'\n", names(needs));
+    }
+    Ok("`cargo run` unpacks it below target")
+}
+
+async fn packages_of(needs: &[Need], apt: &Apt) -> Result<Vec<&'static str>> {
     let mut wanted: Vec<_> = needs.iter().flat_map(|need| need.packages()).copied().collect();
     if needs.contains(&Need::Java) && packages::has_apt() {
-        let java = packages::first_available(&java::PACKAGES).await?.context(java::NO_PACKAGE)?;
+        let java = apt.first_available(&java::PACKAGES).await?.context(java::NO_PACKAGE)?;
         wanted.retain(|package| *package != java::PACKAGES[0]);
         wanted.push(java);
     }
     Ok(wanted)
 }
 
-/// Installs what is missing, or nothing if a part of it has no package. The error contains the command to run if this
-/// process may not install packages.
+fn names(needs: &[Need]) -> String {
+    needs.iter().map(|need| need.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn missing(needs: &[Need]) -> Vec<Need> {
+    needs.iter().copied().filter(|need| need.found().is_none()).collect()
+}
+
+/// Gets what is missing, or nothing if a part of it has no package: root installs it, another user gets it unpacked.
+///
+/// # Errors
+///
+/// It can't be had, which says what to do; or it was got, and isn't found.
 pub(crate) async fn ensure(needs: &[Need], progress: &Progress) -> Result<()> {
-    let missing: Vec<Need> = needs.iter().copied().filter(|need| need.found().is_none()).collect();
-    if missing.is_empty() {
+    if missing(needs).is_empty() {
         return Ok(());
     }
-    let names = missing.iter().map(|need| need.name()).collect::<Vec<_>>().join(", ");
-    if !packages::may_install() {
-        let command = command_for(&missing).await?;
-        bail!("{names} is missing, and only root may install it on Debian or Ubuntu:\n\n    sudo sh -c '{command}'\n");
-    }
     let line = progress.line("packages");
-    line.now(format!("installing {names}"));
-    packages::update().await?;
-    packages::install(&packages_of(&missing).await?).await?;
-    if let Some(need) = missing.iter().find(|need| need.found().is_none()) {
-        bail!("{} was installed, but is not found", need.name());
+    line.now("waiting for another process that uses apt");
+    let _turn = packages::take_turn().await?;
+    // That one may have got it.
+    let missing = missing(needs);
+    if missing.is_empty() {
+        line.done("there");
+        return Ok(());
     }
-    line.done("installed");
+    way(&missing)?;
+    line.now(format!("getting {}", names(&missing)));
+    if packages::may_install() {
+        let apt = Apt::default();
+        apt.update().await?;
+        packages::install(&packages_of(&missing, &apt).await?).await?;
+    } else {
+        let apt = unpacking::apt()?;
+        apt.update().await?;
+        unpacking::unpack(&apt, &packages_of(&missing, &apt).await?).await?;
+    }
+    if let Some(need) = self::missing(&missing).first() {
+        bail!("{} was got, but is not found", need.name());
+    }
+    line.done(format!("got {}", names(&missing)));
     Ok(())
 }

@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::host::supervisor::{Part, Stage, environment};
-use crate::host::{files::program, folders::Folders};
+use crate::host::{folders::Folders, package_root::PackageRoot};
 use crate::parts::certificates::Certificates;
 
 const NAME: &str = "rabbitmq";
@@ -53,7 +53,8 @@ pub(crate) fn set_up(folders: &Folders, ports: Ports, certificates: Option<&Cert
     user.write_file(&folder.join("rabbitmq.conf"), configuration)?;
     user.write_file(&folder.join("enabled_plugins"), "[].\n")?;
     user.write_file(&folder.join("environment"), "")?;
-    Ok([port_mapper(folders, ports)?, broker(folders, ports, certificates.is_some())?])
+    let installed = installed().context("RabbitMQ is not installed")?;
+    Ok([port_mapper(folders, &installed.root, ports)?, broker(folders, installed, ports, certificates.is_some())?])
 }
 
 fn listeners(folders: &Folders, folder: &Path, port: u16, certificates: Option<&Certificates>) -> Result<String> {
@@ -69,9 +70,10 @@ fn listeners(folders: &Folders, folder: &Path, port: u16, certificates: Option<&
     ))
 }
 
-fn port_mapper(folders: &Folders, Ports { port_mapper: port, .. }: Ports) -> Result<Part> {
-    let program = program(PORT_MAPPER).context("Erlang's port mapper is not installed")?;
+fn port_mapper(folders: &Folders, root: &PackageRoot, Ports { port_mapper: port, .. }: Ports) -> Result<Part> {
+    let program = root.program(PORT_MAPPER).context("Erlang's port mapper is not installed")?;
     Ok(Part {
+        environment: root.environment()?,
         arguments: vec!["-port".into(), port.to_string().into(), "-address".into(), "127.0.0.1".into()],
         folder: folders.of(NAME),
         ready_within: Duration::from_secs(10),
@@ -85,10 +87,9 @@ fn port_mapper(folders: &Folders, Ports { port_mapper: port, .. }: Ports) -> Res
     })
 }
 
-fn broker(folders: &Folders, ports: Ports, has_tls: bool) -> Result<Part> {
-    let server = installed().context("RabbitMQ is not installed")?.0;
+fn broker(folders: &Folders, installed: Installation, ports: Ports, has_tls: bool) -> Result<Part> {
     let path = |name: &str| folders.of(NAME).join(name).to_string_lossy().into_owned();
-    let environment = environment([
+    let mut environment = environment([
         ("HOME", path("")),
         ("RABBITMQ_NODENAME", NODE.to_owned()),
         ("RABBITMQ_CONF_ENV_FILE", path("environment")),
@@ -107,10 +108,11 @@ fn broker(folders: &Folders, ports: Ports, has_tls: bool) -> Result<Part> {
             "-noinput -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}".to_owned(),
         ),
     ]);
+    environment.extend(installed.root.environment()?);
     Ok(Part {
         environment,
         ready_within: Duration::from_secs(120),
-        ..Part::new((NAME, Stage::Store), server, folders, move || is_ready(ports.amqp, has_tls))
+        ..Part::new((NAME, Stage::Store), installed.script, folders, move || is_ready(ports.amqp, has_tls))
     })
 }
 
@@ -140,16 +142,26 @@ async fn speaks_amqp(port: u16) -> Result<()> {
     Ok(())
 }
 
-/// The start script and the version of the newest RabbitMQ on this machine.
-///
-/// Not Debian's wrapper around the script, which insists on the user `rabbitmq`.
-pub(crate) fn installed() -> Option<(PathBuf, String)> {
-    let items = fs::read_dir("/usr/lib/rabbitmq/lib").into_iter().flatten().flatten();
-    let versions = items.filter_map(|item| {
-        let version = item.file_name().to_str()?.strip_prefix("rabbitmq_server-")?.to_owned();
-        let numbers: Vec<u32> = version.split('.').filter_map(|number| number.parse().ok()).collect();
-        Some((numbers, item.path().join("sbin/rabbitmq-server"), version))
-    });
-    let (_, script, version) = versions.filter(|(_, script, _)| script.is_file()).max()?;
-    program("erl").map(|_| (script, version))
+/// A RabbitMQ of this machine.
+#[derive(Debug)]
+pub(crate) struct Installation {
+    root: PackageRoot,
+    /// The start script. Not Debian's wrapper around it, which insists on the user `rabbitmq`.
+    pub(crate) script: PathBuf,
+    pub(crate) version: String,
+}
+
+/// The newest RabbitMQ that is installed or, if none is, unpacked.
+pub(crate) fn installed() -> Option<Installation> {
+    PackageRoot::all().find_map(|root| {
+        let items = fs::read_dir(root.path("usr/lib/rabbitmq/lib")).into_iter().flatten().flatten();
+        let versions = items.filter_map(|item| {
+            let version = item.file_name().to_str()?.strip_prefix("rabbitmq_server-")?.to_owned();
+            let numbers: Vec<u32> = version.split('.').filter_map(|number| number.parse().ok()).collect();
+            Some((numbers, item.path().join("sbin/rabbitmq-server"), version))
+        });
+        let (_, script, version) = versions.filter(|(_, script, _)| script.is_file()).max()?;
+        root.program("erl")?;
+        Some(Installation { root, script, version })
+    })
 }

@@ -1,5 +1,6 @@
 //! rsyslog as the shipper: follows the services' output and sends every record to Elasticsearch.
 
+use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,12 +8,15 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 
 use crate::host::supervisor::{Part, Stage, environment};
-use crate::host::{files::program, folders::Folders, process};
+use crate::host::{folders::Folders, package_root::PackageRoot, process};
 use crate::parts::elasticsearch;
 use crate::system::accounts::Login;
 use crate::terminal::progress::Progress;
 
 const NAME: &str = "shipper";
+
+/// The name of the folder of rsyslog's modules.
+const MODULES: &str = "rsyslog";
 
 /// The pause between two checks of the error file.
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
@@ -31,7 +35,7 @@ pub(crate) async fn set_up(folders: &Folders, elasticsearch_port: u16, login: &L
     user.create_folder(&state)?;
     user.write_file(&configuration, elk::SHIPPER_CONFIGURATION)?;
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
-    let environment = environment([
+    let mut environment = environment([
         ("LOG_FILES", text(folders.logs().join("*.log"))),
         ("SEARCH_FILES", text(elasticsearch::searches(folders))),
         ("ELASTICSEARCH_HOST", "127.0.0.1".to_owned()),
@@ -41,14 +45,16 @@ pub(crate) async fn set_up(folders: &Folders, elasticsearch_port: u16, login: &L
         ("SHIPPER_STATE", text(state)),
         ("SHIPPER_ERRORS", text(errors(folders))),
     ]);
-    let rsyslog = program("rsyslogd").context("rsyslog is not installed")?;
+    let (root, rsyslog) = installed().context("rsyslog is not installed")?;
+    environment.extend(root.environment()?);
+    let modules = env::join_paths(root.modules(MODULES))?;
     let mut check = process::command(&rsyslog);
-    check.arg("-N1").arg("-f").arg(&configuration).envs(&environment).current_dir(&folder);
+    check.arg("-N1").arg("-M").arg(&modules).arg("-f").arg(&configuration).envs(&environment).current_dir(&folder);
     user.run_as(&mut check);
     process::run(&mut check, Duration::from_secs(30)).await.context("the shipper's configuration")?;
     let _ = fs::remove_file(&pid_file);
-    let mut arguments = vec!["-c".into(), START_ANEW.into(), rsyslog.into(), "-n".into(), "-f".into()];
-    arguments.extend([configuration.into(), "-i".into(), pid_file.clone().into()]);
+    let mut arguments = vec!["-c".into(), START_ANEW.into(), rsyslog.into(), "-n".into(), "-M".into(), modules];
+    arguments.extend(["-f".into(), configuration.into(), "-i".into(), pid_file.clone().into()]);
     // rsyslog listens on no port. It writes this file when its inputs and outputs are ready.
     let ready = move || std::future::ready(fs::metadata(&pid_file).map(drop).context("rsyslog has not come up"));
     Ok(Part {
@@ -84,10 +90,11 @@ pub(crate) async fn report_refusals(folders: &Folders, progress: &Progress) {
     }
 }
 
-/// The path of rsyslog, if it and its module for Elasticsearch are installed.
-pub(crate) fn installed() -> Option<PathBuf> {
-    let module = fs::read_dir("/usr/lib").into_iter().flatten().flatten().any(|item| {
-        ["rsyslog/omelasticsearch.so", "omelasticsearch.so"].iter().any(|file| item.path().join(file).is_file())
-    });
-    program("rsyslogd").filter(|_| module)
+/// rsyslog and where it is, if it has its module for Elasticsearch.
+pub(crate) fn installed() -> Option<(PackageRoot, PathBuf)> {
+    let has_module =
+        |root: &PackageRoot| root.modules(MODULES).iter().any(|folder| folder.join("omelasticsearch.so").is_file());
+    let root = PackageRoot::all().find(has_module)?;
+    let program = root.program("rsyslogd")?;
+    Some((root, program))
 }
