@@ -310,7 +310,7 @@ impl Action {
                 REQUEST,
             ],
             Self::ServiceLifecycle => &[Field(field::SERVICE_STATE)],
-            Self::ServiceHeartbeat => &[],
+            Self::ServiceHeartbeat => &[Field(field::CONNECTIONS_UNFINISHED)],
         }
     }
 }

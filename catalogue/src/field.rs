@@ -70,7 +70,7 @@ dictionary! {
     EVENT_CATEGORY = "event.category", Keyword, Ecs, "ECS's category of an event about access: `authentication`, `iam` or `api`.";
     EVENT_TYPE = "event.type", Keyword, Ecs, "ECS's type within that category, such as `start`, `end`, `denied` or `creation`.";
     EVENT_OUTCOME = "event.outcome", Keyword, Ecs, "`success` or `failure`.";
-    EVENT_DURATION = "event.duration", Long, Ecs, "The duration, in nanoseconds.";
+    EVENT_DURATION = "event.duration", Long, Ecs, "The duration, in nanoseconds; of a change that came to the MES by a message: how long it was on its way.";
     ORDER_ID = "order.id", Keyword, Alexandrite, "The order's number: `A-…` from shop or CRM, `P-…` from a partner.";
     ORDER_STATUS = "order.status", Keyword, Alexandrite, "The status that the order has now.";
     ORDER_STATUS_FROM = "order.status_from", Keyword, Alexandrite, "The status that the order had before.";
@@ -94,7 +94,7 @@ dictionary! {
     USER_ID = "user.id", Keyword, Ecs, "The account of the request.";
     USER_ROLES = "user.roles", Keyword, Ecs, "The role that the account has now.";
     USER_HASH = "user.hash", Keyword, Ecs, "A keyed hash of a login that belongs to no account; the login itself is never logged.";
-    SOURCE_IP = "source.ip", Ip, Ecs, "The client's address, cut to its network: /24 (IPv4) or /48 (IPv6).";
+    SOURCE_IP = "source.ip", Ip, Ecs, "The client's address, cut to its network: /24 (IPv4) or /48 (IPv6); of a request if its response was 4xx.";
     AUTH_FAILURES = "auth.failures", Long, Alexandrite, "Failed logins of this account, or of the login that no account has, in a row within 15 minutes, over all replicas; for `auth.source_failed_repeatedly`, those of the address within 15 minutes; for `auth.orders_probed`, such requests in a row.";
     HTTP_REQUEST_METHOD = "http.request.method", Keyword, Ecs, "The request's method.";
     HTTP_ROUTE = "http.route", Keyword, OpenTelemetry, "The matched route's template; `UNMATCHED` if none matched.";
@@ -102,5 +102,9 @@ dictionary! {
     EVENT_ORIGINAL = "event.original", Text, Ecs, "A line that is no record, unchanged; added by the shipper, never written by a service.";
     LOG_FILE_PATH = "log.file.path", Keyword, Ecs, "The file of such a line; added by the shipper.";
     CONTAINER_ID = "container.id", Keyword, Ecs, "The container that wrote the line, if any; added by the shipper, never written by a service.";
+    CONNECTIONS_UNFINISHED = "connections.unfinished", Long, Alexandrite, "Connections that ended without one whole request, because none came within `HEADER_SECONDS`: those since the heartbeat before.";
+    OUTBOX_MESSAGES = "outbox.messages", Long, Alexandrite, "Messages that wait for the broker; on the heartbeat of the replica that counts.";
+    OUTBOX_AGE_SECONDS = "outbox.age_seconds", Double, Alexandrite, "How long the longest-waiting of them has waited, in seconds; 0 if there is none.";
+    JOURNAL_AGE_SECONDS = "journal.age_seconds", Double, Alexandrite, "How long the record of a change has waited at most to be in the log, in seconds; 0 if none waits; on the heartbeat of the replica that counts.";
     SERVICE_STATE = "service.state", Keyword, Ecs, "`ready`, `degraded`, `stopping` or `stopped`.";
 }

@@ -170,6 +170,7 @@ use Kind::{Counter, Gauge, Histogram};
 metrics! {
     REQUEST_DURATION = "http.server.request.duration", Histogram(REQUEST_SECONDS), "s", [METHOD, ROUTE, STATUS_CODE], ALL_SERVICES, Process, "How long requests took, until the response's head was ready.";
     ACTIVE_REQUESTS = "http.server.active_requests", Gauge, "{request}", [METHOD], ALL_SERVICES, Process, "Requests that are being handled.";
+    UNFINISHED_CONNECTIONS = "alexandrite.connections.unfinished", Counter, "{connection}", [], ALL_SERVICES, Process, "Connections that ended without one whole request, because none came in time.";
     PUBLISHED_MESSAGES = "messaging.client.published.messages", Counter, "{message}", [MESSAGE_TYPE], MESSENGERS, Process, "Messages that the broker has confirmed.";
     PROCESS_DURATION = "messaging.process.duration", Histogram(REQUEST_SECONDS), "s", [MESSAGE_TYPE, PROCESS_OUTCOME], MESSENGERS, Process, "How long a message took from its delivery to its effect, with all attempts; `failure` became a dead letter.";
     CONNECTIONS = "db.client.connection.count", Gauge, "{connection}", [STATE], APIS, Process, "Connections to the database.";

@@ -1,7 +1,7 @@
 //! Messages of the CRM: new orders, and those that a seller has approved. Both have all that the CRM knows, so whichever comes
 //! first serves for both.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use catalogue::Action;
 use common::{
@@ -11,6 +11,7 @@ use common::{
     telemetry::{Record, Subject, TraceContext},
     unit_of_work::UnitOfWork,
 };
+use time::OffsetDateTime;
 use tracing::Instrument as _;
 
 use crate::orders::{
@@ -95,7 +96,8 @@ async fn catch_up(unit: &mut UnitOfWork, message: &InboundMessage<'_>) -> Result
     let records = changes.iter().map(|change| {
         let record = Record::of_change(Action::OrderStatusChanged, known.subject()).status(from, change.status);
         from = change.status;
-        record
+        // The clocks of two services differ a little, and nothing is on its way for less than no time.
+        record.duration(Duration::try_from(OffsetDateTime::now_utc() - change.at).unwrap_or_default())
     });
     let recorded = unit.record_all(records);
     let events = recorded.event_ids();

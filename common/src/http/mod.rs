@@ -28,6 +28,6 @@ pub use pages::pages;
 pub use problem::Problem;
 pub use request::RequestInfo;
 pub use router::{RequestLimits, router};
-pub use server::{ConnectionLimits, serve};
+pub use server::{ConnectionLimits, serve, take_unfinished};
 pub use sessions::Credentials;
 pub use upload::{ModelFile, ModelQuery, check_length, model_response};

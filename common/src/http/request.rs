@@ -246,6 +246,10 @@ fn finish(
     let status = if client_gone { CLIENT_CLOSED_REQUEST } else { response.status().as_u16() };
     let took = started.elapsed();
     record = record.operation(method.as_str(), route).status_code(status).duration(took).user(user);
+    if response.status().is_client_error() {
+        // A flood of refused requests is traced to its network. The others may come from where they like.
+        record = record.source_ip(info.source.network);
+    }
     record.write();
     metrics::request_ended(method.as_str(), route, status, took);
 

@@ -1,6 +1,13 @@
 //! Listening, and stopping without interrupting requests.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, body::Body, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
@@ -17,11 +24,20 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service as _;
 
 use super::detached::Detached;
+use crate::telemetry::metrics;
 
 /// The longest request line with all headers, in bytes; the response to a longer one is `431`, and the connection is closed.
 const LONGEST_HEAD: usize = 32 * 1024;
 /// The wait after a connection could not be accepted, for want of file descriptors for example.
 const AFTER_A_FAILED_ACCEPT: Duration = Duration::from_secs(1);
+
+/// Connections that ended without one whole request, since they were taken.
+static UNFINISHED: AtomicU64 = AtomicU64::new(0);
+
+/// How many connections have ended without one whole request in time, since this was asked the last time.
+pub fn take_unfinished() -> u64 {
+    UNFINISHED.swap(0, Ordering::Relaxed)
+}
 
 /// What connections may not exceed.
 #[derive(Clone, Copy, Debug)]
@@ -83,10 +99,14 @@ async fn accept(
             stopping.run_until_cancelled(tokio::time::sleep(AFTER_A_FAILED_ACCEPT)).await;
             continue;
         };
-        let connection = open.watch(connection(stream, peer, service.clone(), limits));
+        let asked = Arc::new(AtomicBool::new(false));
+        let connection = open.watch(connection(stream, peer, service.clone(), limits, Arc::clone(&asked)));
         tokio::spawn(async move {
-            // A client that hangs up or is too slow is no failure of ours.
-            let _ = connection.await;
+            // A client that hangs up or is too slow is no failure of ours. One that never asked for anything is counted.
+            if connection.await.is_err_and(|error| error.is_timeout()) && !asked.load(Ordering::Relaxed) {
+                UNFINISHED.fetch_add(1, Ordering::Relaxed);
+                metrics::connection_unfinished();
+            }
             drop(place);
         });
     }
@@ -98,7 +118,8 @@ fn connection(
     peer: SocketAddr,
     detached: Detached,
     limits: ConnectionLimits,
-) -> impl hyper_util::server::graceful::GracefulConnection {
+    asked: Arc<AtomicBool>,
+) -> impl hyper_util::server::graceful::GracefulConnection<Error = hyper::Error> {
     // The last bytes of a response are sent at once; without this they are sent a little later.
     let _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
@@ -106,6 +127,7 @@ fn connection(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(limits.head).max_buf_size(LONGEST_HEAD);
     let service = service_fn(move |request: Request<Incoming>| {
+        asked.store(true, Ordering::Relaxed);
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(ConnectInfo(peer));
         detached.clone().call(request)

@@ -292,6 +292,19 @@ impl<Kind> Record<Kind> {
         self.with(field::HTTP_RESPONSE_STATUS_CODE, Value::Unsigned(status_code.into()))
     }
 
+    /// Connections that ended without one whole request since the last heartbeat.
+    pub fn unfinished_connections(self, count: u64) -> Self {
+        self.with(field::CONNECTIONS_UNFINISHED, Value::Unsigned(count))
+    }
+
+    /// What waits to be published, and for how long what waits to be written, if this replica counts it.
+    pub fn waiting(self, waiting: Option<[metrics::Waiting; 2]>) -> Self {
+        let Some([outbox, journal]) = waiting else { return self };
+        self.with(field::OUTBOX_MESSAGES, Value::Unsigned(outbox.count.unsigned_abs()))
+            .with(field::OUTBOX_AGE_SECONDS, Value::Float(outbox.age()))
+            .with(field::JOURNAL_AGE_SECONDS, Value::Float(journal.age()))
+    }
+
     /// The service's own state.
     pub fn state(self, state: &'static str) -> Self {
         self.name(field::SERVICE_STATE, state)

@@ -63,7 +63,7 @@ fn parse_problem(response: &[u8]) -> (u16, Value) {
 
 #[tokio::test]
 async fn connections_without_a_whole_request_end_and_hold_nobody_up() {
-    let shop = shop().await;
+    let shop = service::start::<ShopApi>(&[&LIMITS[..], &["--heartbeat-seconds", "1"]].concat()).await;
     let mut silent = Vec::new();
     for _ in 0..50 {
         silent.push(connect(shop.anonymous()).await);
@@ -75,6 +75,13 @@ async fn connections_without_a_whole_request_end_and_hold_nobody_up() {
         assert_eq!(rest(&mut connection).await, b"");
     }
     assert_eq!(dripping.await.expect("it ends"), b"");
+    // Whichever service of this process takes the number says it once.
+    eventually("heartbeats that say how many connections that were", async || {
+        let beats = records_with("event.action", "service.heartbeat");
+        let unfinished: u64 = beats.iter().filter_map(|beat| beat["connections.unfinished"].as_u64()).sum();
+        if unfinished >= 51 { Ok(()) } else { Err(unfinished) }
+    })
+    .await;
 }
 
 #[tokio::test]

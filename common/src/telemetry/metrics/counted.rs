@@ -49,6 +49,14 @@ pub struct Waiting {
     pub oldest: Option<OffsetDateTime>,
 }
 
+impl Waiting {
+    /// How long the longest-waiting of it has waited, in seconds; 0 if nothing waits.
+    #[must_use]
+    pub fn age(self) -> f64 {
+        age(self.oldest)
+    }
+}
+
 /// None in a process that doesn't count, or can't at the moment.
 static COUNTED: Mutex<Option<Counted>> = Mutex::new(None);
 /// Negative if it isn't known.
@@ -63,6 +71,12 @@ pub fn counted(new: Option<Counted>) {
 #[must_use]
 pub fn has_turn() -> bool {
     lock().is_some()
+}
+
+/// What waits in the outbox and in the journal, if this process counts it.
+#[must_use]
+pub fn waiting() -> Option<[Waiting; 2]> {
+    lock().as_ref().map(|counted| [counted.outbox, counted.journal])
 }
 
 /// Notes how many dead letters there are; none if that isn't known.
@@ -88,9 +102,9 @@ pub(super) fn register() {
         outcomes.map(|(outcome, count)| (count as f64, Some(KeyValue::new(metric::OUTCOME, outcome)))).into()
     });
     of_all(&metric::OUTBOX, |counted| vec![(counted.outbox.count as f64, None)]);
-    of_all(&metric::OUTBOX_AGE, |counted| vec![(age(counted.outbox.oldest), None)]);
+    of_all(&metric::OUTBOX_AGE, |counted| vec![(counted.outbox.age(), None)]);
     of_all(&metric::JOURNAL, |counted| vec![(counted.journal.count as f64, None)]);
-    of_all(&metric::JOURNAL_AGE, |counted| vec![(age(counted.journal.oldest), None)]);
+    of_all(&metric::JOURNAL_AGE, |counted| vec![(counted.journal.age(), None)]);
     observe(&metric::DEAD_LETTERS, || match DEAD_LETTERS.load(Ordering::Relaxed) {
         count @ 0.. if has_turn() => vec![(count as f64, None)],
         _ => Vec::new(),

@@ -13,6 +13,7 @@ struct Instruments {
     meter: Meter,
     request_duration: Histogram<f64>,
     active_requests: UpDownCounter<i64>,
+    unfinished_connections: Counter<u64>,
     published: Counter<u64>,
     process_duration: Histogram<f64>,
     duplicates: Counter<u64>,
@@ -49,6 +50,7 @@ pub(super) fn make(meter: Meter, service: &str) {
     let instruments = Instruments {
         request_duration: histogram(&metric::REQUEST_DURATION),
         active_requests: gauge(&metric::ACTIVE_REQUESTS),
+        unfinished_connections: counter(&metric::UNFINISHED_CONNECTIONS),
         published: counter(&metric::PUBLISHED_MESSAGES),
         process_duration: histogram(&metric::PROCESS_DURATION),
         duplicates: counter(&metric::DUPLICATES),
@@ -125,6 +127,13 @@ pub fn request_ended(method: &str, route: &str, status_code: u16, took: Duration
         KeyValue::new(field::HTTP_RESPONSE_STATUS_CODE, i64::from(status_code)),
     ];
     instruments.request_duration.record(took.as_secs_f64(), &labels);
+}
+
+/// Counts a connection that ended without one whole request.
+pub fn connection_unfinished() {
+    if let Some(instruments) = INSTRUMENTS.get() {
+        instruments.unfinished_connections.add(1, &[]);
+    }
 }
 
 /// Counts a message that the broker has confirmed.

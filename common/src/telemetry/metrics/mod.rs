@@ -7,9 +7,9 @@ mod export;
 mod instruments;
 mod process;
 
-pub use counted::{Counted, OfStatus, Waiting, counted, dead_letters, has_turn};
+pub use counted::{Counted, OfStatus, Waiting, counted, dead_letters, has_turn, waiting};
 pub use export::{Metrics, Scrape, TEXT_FORMAT};
 pub use instruments::{
-    ActiveRequest, Values, are_on, duplicates, line_lost, login_failed, observe, price_ended, processed, published,
-    request_began, request_ended, throttled, uploaded,
+    ActiveRequest, Values, are_on, connection_unfinished, duplicates, line_lost, login_failed, observe, price_ended,
+    processed, published, request_began, request_ended, throttled, uploaded,
 };

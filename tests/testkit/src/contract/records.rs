@@ -159,7 +159,7 @@ pub async fn an_operation_that_is_denied_is_a_warning<S: Definition>(role: Role)
     );
 }
 
-/// The record of a request about an order names the order, whatever came of the request.
+/// The record of a request about an order names the order, whatever came of the request, and the network of a refused one.
 pub async fn a_request_about_an_order_names_it_in_its_record<S: Definition>(role: Role) {
     let service = start::<S>(&[]).await;
     let client = service.logged_in(role).await;
@@ -169,9 +169,11 @@ pub async fn a_request_about_an_order_names_it_in_its_record<S: Definition>(role
         let records = valid_records_of(&response);
         assert_eq!(actions(&records), ["http.request"]);
         assert_eq!(records[0]["order.id"], "A-999999");
+        // Where it came from, because it was refused.
+        assert_eq!(records[0]["source.ip"], "127.0.0.0");
     }
-    let list = client.get("/orders").await;
-    assert!(!valid_records_of(&list)[0].contains_key("order.id"));
+    let list = valid_records_of(&client.get("/orders").await).remove(0);
+    assert!(!list.contains_key("order.id") && !list.contains_key("source.ip"), "{list:?}");
 }
 
 /// A request whose client leaves at once is recorded as well.
