@@ -157,16 +157,18 @@ fn the_shipper_accepts_index_names_from_exactly_the_services() {
 }
 
 #[test]
-fn kibanas_objects_are_generated_from_the_code() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("kibana");
-    for (name, expected) in
-        [("alexandrite.ndjson", elk::kibana::saved_objects()), ("audit.ndjson", elk::kibana::audit_objects())]
-    {
-        let path = folder.join(name);
-        if env::var_os("UPDATE_KIBANA").is_some() {
+fn generated_files_are_those_of_the_code() {
+    let generated = [
+        ("elk/kibana/alexandrite.ndjson", elk::kibana::saved_objects()),
+        ("elk/kibana/audit.ndjson", elk::kibana::audit_objects()),
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    for (name, expected) in generated {
+        let path = root.join(name);
+        if env::var_os("UPDATE_GENERATED").is_some() {
             fs::write(&path, &expected).unwrap();
         }
         let written = fs::read_to_string(&path).unwrap_or_default();
-        assert!(written == expected, "elk/kibana/{name} is not up to date: UPDATE_KIBANA=1 cargo test -p elk");
+        assert!(written == expected, "{name} is not up to date: UPDATE_GENERATED=1 cargo test -p elk");
     }
 }

@@ -1,25 +1,23 @@
-//! The five dashboards and their questions.
+//! The dashboards about orders and access, and their questions. Those about operations are in `operations`.
 
 use catalogue::{Action, ORDER_STATUSES, field};
 
 use crate::kibana::{
     dashboard::Dashboard,
+    operations,
     panel::{Bucket, Chart, Formula, Metric, Panel, View},
+    parts::{
+        FAILURES, HALF, THIRD, WHOLE, action, any_of, count, every_change_once, last, max, orders_hit, percentile,
+        terms, unique,
+    },
     search::{ERRORS, TRAIL},
 };
 
-/// The width of a dashboard, and parts of it.
-const WHOLE: u32 = 48;
-const HALF: u32 = 24;
-const THIRD: u32 = 16;
-
-/// The records of internal failures.
-const FAILURES: &str = "level:>=50";
-
 /// Every dashboard.
 #[must_use]
-pub fn dashboards() -> [Dashboard; 5] {
-    [orders(), errors(), one_order(), prices(), access()]
+pub fn dashboards() -> [Dashboard; 8] {
+    let [requests, messaging, logs] = operations::dashboards();
+    [orders(), errors(), one_order(), prices(), access(), requests, messaging, logs]
 }
 
 fn orders() -> Dashboard {
@@ -73,6 +71,15 @@ fn orders() -> Dashboard {
                 action(Action::OrderCreated) + " AND event.outcome:\"success\"",
                 [Bucket::Time("1d"), terms(field::NAME, "Service", 3)],
                 [count("Created")],
+            ),
+            Panel::chart(
+                Chart::StackedBars,
+                [WHOLE, 12],
+                "How many orders enter each status per day?",
+                "A status that fewer and fewer orders get beyond is where they stand still.",
+                every_change_once(),
+                [Bucket::Time("1d"), terms(field::ORDER_STATUS, "Status", 10)],
+                [count("Orders")],
             ),
             Panel::chart(
                 Chart::Table,
@@ -299,6 +306,20 @@ fn access() -> Dashboard {
             Panel::chart(
                 Chart::Table,
                 [WHOLE, 14],
+                "From which networks are requests refused?",
+                "Responses from 400 to 499. Many routes from one network: a scanner.",
+                action(Action::HttpRequest) + " AND http.response.status_code:[400 TO 499]",
+                [terms(field::SOURCE_IP, "Client", 50)],
+                [
+                    count("Refused"),
+                    unique("Routes", field::HTTP_ROUTE),
+                    unique("Accounts", field::USER_ID),
+                    last("Last"),
+                ],
+            ),
+            Panel::chart(
+                Chart::Table,
+                [WHOLE, 14],
                 "Which requests were refused?",
                 "By route and answer.",
                 refused_request(),
@@ -313,54 +334,8 @@ fn access() -> Dashboard {
     }
 }
 
-/// The records of changes of an order's status, one per change. Shop and CRM record all of them except the first three
-/// of a partner's order, which only the MES records.
-fn every_change_once() -> String {
-    format!(
-        "({}) AND event.outcome:\"success\" AND (name:(\"shop-api\" OR \"crm-api\") \
-         OR (name:\"mes-api\" AND order.status:(\"INITIATED\" OR \"FILE_UPLOADED\" OR \"SUBMITTED\")))",
-        any_of([Action::OrderCreated, Action::OrderStatusChanged]),
-    )
-}
-
-fn action(action: Action) -> String {
-    format!("event.action:\"{action}\"")
-}
-
-fn any_of<const N: usize>(actions: [Action; N]) -> String {
-    actions.map(action).join(" OR ")
-}
-
 /// The number of orders in a status: those that entered it minus those that left it.
 fn in_status(status: &'static str) -> Metric {
     let left = format!("order.status_from:\"{status}\"");
     Metric::of(status, Formula::Less(left)).only(format!("order.status:\"{status}\""))
-}
-
-fn count(label: &str) -> Metric {
-    Metric::of(label, Formula::Count)
-}
-
-fn unique(label: &str, field: &'static str) -> Metric {
-    Metric::of(label, Formula::Unique(field))
-}
-
-fn max(label: &str, field: &'static str) -> Metric {
-    Metric::of(label, Formula::Max(field))
-}
-
-fn percentile(label: &str, field: &'static str, percent: u8) -> Metric {
-    Metric::of(label, Formula::Percentile(field, percent))
-}
-
-fn orders_hit() -> Metric {
-    unique("Orders", field::ORDER_ID)
-}
-
-fn last(label: &str) -> Metric {
-    max(label, field::TIMESTAMP)
-}
-
-const fn terms(field: &'static str, label: &'static str, size: u32) -> Bucket {
-    Bucket::Terms { field, label, size }
 }

@@ -1,7 +1,7 @@
 //! Kibana's saved objects: the data view, the saved searches and the dashboards, as one file that Kibana imports; and another
 //! file for the auditor, in a space of its own.
 //!
-//! `elk/kibana/*.ndjson` are generated from here, and a test compares them; `UPDATE_KIBANA=1 cargo test -p elk` writes
+//! `elk/kibana/*.ndjson` are generated from here, and a test compares them; `UPDATE_GENERATED=1 cargo test -p elk` writes
 //! them anew. Queries are in Lucene's syntax, which Elasticsearch understands without Kibana, so that tests
 //! can run the queries of the panels.
 
@@ -10,7 +10,9 @@ mod dashboard;
 mod dashboards;
 mod data_view;
 mod lens;
+mod operations;
 mod panel;
+mod parts;
 mod search;
 
 pub use audit::SEARCHES as AUDIT_SEARCHES;
