@@ -18,17 +18,29 @@ use testkit::{
     site::{OrderActions as _, Site, ring},
     solids,
 };
+use time::OffsetDateTime;
 
 use super::{
     elastalert::{Alert, ElastAlert, Notes},
     mail::{Mail, MailServer},
+    ordinary::{Writer, ordinary},
     python,
 };
 
 /// Longer than the longest time that a rule looks at, on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(360);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(360);
 /// What the rules for sharp rises have to have seen before they compare.
 const COMPARABLE: Duration = Duration::from_secs(120);
+
+/// What comes from outside, and is over at once.
+const FLOODS: [Incident; 6] = [
+    Incident::LoginAttack,
+    Incident::RequestFlood,
+    Incident::Scan,
+    Incident::LoginFlood,
+    Incident::UploadFlood,
+    Incident::SlowConnections,
+];
 
 /// What ElastAlert complains of: the mail that could not be sent at first.
 const NO_MAIL_SERVER: &str =
@@ -86,14 +98,18 @@ pub(crate) async fn live() -> Day {
     let system = started.await.expect("no panic").expect("the system starts");
     let file = system.file();
     let mut mail_server = MailServer::at(&system.data().join("mail"));
-    let _elastalert = ElastAlert::start(file, mail_server.port, &file.logs.join("elastalert.txt"));
+    let _elastalert = ElastAlert::start(file, mail_server.port, &file.logs.join("elastalert"));
     let (notes, site) = (Notes::of(file), Site::of(file));
 
     as_usual(&site).await;
+    // What rises is compared with the hour before. It is made up.
+    Writer::of(file).write(ordinary(OffsetDateTime::now_utc(), 0..4_000)).await;
 
     let incidents_began = SystemTime::now();
     let mut causes = BTreeMap::new();
-    let mut cause = |rule| causes.insert(rule, SystemTime::now());
+    let mut cause = |rule| {
+        causes.insert(rule, SystemTime::now());
+    };
 
     cause("dead-letter");
     begin(Incident::PoisonedMessage, file, None).await;
@@ -104,19 +120,30 @@ pub(crate) async fn live() -> Day {
     let unsent_at_first = unsent_at_first.await;
     mail_server.start();
 
+    for incident in FLOODS {
+        incident.signs().alerts.iter().for_each(|rule| cause(rule));
+        begin(incident, file, None).await;
+    }
     cause("records-unreadable");
     fs::write(file.logs.join("noise-api.log"), "a library prints on its own\n").expect("a line");
     cause("prices-failing");
     begin(Incident::BadModels, file, None).await;
     cause("prices-slow");
     slow_prices(&site, file).await;
+    for incident in [Incident::VerboseLog, Incident::BrokerStopped, Incident::ShipperStopped] {
+        let [rule] = incident.signs().alerts else { panic!("{} has not one alert", incident.name()) };
+        cause(rule);
+        let ongoing = begin(incident, file, None).await;
+        eventually_within(PATIENCE, rule, async || {
+            let alerts = notes.alerts().await;
+            if alerts.iter().any(|alert| alert.rule == *rule) { Ok(()) } else { Err(format!("{alerts:?}")) }
+        })
+        .await;
+        ongoing.end().await.expect("it is over");
+    }
     cause("order-stuck");
     cause("service-silent-mes-api");
     let stuck = begin(Incident::StuckOrder, file, None).await;
-    cause("logins-one-account");
-    cause("logins-one-address");
-    cause("logins-all-accounts");
-    begin(Incident::LoginAttack, file, None).await;
 
     cause("service-errors");
     without_store(file, async || upload_in_vain(&site).await).await;

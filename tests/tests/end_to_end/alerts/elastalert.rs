@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    fs::File,
+    fs::{self, File},
     path::Path,
     process::{Child, Command, Stdio},
     time::SystemTime,
@@ -20,16 +20,41 @@ use super::python;
 pub(crate) struct ElastAlert(Child);
 
 impl ElastAlert {
-    /// Starts it with the rules as they are. Its output goes to `log`.
-    pub(crate) fn start(system: &SystemFile, mail_port: u16, log: &Path) -> Self {
-        let open = || File::options().create(true).append(true).open(log).expect("a log");
+    /// Starts it with all rules as they are, but for `disk-fills`: what room the machine has is its own matter. The rules and
+    /// the output are in `folder`.
+    pub(crate) fn start(system: &SystemFile, mail_port: u16, folder: &Path) -> Self {
+        for rule in fs::read_dir(python::alerts().join("rules")).expect("the rules").flatten() {
+            copy(&rule.path(), &folder.join("rules"));
+        }
+        Self::start_with_least_free(0, system, mail_port, folder)
+    }
+
+    /// Starts it with this limit in the rule `disk-fills`, and with the other rules that are in `folder`.
+    pub(crate) fn start_with_least_free(percent: u8, system: &SystemFile, mail_port: u16, folder: &Path) -> Self {
+        for file in ["config.yaml", "disk.py", "windows.py"] {
+            copy(&python::alerts().join(file), folder);
+        }
+        let rule = fs::read_to_string(python::alerts().join("rules/disk-fills.yaml")).expect("the rule");
+        let limit = "\nleast_free: 10\n";
+        assert!(rule.contains(limit), "{rule}");
+        fs::create_dir_all(folder.join("rules")).expect("a folder");
+        let changed = rule.replace(limit, &format!("\nleast_free: {percent}\n"));
+        fs::write(folder.join("rules/disk-fills.yaml"), changed).expect("a rule");
+
+        let log = folder.join("elastalert.txt");
+        let open = || File::options().create(true).append(true).open(&log).expect("a log");
         let mut command = Command::new("/usr/bin/setpriv");
         command.args(["--pdeathsig", "KILL"]).arg(python::programs().join("elastalert"));
-        command.args(["--config", "config.yaml", "--verbose"]).current_dir(python::alerts());
+        command.args(["--config", "config.yaml", "--verbose"]).current_dir(folder);
         command.envs(environment(system, mail_port));
         command.stdin(Stdio::null()).stdout(open()).stderr(open());
         Self(command.spawn().expect("ElastAlert starts"))
     }
+}
+
+fn copy(file: &Path, folder: &Path) {
+    fs::create_dir_all(folder).expect("a folder");
+    fs::copy(file, folder.join(file.file_name().expect("a name"))).expect("a copy");
 }
 
 impl Drop for ElastAlert {

@@ -59,6 +59,12 @@ impl Drop for MailServer {
 }
 
 impl Mail {
+    /// The section of the runbook that it leads to.
+    pub(crate) fn runbook(&self) -> &str {
+        let link = self.text.lines().find_map(|line| line.strip_prefix("More: docs/runbook.md#"));
+        link.unwrap_or_else(|| panic!("no link in {}", self.text))
+    }
+
     fn parse(mail: &str) -> Self {
         let (head, body) = mail.split_once("\n\n").expect("a head and a body");
         let header = |name: &str| head.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();

@@ -3,7 +3,9 @@
 
 mod day;
 mod elastalert;
+mod hour;
 mod mail;
+mod ordinary;
 mod python;
 mod rules;
 mod start;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use day::Day;
 
 /// The rules that have to send a mail, and what it says.
-const MAILS: [(&str, &[&str]); 12] = [
+const MAILS: [(&str, &[&str]); 20] = [
     ("dead-letter", &["messaging.message.type: order.submitted", "error.type: message_malformed"]),
     ("prices-failing", &["model_not_closed", "model_unreadable", "model_too_large", "order.id: A-"]),
     ("prices-slow", &["event.duration: 1", "model.triangles: "]),
@@ -27,6 +29,14 @@ const MAILS: [(&str, &[&str]); 12] = [
     ("service-errors-rising-crm-api", &["crm-api: errors rise sharply"]),
     ("records-unreadable", &["log.file.path: ", "noise-api.log"]),
     ("service-silent-mes-api", &["mes-api is silent"]),
+    ("requests-refused", &["count: ", "largest: "]),
+    ("requests-throttled", &["count: ", "sources: 1\n"]),
+    ("requests-rising", &["count: ", "usual: "]),
+    ("uploads-flood", &["largest: ", "sources: "]),
+    ("connections-unfinished", &["metric_agg_value: 2"]),
+    ("records-rising-crm-api", &["crm-api writes far more than usual", "usual: "]),
+    ("outbox-waits", &["outbox.messages: ", "outbox.age_seconds: "]),
+    ("records-late", &["No records arrive"]),
 ];
 
 /// One test, because a day takes minutes in which it mostly waits, and other tests go on meanwhile.

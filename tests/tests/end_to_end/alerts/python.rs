@@ -15,6 +15,12 @@ pub(crate) fn alerts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../elk/alerts").canonicalize().expect("the folder of the alerts")
 }
 
+/// How many rules there are.
+pub(crate) fn rules() -> usize {
+    let files = fs::read_dir(alerts().join("rules")).expect("the rules").flatten();
+    files.filter(|file| file.path().extension().is_some_and(|end| end == "yaml")).count()
+}
+
 /// The folder of the programs; installed when it is first asked for, and anew when the requirements change.
 pub(crate) fn programs() -> PathBuf {
     let requirements = alerts().join("requirements.txt");

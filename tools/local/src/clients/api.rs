@@ -71,6 +71,16 @@ impl ApiClient {
         Ok((response.status(), wait.map(Duration::from_secs)))
     }
 
+    /// Sends a request without a body and returns the status of the response, whatever it is.
+    pub(crate) async fn status(&self, method: Method, path: &str) -> Result<StatusCode> {
+        let what = format!("{method} {path}");
+        let response = self.request(method, path).send().await.with_context(|| what.clone())?;
+        let status = response.status();
+        // The connection can be used again once the response is read.
+        response.bytes().await.context(what)?;
+        Ok(status)
+    }
+
     /// Creates an order and returns its number.
     pub(crate) async fn create_order(&self, order: &Value) -> Result<String> {
         let order = self.call(Method::POST, "/orders", Some(order.clone())).await?;

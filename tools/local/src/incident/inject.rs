@@ -1,14 +1,14 @@
-//! Starts each incident: over REST, over AMQP, and by signals.
+//! Starts each incident: over REST, over AMQP, and by signals. Floods are in `floods`.
 
 use anyhow::{Context as _, Result, ensure};
 use catalogue::Service;
-use futures::StreamExt as _;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use mesh::solids;
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
+use super::floods::{self, order_content};
 use super::kinds::Incident;
 use super::ongoing::Ongoing;
 use super::pause::Paused;
@@ -31,18 +31,18 @@ impl Incident {
             Self::PoisonedMessage => poisoned_message(system).await,
             Self::BadModels => bad_models(system, count).await,
             Self::LoginAttack => login_attack(system, count).await,
-            Self::OrderBurst => order_burst(system, count).await,
+            Self::OrderBurst => floods::orders(system, count).await,
             Self::StuckOrder => stuck_order(system).await,
+            Self::Scan => floods::scan(system, count).await,
+            Self::LoginFlood => floods::logins(system, count).await,
+            Self::RequestFlood => floods::requests(system, count).await,
+            Self::UploadFlood => floods::uploads(system, count).await,
+            Self::SlowConnections => floods::slow_connections(system, count).await,
+            Self::VerboseLog => verbose_log(system),
+            Self::ShipperStopped => shipper_stopped(system),
+            Self::BrokerStopped => broker_stopped(system).await,
         }
     }
-}
-
-fn shop(system: &SystemFile) -> Result<&str> {
-    system.shop_api.as_deref().context("the running system has no services")
-}
-
-fn order_content() -> Value {
-    json!({ "material": "silver_925", "quantity": 1 })
 }
 
 /// Submits an order with this model and returns its number.
@@ -54,10 +54,19 @@ async fn place(customer: &ApiClient, filename: &str, model: Vec<u8>) -> Result<S
 }
 
 async fn mes_stopped(system: &SystemFile) -> Result<Ongoing> {
-    let (customer, _) = ApiClient::new_customer(shop(system)?).await?;
-    let paused = Paused::service(system, Service::MesApi)?;
-    let stopped = format!("The MES stands still: its process {} was sent SIGSTOP.", paused.pid());
-    // Dropping this after an error resumes the MES.
+    order_waits(system, Service::MesApi.name(), "The MES").await
+}
+
+async fn broker_stopped(system: &SystemFile) -> Result<Ongoing> {
+    order_waits(system, "rabbitmq", "RabbitMQ").await
+}
+
+/// Pauses a part that an order needs for its price, and submits one.
+async fn order_waits(system: &SystemFile, part: &str, name: &str) -> Result<Ongoing> {
+    let (customer, _) = ApiClient::new_customer(system.running_shop()?).await?;
+    let paused = Paused::part(system, part)?;
+    let stopped = format!("{name} stands still: its process {} was sent SIGSTOP.", paused.pid());
+    // Dropping this after an error resumes the part.
     let mut ongoing = Ongoing { paused: Some(paused), ..Ongoing::default() };
     let order = place(&customer, "ring.stl", solids::torus(10.0, 1.0, 48).to_binary_stl()).await?;
     ongoing.done = vec![stopped, format!("Order {order} was submitted and waits for its price.")];
@@ -68,7 +77,7 @@ async fn mes_stopped(system: &SystemFile) -> Result<Ongoing> {
 
 async fn stuck_order(system: &SystemFile) -> Result<Ongoing> {
     let mut ongoing = mes_stopped(system).await?;
-    let mut replica = Replica::start(system, "SUBMITTED = \"0 minutes\"\n")?;
+    let mut replica = Replica::impatient(system, "SUBMITTED = \"0 minutes\"\n")?;
     let [order] = &ongoing.orders[..] else { unreachable!("one order waits") };
     replica.wait_for_report(order).await?;
     ongoing.done.push(format!(
@@ -76,6 +85,21 @@ async fn stuck_order(system: &SystemFile) -> Result<Ongoing> {
     ));
     ongoing.replica = Some(replica);
     Ok(ongoing)
+}
+
+fn shipper_stopped(system: &SystemFile) -> Result<Ongoing> {
+    let paused = Paused::part(system, "shipper")?;
+    let done = vec![
+        format!("The shipper stands still: its process {} was sent SIGSTOP.", paused.pid()),
+        "The services go on writing their records into files.".to_owned(),
+    ];
+    Ok(Ongoing { done, paused: Some(paused), ..Ongoing::default() })
+}
+
+fn verbose_log(system: &SystemFile) -> Result<Ongoing> {
+    let replica = Replica::verbose(system)?;
+    let done = vec!["A further CRM was started with RUST_LOG=trace.".to_owned()];
+    Ok(Ongoing { done, replica: Some(replica), ..Ongoing::default() })
 }
 
 async fn poisoned_message(system: &SystemFile) -> Result<Ongoing> {
@@ -105,7 +129,7 @@ async fn poisoned_message(system: &SystemFile) -> Result<Ongoing> {
 }
 
 async fn bad_models(system: &SystemFile, count: usize) -> Result<Ongoing> {
-    let (customer, _) = ApiClient::new_customer(shop(system)?).await?;
+    let (customer, _) = ApiClient::new_customer(system.running_shop()?).await?;
     let mut open = solids::cube(4.0);
     open.triangles.pop();
     let models = [
@@ -133,7 +157,7 @@ async fn bad_models(system: &SystemFile, count: usize) -> Result<Ongoing> {
 }
 
 async fn login_attack(system: &SystemFile, count: usize) -> Result<Ongoing> {
-    let shop = shop(system)?;
+    let shop = system.running_shop()?;
     let ((_, victim), attacker) = (ApiClient::new_customer(shop).await?, ApiClient::anonymous(shop));
     let guess = async |login: &str| -> Result<_> {
         attacker.attempt("/sessions", &json!(Login { login: login.to_owned(), password: secret::random()? })).await
@@ -156,29 +180,6 @@ async fn login_attack(system: &SystemFile, count: usize) -> Result<Ongoing> {
         format!("One customer's account got {refused} wrong passwords and demanded a pause {pauses} times."),
         format!("{count} other logins got one wrong password each."),
         "No login succeeded; the account can be used again after some seconds.".to_owned(),
-    ];
-    Ok(Ongoing { done, ..Ongoing::default() })
-}
-
-async fn order_burst(system: &SystemFile, count: usize) -> Result<Ongoing> {
-    /// The number of concurrent requests.
-    const CONCURRENCY: usize = 64;
-    let (customer, _) = ApiClient::new_customer(shop(system)?).await?;
-    for _ in 0..4 {
-        customer.create_order(&order_content()).await?;
-    }
-    let content = order_content();
-    let mut responses =
-        futures::stream::iter((0..count).map(|_| customer.attempt("/orders", &content))).buffer_unordered(CONCURRENCY);
-    let (mut created, mut refused) = (0, 0);
-    let began = std::time::Instant::now();
-    while let Some(response) = responses.next().await {
-        if response?.0.is_success() { created += 1 } else { refused += 1 }
-    }
-    let took = began.elapsed().as_secs_f64();
-    let done = vec![
-        format!("One customer created 4 orders, then {created} more within {took:.1} s; {refused} were refused."),
-        "They stay INITIATED, and the CRM will report them as abandoned after seven days.".to_owned(),
     ];
     Ok(Ongoing { done, ..Ongoing::default() })
 }

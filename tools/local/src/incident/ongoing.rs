@@ -15,7 +15,7 @@ pub struct Ongoing {
     pub orders: Vec<String>,
     /// The id of the message concerned.
     pub message: Option<String>,
-    /// Dropped before `paused`, so that it reports nothing after the MES has resumed.
+    /// Dropped before `paused`, so that it reports nothing after the paused part has resumed.
     pub(super) replica: Option<Replica>,
     pub(super) paused: Option<Paused>,
     /// The customer whose order waits.
@@ -26,7 +26,7 @@ impl Ongoing {
     /// Whether it goes on until it is ended.
     #[must_use]
     pub const fn goes_on(&self) -> bool {
-        self.paused.is_some()
+        self.paused.is_some() || self.replica.is_some()
     }
 
     /// Undoes the incident and waits for the effect. Returns what was done, a sentence each.
@@ -40,7 +40,7 @@ impl Ongoing {
             done.push("The further CRM has stopped.".to_owned());
         }
         if self.paused.take().is_some() {
-            done.push("The MES goes on.".to_owned());
+            done.push("What was paused goes on.".to_owned());
         }
         if let Some(customer) = &self.customer {
             for order in &self.orders {

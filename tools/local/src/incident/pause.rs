@@ -1,7 +1,6 @@
-//! A paused service, as if its machine hung: the process neither works nor ends, so that it isn't restarted.
+//! A paused part, as if its machine hung: the process neither works nor ends, so that it isn't restarted.
 
 use anyhow::{Context as _, Result};
-use catalogue::Service;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -11,9 +10,10 @@ use crate::system::system_file::SystemFile;
 pub(super) struct Paused(Pid);
 
 impl Paused {
-    pub(super) fn service(system: &SystemFile, service: Service) -> Result<Self> {
-        let pid = Pid::from_raw(system.pid(service.name())?);
-        kill(pid, Signal::SIGSTOP).with_context(|| format!("stopping {service}, process {pid}"))?;
+    /// Pauses the part of this name, such as `mes-api`, `shipper` or `rabbitmq`.
+    pub(super) fn part(system: &SystemFile, part: &str) -> Result<Self> {
+        let pid = Pid::from_raw(system.pid(part)?);
+        kill(pid, Signal::SIGSTOP).with_context(|| format!("stopping {part}, process {pid}"))?;
         Ok(Self(pid))
     }
 

@@ -1,5 +1,6 @@
-//! A further CRM with deadlines of zero minutes, which reports an order at once and not after 45 minutes.
+//! A further CRM with other settings than the running one.
 
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -19,30 +20,48 @@ const SERVICE: &str = Service::CrmApi.name();
 /// The replica's process. It ends when this value is dropped.
 pub(super) struct Replica {
     child: Child,
-    deadlines: PathBuf,
+    /// What it reads at its start.
+    deadlines: Option<PathBuf>,
     log: PathBuf,
 }
 
 impl Replica {
-    /// Starts it. Its log is in the folder that the shipper follows.
-    pub(super) fn start(system: &SystemFile, deadlines: &str) -> Result<Self> {
-        let missing = "the running system has no CRM";
-        let (binary, environment) =
-            system.binaries.get(SERVICE).zip(system.environments.get(SERVICE)).context(missing)?;
+    /// Starts one with these deadlines, which reports an order at once and not after 45 minutes.
+    pub(super) fn impatient(system: &SystemFile, deadlines: &str) -> Result<Self> {
         let name = format!("{SERVICE}-impatient-{}", &secret::random()?[..8]);
         let file = system.logs.join(format!("{name}.toml"));
         fs::write(&file, deadlines).with_context(|| format!("writing {}", file.display()))?;
+        let settings = [("DEADLINES_FILE", file.as_os_str()), ("STUCK_CHECK_SECONDS", OsStr::new("1"))];
+        let mut replica = Self::start(system, &name, settings)?;
+        replica.deadlines = Some(file);
+        Ok(replica)
+    }
+
+    /// Starts one that writes everything that its libraries can say.
+    pub(super) fn verbose(system: &SystemFile) -> Result<Self> {
+        let name = format!("{SERVICE}-verbose-{}", &secret::random()?[..8]);
+        Self::start(system, &name, [("RUST_LOG", OsStr::new("trace"))])
+    }
+
+    /// Starts one with these settings. Its log is in the folder that the shipper follows.
+    fn start<'a>(
+        system: &SystemFile,
+        name: &str,
+        settings: impl IntoIterator<Item = (&'a str, &'a OsStr)>,
+    ) -> Result<Self> {
+        let missing = "the running system has no CRM";
+        let (binary, environment) =
+            system.binaries.get(SERVICE).zip(system.environments.get(SERVICE)).context(missing)?;
         let log = system.logs.join(format!("{name}.log"));
         let open = |path: &Path| {
             let file = OpenOptions::new().create(true).append(true).open(path);
             file.with_context(|| format!("opening {}", path.display()))
         };
         let mut command = tokio::process::Command::new(binary);
-        command.env_clear().envs(environment).env("LISTEN_ADDR", "127.0.0.1:0");
-        command.env("DEADLINES_FILE", &file).env("STUCK_CHECK_SECONDS", "1");
+        command.env_clear().envs(environment).env("LISTEN_ADDR", "127.0.0.1:0").env("METRICS_ADDR", "").envs(settings);
         command.stdin(Stdio::null()).stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);
         let child = Child::start(&mut command, Signal::SIGKILL)?;
-        Ok(Self { child, deadlines: file, log })
+        Ok(Self { child, deadlines: None, log })
     }
 
     /// Waits until it has reported this order as stuck.
@@ -67,7 +86,8 @@ impl Replica {
 
 impl Drop for Replica {
     fn drop(&mut self) {
-        // The replica has read it at its start.
-        let _ = fs::remove_file(&self.deadlines);
+        if let Some(deadlines) = &self.deadlines {
+            let _ = fs::remove_file(deadlines);
+        }
     }
 }

@@ -121,6 +121,11 @@ impl SystemFile {
         Ok(pid_file::read(path).with_context(|| format!("{part} is not running"))?.0)
     }
 
+    /// The shop's address, or an error if the services weren't started.
+    pub(crate) fn running_shop(&self) -> Result<&str> {
+        self.shop_api.as_deref().context("the running system has no services")
+    }
+
     /// The databases, or an error if PostgreSQL wasn't started.
     pub(crate) fn running_databases(&self) -> Result<&Databases> {
         self.databases.as_ref().context("the running system has no PostgreSQL")
