@@ -1,8 +1,9 @@
 //! Elasticsearch's setup and the shipper's configuration, embedded from this folder's files for the local runner and
-//! the tests, and the generator of Kibana's saved objects.
+//! the tests, the generator of Kibana's saved objects, and the objectives with the generator of their rules.
 
 mod elasticsearch;
 pub mod kibana;
+pub mod objectives;
 
 pub use elasticsearch::{
     ALERTS_TEMPLATE_NAME, AUDIT_INDEX_PATTERN, AUDIT_TEMPLATE_NAME, ILM_POLICY_NAME, INDEX_PATTERN,

@@ -7,6 +7,7 @@ use catalogue::{
     Service,
     field::{self, Kind},
 };
+use elk::objectives;
 use serde_json::Value;
 
 #[test]
@@ -158,17 +159,28 @@ fn the_shipper_accepts_index_names_from_exactly_the_services() {
 
 #[test]
 fn generated_files_are_those_of_the_code() {
-    let generated = [
+    let rules = objectives::rules().into_iter().map(|(name, rule)| (format!("elk/alerts/rules/{name}"), rule));
+    let others = [
         ("elk/kibana/alexandrite.ndjson", elk::kibana::saved_objects()),
         ("elk/kibana/audit.ndjson", elk::kibana::audit_objects()),
+        ("docs/objectives.md", objectives::page()),
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    for (name, expected) in generated {
-        let path = root.join(name);
+    for (name, expected) in others.map(|(name, content)| (name.to_owned(), content)).into_iter().chain(rules) {
+        let path = root.join(&name);
         if env::var_os("UPDATE_GENERATED").is_some() {
             fs::write(&path, &expected).unwrap();
         }
         let written = fs::read_to_string(&path).unwrap_or_default();
         assert!(written == expected, "{name} is not up to date: UPDATE_GENERATED=1 cargo test -p elk");
     }
+}
+
+#[test]
+fn every_rule_of_an_objective_is_one_of_the_code() {
+    let generated: HashSet<_> = objectives::rules().into_iter().map(|(name, _)| name).collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("alerts/rules");
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap());
+    let found: HashSet<_> = files.filter(|name| name.starts_with("objective-")).collect();
+    assert_eq!(found, generated);
 }

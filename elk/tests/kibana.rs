@@ -41,7 +41,11 @@ fn panels_group_and_measure_only_fields_of_suitable_types() {
                 Formula::Max(field) | Formula::Percentile(field, _) => {
                     assert!(matches!(kind(field), Kind::Long | Kind::Double | Kind::DateNanos), "{title}: {field}");
                 }
-                Formula::Count | Formula::PerMinute | Formula::Less(_) | Formula::ShareOf(_) => {}
+                Formula::Count
+                | Formula::PerMinute
+                | Formula::Less(_)
+                | Formula::ShareOf(_)
+                | Formula::BudgetLeft(..) => {}
             }
         }
     }

@@ -15,9 +15,9 @@ use crate::kibana::{
 
 /// Every dashboard.
 #[must_use]
-pub fn dashboards() -> [Dashboard; 8] {
-    let [requests, messaging, logs] = operations::dashboards();
-    [orders(), errors(), one_order(), prices(), access(), requests, messaging, logs]
+pub fn dashboards() -> [Dashboard; 9] {
+    let [requests, messaging, logs, objectives] = operations::dashboards();
+    [orders(), errors(), one_order(), prices(), access(), requests, messaging, logs, objectives]
 }
 
 fn orders() -> Dashboard {

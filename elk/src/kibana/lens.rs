@@ -91,14 +91,27 @@ impl Layer {
     }
 
     fn add_metric(&mut self, id: &str, metric: &Metric) {
-        let (name, sign, other, format) = match &metric.formula {
-            Formula::Less(other) => ("subtract", "-", other, Value::Null),
-            Formula::ShareOf(other) => ("divide", "/", other, json!({"id": "percent", "params": {"decimals": 1}})),
+        // Lens computes a formula from hidden columns, and stores its text for display.
+        let parts = [0, 1, 2].map(|part| format!("{id}X{part}"));
+        let (own, percent) =
+            (format!("count(lucene='{}')", metric.query), json!({"id": "percent", "params": {"decimals": 1}}));
+        let (name, args, text, other, format) = match &metric.formula {
+            Formula::Less(other) => {
+                let text = format!("{own} - count(lucene='{other}')");
+                ("subtract", json!([parts[0], parts[1]]), text, other, Value::Null)
+            }
+            Formula::ShareOf(other) => {
+                let text = format!("{own} / count(lucene='{other}')");
+                ("divide", json!([parts[0], parts[1]]), text, other, percent)
+            }
+            Formula::BudgetLeft(other, budget) => {
+                let text = format!("1 - {own} / count(lucene='{other}') / {budget}");
+                let share = json!({"type": "function", "name": "divide", "args": [parts[0], parts[1]]});
+                let burnt = json!({"type": "function", "name": "divide", "args": [share, budget]});
+                ("subtract", json!([1, burnt]), text, other, percent)
+            }
             simple => return self.add(id, simple_column(&metric.label, &metric.query, simple)),
         };
-        // Lens computes a formula from hidden columns, and stores its text for display.
-        let text = format!("count(lucene='{}') {sign} count(lucene='{other}')", metric.query);
-        let parts = [0, 1, 2].map(|part| format!("{id}X{part}"));
         let label = format!("Part of {}", metric.label);
         let mut params = json!({"formula": text, "isFormulaBroken": false});
         if !format.is_null() {
@@ -113,7 +126,7 @@ impl Layer {
             self.add(part, column);
         }
         let tree = json!({
-            "type": "function", "name": name, "args": [parts[0], parts[1]], "text": text,
+            "type": "function", "name": name, "args": args, "text": text,
             "location": {"min": 0, "max": text.chars().count()},
         });
         let mut column = metric_column(&label, "math", json!({"tinymathAst": tree}));
@@ -217,7 +230,9 @@ fn metric_column(label: &str, operation: &str, params: Value) -> Value {
 /// A metric's column that refers to no other column.
 fn simple_column(label: &str, query: &str, formula: &Formula) -> Value {
     let operation = match formula {
-        Formula::Count | Formula::PerMinute | Formula::Less(_) | Formula::ShareOf(_) => "count",
+        Formula::Count | Formula::PerMinute | Formula::Less(_) | Formula::ShareOf(_) | Formula::BudgetLeft(..) => {
+            "count"
+        }
         Formula::Unique(_) => "unique_count",
         Formula::Max(_) => "max",
         Formula::Percentile(..) => "percentile",

@@ -1,16 +1,19 @@
-//! The dashboards about the services and what carries their messages and records.
+//! The dashboards about the services and what carries their messages and records, and the objectives.
 
 use catalogue::{Action, field};
 
-use crate::kibana::{
-    dashboard::Dashboard,
-    panel::{Bucket, Chart, Formula, Metric, Panel},
-    parts::{HALF, WHOLE, action, any_of, count, last, max, percentile, terms, unique},
+use crate::{
+    kibana::{
+        dashboard::Dashboard,
+        panel::{Bucket, Chart, Formula, Metric, Panel},
+        parts::{HALF, WHOLE, action, any_of, count, last, max, percentile, terms, unique},
+    },
+    objectives::OBJECTIVES,
 };
 
 /// The dashboards about operations.
-pub(super) fn dashboards() -> [Dashboard; 3] {
-    [requests(), messaging(), logs()]
+pub(super) fn dashboards() -> [Dashboard; 4] {
+    [requests(), messaging(), logs(), objectives()]
 }
 
 const fn by_service() -> Bucket {
@@ -202,6 +205,43 @@ fn logs() -> Dashboard {
                 action(Action::ServiceHeartbeat),
                 [Bucket::Time("auto"), by_service()],
                 [max("Seconds", field::JOURNAL_AGE_SECONDS)],
+            ),
+        ],
+    }
+}
+
+fn objectives() -> Dashboard {
+    let cases = || any_of([Action::HttpRequest, Action::OrderStatusChanged]);
+    Dashboard {
+        id: "alexandrite-objectives",
+        title: "Objectives",
+        description: "Whether what is promised is kept: docs/objectives.md says what each of them means.",
+        since: "now-30d",
+        of_one_order: false,
+        panels: vec![
+            Panel::chart(
+                Chart::Table,
+                [WHOLE, 6],
+                "How much of each objective's budget is left?",
+                "Of the chosen time. 100 %: no case has missed it; less than nothing: the promise is broken.",
+                cases(),
+                [],
+                OBJECTIVES.map(|objective| {
+                    let left = Formula::BudgetLeft(objective.cases.to_owned(), objective.budget());
+                    Metric::of(objective.name, left).only(objective.case_missed())
+                }),
+            ),
+            Panel::chart(
+                Chart::Lines,
+                [WHOLE, 16],
+                "Which share of the cases misses each objective?",
+                "Of the cases in each interval.",
+                cases(),
+                [Bucket::Time("auto")],
+                OBJECTIVES.map(|objective| {
+                    let share = Formula::ShareOf(objective.cases.to_owned());
+                    Metric::of(objective.name, share).only(objective.case_missed())
+                }),
             ),
         ],
     }

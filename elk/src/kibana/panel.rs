@@ -95,6 +95,8 @@ pub enum Formula {
     Less(String),
     /// Their number divided by the number of those that match another query.
     ShareOf(String),
+    /// The share of a budget that is left, if this share of those that match another query may be such records.
+    BudgetLeft(String, f64),
     /// The number of distinct values of a field.
     Unique(&'static str),
     /// The largest value of a field.

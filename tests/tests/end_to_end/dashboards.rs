@@ -123,7 +123,9 @@ fn asked(place: usize, metric: &Metric) -> Vec<(String, Value)> {
     let counted = |query: &str| json!({"filter": lucene(query)});
     let parts = match &metric.formula {
         Formula::Count | Formula::PerMinute => vec![counted(&metric.query)],
-        Formula::Less(other) | Formula::ShareOf(other) => vec![counted(&metric.query), counted(other)],
+        Formula::Less(other) | Formula::ShareOf(other) | Formula::BudgetLeft(other, _) => {
+            vec![counted(&metric.query), counted(other)]
+        }
         Formula::Unique(field) => vec![json!({"cardinality": {"field": field}})],
         Formula::Max(field) => vec![json!({"max": {"field": field}})],
         Formula::Percentile(field, percent) => vec![json!({"percentiles": {"field": field, "percents": [percent]}})],

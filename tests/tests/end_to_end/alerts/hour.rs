@@ -100,8 +100,11 @@ async fn an_ordinary_hour_sends_no_mail_and_a_flood_sends_one_with_its_numbers()
     all_have_looked(&notes, rules, &writer).await;
     assert_eq!(names(&notes).await, NONE);
 
-    // The same after an ordinary hour.
-    writer.write(ordinary(began, 120..3_900)).await;
+    // The same after an ordinary hour, with an outage that is over: the budget burnt, and doesn't any more.
+    let outage = began - Duration::minutes(50);
+    let failed = (0..400)
+        .map(|number| request(outage + Duration::milliseconds(100 * number), "mes-api", ["GET", "/orders"], 500));
+    writer.write(ordinary(began, 120..3_900).into_iter().chain(failed).collect()).await;
     all_have_looked(&notes, rules, &writer).await;
     assert_eq!(names(&notes).await, ["records-rising-crm-api", "requests-rising"]);
 
@@ -122,11 +125,15 @@ async fn an_ordinary_hour_sends_no_mail_and_a_flood_sends_one_with_its_numbers()
         heartbeat(json!({"connections.unfinished": 130})),
         heartbeat(json!({"outbox.messages": 7, "outbox.age_seconds": 75.5, "journal.age_seconds": 0.2})),
     ];
+    let failing = many(1_000, |at| request(at, "shop-api", ["GET", "/orders"], 503));
     let lines = many(37, |at| record(at, "noise", json!({"log.file.path": "/var/log/noise.log"})));
-    let all = scan.chain(scans).chain(turned_away).chain(uploads).chain(waits).chain(lines);
+    let all = scan.chain(scans).chain(turned_away).chain(uploads).chain(waits).chain(failing).chain(lines);
     writer.write(all.collect()).await;
     all_have_looked(&notes, rules, &writer).await;
     let alerts = names(&notes).await;
+    let burns = |name: &&str| name.starts_with("objective-availability-");
+    let (burning, others): (Vec<_>, Vec<_>) = alerts.iter().map(String::as_str).partition(burns);
+    assert_eq!(burning.len(), 1, "{burning:?}");
     let expected = [
         "connections-unfinished",
         "outbox-waits",
@@ -137,7 +144,7 @@ async fn an_ordinary_hour_sends_no_mail_and_a_flood_sends_one_with_its_numbers()
         "requests-throttled",
         "uploads-flood",
     ];
-    assert_eq!(alerts, expected);
+    assert_eq!(others, expected);
 
     let mails: BTreeMap<_, _> = mail_server.mails().into_iter().map(|mail| (mail.runbook().to_owned(), mail)).collect();
     assert_eq!(mails.len(), alerts.len(), "{mails:#?}");
@@ -159,6 +166,12 @@ async fn an_ordinary_hour_sends_no_mail_and_a_flood_sends_one_with_its_numbers()
         "{:#?}",
         mails["records-unreadable"]
     );
+    let availability = &mails["objective-availability"];
+    // 1,400 and the ordinary failures, of about 15,000 requests of which one in a thousand may fail.
+    assert!((1_400.0..1_420.0).contains(&number(availability, "count")), "{availability:#?}");
+    assert!((80.0..110.0).contains(&number(availability, "burn_rate")), "{availability:#?}");
+    assert!(number(availability, "budget_left") < -5_000.0, "{availability:#?}");
+    assert!(availability.text.contains("\nCases: (event.action:\"http.request\" AND "), "{availability:#?}");
 
     a_disk_that_fills_sends_a_mail(&system, &notes).await;
 

@@ -18,7 +18,7 @@ loader = conf['rules_loader']
 print(json.dumps([loader.load_yaml(path) for path in loader.get_names(conf)]))
 ";
 /// What ElastAlert, our own types of rules or a rule itself add to a record, or say in the place of one.
-const ADDED: [&str; 10] = [
+const ADDED: [&str; 14] = [
     "service",
     "spike_count",
     "reference_count",
@@ -27,11 +27,16 @@ const ADDED: [&str; 10] = [
     "sources",
     "largest",
     "usual",
+    "objective_name",
+    "burn_rate",
+    "burn_rate_now",
+    "budget_left",
     "node",
     "free_percent",
 ];
 /// The types that send sums instead of a record.
-const OF_SUMS: [&str; 5] = ["spike", "metric_aggregation", "windows.Flood", "windows.Rise", "disk.Filling"];
+const OF_SUMS: [&str; 6] =
+    ["spike", "metric_aggregation", "windows.Flood", "windows.Rise", "windows.Burn", "disk.Filling"];
 /// What Elasticsearch itself knows of a document.
 const METADATA: [&str; 2] = ["_index", "_ignored"];
 /// What says who people are, or what they or an error said.
