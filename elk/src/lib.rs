@@ -1,7 +1,9 @@
 //! Elasticsearch's setup and the shipper's configuration, embedded from this folder's files for the local runner and
-//! the tests, the generator of Kibana's saved objects, and the objectives with the generator of their rules.
+//! the tests, the generators of Kibana's saved objects and of Grafana's dashboard, and the objectives with the generator of
+//! their rules.
 
 mod elasticsearch;
+pub mod grafana;
 pub mod kibana;
 pub mod objectives;
 

@@ -163,6 +163,7 @@ fn generated_files_are_those_of_the_code() {
     let others = [
         ("elk/kibana/alexandrite.ndjson", elk::kibana::saved_objects()),
         ("elk/kibana/audit.ndjson", elk::kibana::audit_objects()),
+        ("deploy/grafana/alexandrite.json", elk::grafana::dashboard()),
         ("docs/objectives.md", objectives::page()),
     ];
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");

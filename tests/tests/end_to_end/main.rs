@@ -44,6 +44,7 @@ mod machines;
 mod messages;
 mod metrics;
 mod order_lifecycle;
+mod prometheus;
 mod runner;
 mod s3;
 mod shipping;
