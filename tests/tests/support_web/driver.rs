@@ -92,7 +92,8 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 impl Browser {
     pub(crate) async fn open(window: Window) -> Self {
-        let driver = tokio::task::spawn_blocking(Driver::start).await.expect("the driver starts");
+        // On this thread, which lives as long as the test: the driver ends with the thread that started it.
+        let driver = Driver::start();
         let size = format!("--window-size={},{HEIGHT}", window.width);
         // Root, as in containers, has no sandbox.
         let mut arguments = vec!["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", &size];
