@@ -10,6 +10,7 @@ mod client;
 pub mod contract;
 mod database;
 pub mod facts;
+pub mod flood;
 pub mod log;
 pub mod openapi;
 pub mod order_lifecycle;

@@ -1,6 +1,7 @@
 //! The rows of the table, by topic.
 
 mod command;
+mod flood;
 mod lists;
 mod messages;
 mod metrics;
@@ -26,6 +27,8 @@ pub(crate) enum Topic {
     Orders,
     /// What metrics cost, in throughput and memory
     Metrics,
+    /// What customers feel of a flood
+    Flood,
     /// From a submitted order to the MES, against the broker alone
     Messages,
     /// Reading and measuring models, against trimesh
@@ -50,6 +53,7 @@ impl Topic {
         match self {
             Self::Orders => orders::measure(rounds).await,
             Self::Metrics => metrics::measure(rounds).await,
+            Self::Flood => flood::measure(rounds).await,
             Self::Messages => messages::measure(rounds).await,
             Self::Models => models::measure(rounds).await,
             Self::Lists => lists::measure(rounds).await,
