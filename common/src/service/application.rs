@@ -29,6 +29,7 @@ impl Application {
         settings.core.raise_descriptor_limit()?;
         let core = settings.core.open(S::SERVICE, Journal::default())?;
         core.database.migrate(S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
+        core.database.open_all().await;
         let address = settings.core.listen_addr;
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("LISTEN_ADDR: can't listen on {address}"))?;

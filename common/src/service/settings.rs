@@ -63,7 +63,7 @@ pub struct CoreSettings {
     #[arg(long, env = "CA_FILE", value_name = "CA_FILE", default_value = "", hide_default_value = true,
           value_parser = Authorities::read)]
     pub ca_file: Authorities,
-    /// Database connections at most
+    /// Database connections, which are opened at the start and kept
     #[arg(long, env = "DATABASE_CONNECTIONS", value_name = "DATABASE_CONNECTIONS", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub database_connections: u32,
