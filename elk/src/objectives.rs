@@ -33,10 +33,10 @@ pub struct BurnRate {
     pub name: &'static str,
     /// How many times as fast as it may the budget burns.
     pub rate: f64,
-    /// The window that shows that it matters, as ElastAlert and people write it.
-    pub long: [&'static str; 2],
+    /// The window that shows that it matters.
+    pub hours: u32,
     /// The window that shows that it goes on.
-    pub short: [&'static str; 2],
+    pub minutes: u32,
 }
 
 /// The days that a budget is for.
@@ -45,8 +45,8 @@ pub const PERIOD_DAYS: u32 = 30;
 /// Two percent of the budget in an hour, and five percent in six hours
 /// (<https://sre.google/workbook/alerting-on-slos/#6-multiwindow-multi-burn-rate-alerts>).
 pub const BURN_RATES: [BurnRate; 2] = [
-    BurnRate { name: "fast", rate: 14.4, long: ["{ hours: 1 }", "1 hour"], short: ["{ minutes: 5 }", "5 minutes"] },
-    BurnRate { name: "slow", rate: 6.0, long: ["{ hours: 6 }", "6 hours"], short: ["{ minutes: 30 }", "30 minutes"] },
+    BurnRate { name: "fast", rate: 14.4, hours: 1, minutes: 5 },
+    BurnRate { name: "slow", rate: 6.0, hours: 6, minutes: 30 },
 ];
 
 /// Every objective that the records show.
@@ -118,6 +118,13 @@ pub const OBJECTIVES: [Objective; 5] = [
     },
 ];
 
+impl BurnRate {
+    /// The longer window in words.
+    fn long(&self) -> String {
+        if self.hours == 1 { "1 hour".to_owned() } else { format!("{} hours", self.hours) }
+    }
+}
+
 impl Objective {
     /// What of its cases may miss it, as a share.
     #[must_use]
@@ -142,7 +149,8 @@ pub fn rules() -> Vec<(String, String)> {
 
 fn rule(objective: &Objective, burn_rate: &BurnRate) -> (String, String) {
     let Objective { name, promise, percent, cases, missed, least, what_to_do, .. } = objective;
-    let BurnRate { name: speed, rate, long: [long, long_words], short: [short, short_words] } = burn_rate;
+    let BurnRate { name: speed, rate, hours, minutes } = burn_rate;
+    let long = burn_rate.long();
     let file = format!("objective-{name}-{speed}.yaml");
     let rule = format!(
         r#"# Generated from elk/src/objectives.rs: UPDATE_GENERATED=1 cargo test -p elk.
@@ -150,8 +158,8 @@ name: objective-{name}-{speed}
 import: objective.part
 objective_name: {name}
 objective: {percent}
-long: {long}
-short: {short}
+long: {{ hours: {hours} }}
+short: {{ minutes: {minutes} }}
 rate: {rate}
 least: {least}
 filter:
@@ -162,7 +170,7 @@ counted:
 realert_key: objective-{name}
 meaning: >-
   The budget of an objective burns too fast. {promise} {percent} % of the cases of {PERIOD_DAYS} days have to keep that.
-limit: {rate} times as fast as it may, over {long_words} and over {short_words}.
+limit: {rate} times as fast as it may, over {long} and over {minutes} minutes.
 what_to_do: >-
   {what_to_do}
 cases: '{}'
@@ -223,11 +231,12 @@ pub fn page() -> String {
     }
     page.push_str(REST);
     page.push_str("| rule | burns | over both | of the budget of 30 days |\n| --- | --- | --- | --- |\n");
-    for BurnRate { name, rate, long: [_, long], short: [_, short] } in BURN_RATES {
-        let hours: f64 = long.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or_default();
-        let share = rate * hours / f64::from(24 * PERIOD_DAYS) * 100.0;
+    for burn_rate in BURN_RATES {
+        let BurnRate { name, rate, hours, minutes } = burn_rate;
+        let long = burn_rate.long();
+        let share = rate * f64::from(hours) / f64::from(24 * PERIOD_DAYS) * 100.0;
         let line = format!(
-            "| `objective-‹name›-{name}` | {rate} times as fast as it may | {long} and {short} | {share:.0} % in {long} |"
+            "| `objective-‹name›-{name}` | {rate} times as fast as it may | {long} and {minutes} minutes | {share:.0} % in {long} |"
         );
         writeln!(page, "{line}").expect("writing to a string can't fail");
     }

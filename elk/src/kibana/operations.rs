@@ -20,6 +20,17 @@ const fn by_service() -> Bucket {
     terms(field::NAME, "Service", 4)
 }
 
+/// A line over time for each service.
+fn lines_by_service(
+    width: u32,
+    title: &'static str,
+    description: &'static str,
+    query: impl Into<String>,
+    metric: Metric,
+) -> Panel {
+    Panel::chart(Chart::Lines, [width, 12], title, description, query, [Bucket::Time("auto"), by_service()], [metric])
+}
+
 fn requests() -> Dashboard {
     let request = || action(Action::HttpRequest);
     let uploaded = || action(Action::OrderModelUploaded) + " AND event.outcome:\"success\"";
@@ -30,23 +41,19 @@ fn requests() -> Dashboard {
         since: "now-24h",
         of_one_order: false,
         panels: vec![
-            Panel::chart(
-                Chart::Lines,
-                [HALF, 12],
+            lines_by_service(
+                HALF,
                 "How many requests a minute does each service get?",
                 "A multiple of the usual number is a campaign, or a flood.",
                 request(),
-                [Bucket::Time("auto"), by_service()],
-                [Metric::of("Requests a minute", Formula::PerMinute)],
+                Metric::of("Requests a minute", Formula::PerMinute),
             ),
-            Panel::chart(
-                Chart::Lines,
-                [HALF, 12],
+            lines_by_service(
+                HALF,
                 "How long do requests take?",
                 "99 of 100 requests of each service were faster than this, until the response's head was ready.",
                 request(),
-                [Bucket::Time("auto"), by_service()],
-                [percentile("99 %", field::EVENT_DURATION, 99)],
+                percentile("99 %", field::EVENT_DURATION, 99),
             ),
             Panel::chart(
                 Chart::Table,
@@ -81,14 +88,12 @@ fn requests() -> Dashboard {
                 [terms(field::CUSTOMER_ID, "Customer", 20)],
                 [count("Uploads"), unique("Orders", field::ORDER_ID), max("Largest", field::FILE_SIZE), last("Last")],
             ),
-            Panel::chart(
-                Chart::Lines,
-                [WHOLE, 12],
+            lines_by_service(
+                WHOLE,
                 "How many connections bring no request?",
                 "Those that ended because no whole request came within HEADER_SECONDS, at most within one heartbeat.",
                 action(Action::ServiceHeartbeat),
-                [Bucket::Time("auto"), by_service()],
-                [max("Connections", field::CONNECTIONS_UNFINISHED)],
+                max("Connections", field::CONNECTIONS_UNFINISHED),
             ),
         ],
     }
@@ -103,24 +108,20 @@ fn messaging() -> Dashboard {
         since: "now-24h",
         of_one_order: false,
         panels: vec![
-            Panel::chart(
-                Chart::Lines,
-                [HALF, 12],
+            lines_by_service(
+                HALF,
                 "How long has the oldest message waited for the broker?",
                 "In seconds, as the replica that counts says with its heartbeat. Shop and CRM share an outbox. A second is \
                  normal; a line that rises is a broker that is away.",
                 heartbeat(),
-                [Bucket::Time("auto"), by_service()],
-                [max("Seconds", field::OUTBOX_AGE_SECONDS)],
+                max("Seconds", field::OUTBOX_AGE_SECONDS),
             ),
-            Panel::chart(
-                Chart::Lines,
-                [HALF, 12],
+            lines_by_service(
+                HALF,
                 "How many messages wait for the broker?",
                 "Rows of the outbox, at most within the interval.",
                 heartbeat(),
-                [Bucket::Time("auto"), by_service()],
-                [max("Messages", field::OUTBOX_MESSAGES)],
+                max("Messages", field::OUTBOX_MESSAGES),
             ),
             Panel::chart(
                 Chart::StackedBars,
@@ -161,14 +162,12 @@ fn logs() -> Dashboard {
         since: "now-24h",
         of_one_order: false,
         panels: vec![
-            Panel::chart(
-                Chart::Lines,
-                [HALF, 12],
+            lines_by_service(
+                HALF,
                 "How many records a minute does each service write?",
                 "A line that ends is a service that is silent; all lines, a shipper that stands still.",
                 "name:*",
-                [Bucket::Time("auto"), by_service()],
-                [Metric::of("Records a minute", Formula::PerMinute)],
+                Metric::of("Records a minute", Formula::PerMinute),
             ),
             Panel::chart(
                 Chart::Table,
@@ -197,14 +196,12 @@ fn logs() -> Dashboard {
                 [Bucket::Time("auto"), terms(field::LOG_FILE_PATH, "File", 10)],
                 [count("Lines")],
             ),
-            Panel::chart(
-                Chart::Lines,
-                [WHOLE, 12],
+            lines_by_service(
+                WHOLE,
                 "How long has the record of a change waited to be in the log?",
                 "In seconds, as the replica that counts says with its heartbeat. A second is normal.",
                 action(Action::ServiceHeartbeat),
-                [Bucket::Time("auto"), by_service()],
-                [max("Seconds", field::JOURNAL_AGE_SECONDS)],
+                max("Seconds", field::JOURNAL_AGE_SECONDS),
             ),
         ],
     }
