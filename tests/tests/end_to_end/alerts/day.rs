@@ -74,8 +74,8 @@ impl Day {
     pub(crate) fn one_mail(&self, rule: &str, says: &[&str]) {
         assert!(self.one_alert(rule).sent, "the mail of {rule} was not sent");
         let section = rule.trim_end_matches("-api").trim_end_matches("-shop").trim_end_matches("-crm");
-        let link = format!("More: docs/runbook.md#{}\n", section.trim_end_matches("-mes"));
-        let mails: Vec<_> = self.mails.iter().filter(|mail| mail.text.contains(&link)).collect();
+        let section = section.trim_end_matches("-mes");
+        let mails: Vec<_> = self.mails.iter().filter(|mail| mail.runbook() == section).collect();
         let [Mail { text }] = mails[..] else { panic!("not one mail of {rule}: {mails:#?}") };
         for words in says {
             assert!(text.contains(words), "{words:?} isn't in {text}");
@@ -113,11 +113,7 @@ pub(crate) async fn live() -> Day {
 
     cause("dead-letter");
     begin(Incident::PoisonedMessage, file, None).await;
-    let unsent_at_first = eventually_within(PATIENCE, "the dead letter's alert", async || {
-        let alerts = notes.alerts().await;
-        alerts.iter().find(|alert| alert.rule == "dead-letter").map(|alert| !alert.sent).ok_or("it isn't there")
-    });
-    let unsent_at_first = unsent_at_first.await;
+    let unsent_at_first = !notes.wait_for("dead-letter").await.sent;
     mail_server.start();
 
     for incident in FLOODS {
@@ -134,11 +130,7 @@ pub(crate) async fn live() -> Day {
         let [rule] = incident.signs().alerts else { panic!("{} has not one alert", incident.name()) };
         cause(rule);
         let ongoing = begin(incident, file, None).await;
-        eventually_within(PATIENCE, rule, async || {
-            let alerts = notes.alerts().await;
-            if alerts.iter().any(|alert| alert.rule == *rule) { Ok(()) } else { Err(format!("{alerts:?}")) }
-        })
-        .await;
+        notes.wait_for(rule).await;
         ongoing.end().await.expect("it is over");
     }
     cause("order-stuck");

@@ -9,12 +9,12 @@ use std::{
 };
 
 use local::{Login, SystemFile};
-use reqwest::{Method, StatusCode};
+use reqwest::Method;
 use serde_json::{Value, json};
-use testkit::eventually;
+use testkit::{eventually_within, search::Search};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::python;
+use super::{day::PATIENCE, python};
 
 /// A running ElastAlert.
 pub(crate) struct ElastAlert(Child);
@@ -96,17 +96,11 @@ pub(crate) struct Alert {
 }
 
 /// ElastAlert's notes and the records, as Support reads them.
-pub(crate) struct Notes {
-    http: reqwest::Client,
-    address: String,
-    support: Login,
-}
+pub(crate) struct Notes(Search);
 
 impl Notes {
     pub(crate) fn of(system: &SystemFile) -> Self {
-        let address = system.elasticsearch.clone().expect("Elasticsearch runs");
-        let support = system.accounts.support.clone().expect("there is a support account");
-        Self { http: reqwest::Client::new(), address, support }
+        Self(Search::as_support(system))
     }
 
     /// Every alert so far.
@@ -122,6 +116,16 @@ impl Notes {
             }
         };
         found["hits"]["hits"].as_array().into_iter().flatten().map(alert).collect()
+    }
+
+    /// The alert of this rule, once it is there.
+    pub(crate) async fn wait_for(&self, rule: &str) -> Alert {
+        eventually_within(PATIENCE, &format!("the alert {rule}"), async || {
+            let mut alerts = self.alerts().await;
+            let found = alerts.iter().position(|alert| alert.rule == rule);
+            found.map(|place| alerts.swap_remove(place)).ok_or_else(|| format!("{alerts:?}"))
+        })
+        .await
     }
 
     /// Per rule from when to when it has looked so far.
@@ -159,20 +163,10 @@ impl Notes {
     }
 
     async fn search(&self, index: &str, query: &Value) -> Value {
-        let address = format!("{}/{index}/_search?ignore_unavailable=true", self.address);
-        eventually("Elasticsearch to respond", async || {
-            let request = self.http.request(Method::POST, &address).json(query);
-            let request = request.basic_auth(&self.support.login, Some(&self.support.password));
-            let response = request.send().await.expect("Elasticsearch responds");
-            let (status, body) = (response.status(), response.json::<Value>().await.expect("JSON"));
-            // A new index takes a moment to be opened.
-            if status == StatusCode::SERVICE_UNAVAILABLE {
-                return Err(body);
-            }
-            assert!(status.is_success(), "{status}: {body}");
-            Ok(body)
-        })
-        .await
+        let path = format!("{index}/_search?ignore_unavailable=true");
+        let (status, found) = self.0.call(Method::POST, &path, Some(query)).await;
+        assert_eq!(status, 200, "{found}");
+        found
     }
 }
 

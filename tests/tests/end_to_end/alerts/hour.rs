@@ -177,11 +177,7 @@ async fn an_ordinary_hour_sends_no_mail_and_a_flood_sends_one_with_its_numbers()
 
     // All services fall silent.
     ticking.abort();
-    eventually_within(PATIENCE, "the alert that no records arrive", async || {
-        let alerts = names(&notes).await;
-        if alerts.iter().any(|rule| rule == "records-late") { Ok(()) } else { Err(alerts.join(" ")) }
-    })
-    .await;
+    notes.wait_for("records-late").await;
 }
 
 /// The rule as it is, but for a limit that every disk is beyond.
@@ -190,10 +186,7 @@ async fn a_disk_that_fills_sends_a_mail(system: &System, notes: &Notes) {
     mail_server.start();
     let folder = system.file().logs.join("elastalert-disk");
     let _elastalert = ElastAlert::start_with_least_free(101, system.file(), mail_server.port, &folder);
-    let alert = eventually_within(PATIENCE, "the alert of the disk", async || {
-        notes.alerts().await.into_iter().find(|alert| alert.rule == "disk-fills").ok_or("there is none")
-    });
-    assert!(alert.await.sent);
+    assert!(notes.wait_for("disk-fills").await.sent);
     let mails = mail_server.mails();
     let [mail] = &mails[..] else { panic!("{mails:#?}") };
     assert!((0.0..100.0).contains(&number(mail, "free_percent")), "{mail:#?}");
