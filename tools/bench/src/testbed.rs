@@ -53,7 +53,7 @@ impl Testbed {
 
     /// The databases, each as its owner.
     pub(crate) fn databases(&self) -> Result<&Databases> {
-        self.file().databases.as_ref().context("PostgreSQL doesn't run")
+        self.file().running_databases()
     }
 
     /// A folder for files of a measurement; the shipper doesn't read it.

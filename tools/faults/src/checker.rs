@@ -12,13 +12,15 @@ use catalogue::{Action, Service, field};
 use common::domain::OrderStatus;
 use lapin::{Connection, ConnectionProperties, options::QueueDeclareOptions, types::FieldTable};
 use reconcile::{Finding, Kind, Log, Scope, Sources};
-use serde_json::{Value, json};
+use reqwest::Method;
+use serde_json::json;
 use sqlx::{Connection as _, PgConnection, Row as _};
+use testkit::search::Search;
 
 use crate::{
     history::Operation,
     nemesis::Junk,
-    promises,
+    promises::{self, Violation},
     run::{Run, say},
     user::Failure,
     workload::Journey,
@@ -133,7 +135,7 @@ pub(crate) async fn check(
         *count += 1;
         tally.example(format!("{}: {failure}", journey.key));
     }
-    let databases = run.file.databases.as_ref().context("PostgreSQL doesn't run")?;
+    let databases = run.file.running_databases()?;
     let both = [("shop", &databases.shop), ("mes", &databases.mes)];
     for (name, url) in both {
         if let Err(error) = eventually(run.options.patience(), async || check_idle(url).await).await {
@@ -190,9 +192,8 @@ async fn check_database(
         for status in journey.acknowledged.iter().filter(|status| must_have(name, order, **status)) {
             if !history.contains(&(order.clone(), status.name().to_owned())) {
                 tally.lost += 1;
-                tally.example(format!(
-                    "broken promise «no acknowledged change is lost»: {order}: {status} is not in {name}"
-                ));
+                let detail = format_args!("{order}: {status} is not in {name}");
+                tally.example(Violation::new("no acknowledged change is lost", detail));
             }
         }
     }
@@ -204,13 +205,13 @@ async fn check_database(
         let (order, status): (String, String) = (row.get(2), row.get(3));
         if count > 1 || !comment.as_deref().is_some_and(|comment| attempted.contains(comment)) {
             tally.duplicated += 1;
-            tally.example(format!(
-                "broken promise «asking again does nothing twice»: {comment:?} is in {name} {count} times, as {order}"
-            ));
+            let detail = format_args!("{comment:?} is in {name} {count} times, as {order}");
+            tally.example(Violation::new("asking again does nothing twice", detail));
         }
         if status != last.name() {
             tally.stuck += 1;
-            tally.example(format!("broken promise «no message is lost»: {order} is still {status} in {name}"));
+            let detail = format_args!("{order} is still {status} in {name}");
+            tally.example(Violation::new("no message is lost", detail));
         }
     }
     Ok(())
@@ -254,9 +255,7 @@ async fn messages_in(url: &str, queue: &str) -> Result<u64> {
 
 /// Checks that each message has taken effect once. Applying one twice changes nothing; its record shows it.
 async fn check_consumptions(run: &Run, tally: &mut Tally) -> Result<()> {
-    let address = run.file.elasticsearch.as_deref().context("Elasticsearch doesn't run")?;
-    let support = run.file.accounts.support.as_ref().context("there is no support account")?;
-    let search = json!({
+    let query = json!({
         "size": 0,
         "query": {"bool": {"filter": [
             {"term": {(field::EVENT_ACTION): Action::MessageConsumed.name()}},
@@ -264,22 +263,22 @@ async fn check_consumptions(run: &Run, tally: &mut Tally) -> Result<()> {
         ]}},
         "aggs": {"messages": {"terms": {"field": field::MESSAGING_MESSAGE_ID, "min_doc_count": 2, "size": MOST_EXAMPLES}}},
     });
-    let request = reqwest::Client::new().get(format!("{address}/alexandrite-*/_search"));
-    let found = request.basic_auth(&support.login, Some(&support.password)).json(&search).send().await?;
-    let found: Value = found.error_for_status()?.json().await?;
+    let search = Search::as_support(&run.file);
+    let (http_status, found) = search.call(Method::POST, "alexandrite-*/_search", Some(&query)).await;
+    ensure!(http_status == 200, "a search for messages: {http_status} {found}");
     let twice = found["aggregations"]["messages"]["buckets"].as_array().context("no buckets of messages")?;
     for message in twice {
         tally.duplicated += 1;
         let (id, count) = (&message["key"], &message["doc_count"]);
-        tally.example(format!("broken promise «each message takes effect once»: {id} was consumed {count} times"));
+        let detail = format_args!("{id} was consumed {count} times");
+        tally.example(Violation::new("each message takes effect once", detail));
     }
     Ok(())
 }
 
 /// Checks that the log and the databases have the same changes.
 async fn check_log(run: &Run, shop: &str, mes: &str, tally: &mut Tally) -> Result<()> {
-    let address = run.file.elasticsearch.as_deref().context("Elasticsearch doesn't run")?;
-    let support = run.file.accounts.support.as_ref().context("there is no support account")?;
+    let (address, support) = run.file.running_elasticsearch()?;
     let sources = Sources {
         shop: shop.to_owned(),
         mes: mes.to_owned(),
@@ -306,8 +305,8 @@ async fn check_log(run: &Run, shop: &str, mes: &str, tally: &mut Tally) -> Resul
             Kind::Behind => tally.stuck += 1,
             Kind::Contradicting | Kind::Diverging => tally.unexpected += 1,
         }
-        let promise = "broken promise «every change has exactly one record»";
-        tally.example(format!("{promise}: {order} {status} in {place}: {}: {detail}", kind.name()));
+        let detail = format_args!("{order} {status} in {place}: {}: {detail}", kind.name());
+        tally.example(Violation::new("every change has exactly one record", detail));
     }
     Ok(())
 }

@@ -3,18 +3,16 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use catalogue::field;
-use serde_json::{Value, json};
+use serde_json::Value;
+use testkit::search::{Search, matching};
 use tokio::process::Command;
 
 use crate::{
     checker::Tally,
     run::{Run, say},
 };
-
-/// More records of one order than there are.
-const MOST_RECORDS: u32 = 1_000;
 
 /// Collects everything in a folder.
 pub(crate) async fn collect(run: &Run, tally: &Tally, folder: &Path) -> Result<()> {
@@ -24,11 +22,13 @@ pub(crate) async fn collect(run: &Run, tally: &Tally, folder: &Path) -> Result<(
     for file in fs::read_dir(&run.file.logs)?.flatten().filter(|file| file.path().is_file()) {
         fs::copy(file.path(), logs.join(file.file_name()))?;
     }
+    let search = Search::as_support(&run.file);
     for order in orders_in(&tally.examples) {
-        let trail = trail(run, &order).await.with_context(|| format!("reading the trail of {order}"))?;
+        let records = search.documents(&matching(&[(field::ORDER_ID, &order)])).await;
+        let trail: String = records.into_iter().map(|found| format!("{}\n", Value::Object(found.record))).collect();
         fs::write(folder.join(format!("{order}.trail.jsonl")), trail)?;
     }
-    let databases = run.file.databases.as_ref().context("PostgreSQL doesn't run")?;
+    let databases = run.file.running_databases()?;
     let pg_dump = local::postgres_client("pg_dump").await?;
     for (name, url) in [("shop", &databases.shop), ("mes", &databases.mes)] {
         let file = folder.join(format!("{name}.sql"));
@@ -49,18 +49,6 @@ fn orders_in(texts: &[String]) -> BTreeSet<String> {
     let words =
         texts.iter().flat_map(|text| text.split(|character: char| !character.is_alphanumeric() && character != '-'));
     words.filter(is_id).map(str::to_owned).collect()
-}
-
-/// All records of an order, one per line.
-async fn trail(run: &Run, order: &str) -> Result<String> {
-    let address = run.file.elasticsearch.as_deref().context("Elasticsearch doesn't run")?;
-    let support = run.file.accounts.support.as_ref().context("there is no support account")?;
-    let search = json!({"size": MOST_RECORDS, "sort": "time", "query": {"term": {(field::ORDER_ID): order}}});
-    let request = reqwest::Client::new().get(format!("{address}/alexandrite-*/_search"));
-    let found = request.basic_auth(&support.login, Some(&support.password)).json(&search).send().await?;
-    let found: Value = found.error_for_status()?.json().await?;
-    let records = found["hits"]["hits"].as_array().context("no hits")?;
-    Ok(records.iter().map(|record| format!("{}\n", record["_source"])).collect())
 }
 
 #[cfg(test)]

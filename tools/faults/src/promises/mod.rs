@@ -14,7 +14,7 @@ mod violation;
 use std::time::Duration;
 
 use crate::history::Operation;
-use violation::Violation;
+pub(crate) use violation::Violation;
 
 /// Checks a history against all promises. `patience` is how long a system may take to hear of another one's step.
 pub(crate) fn check(history: &[Operation], patience: Duration) -> Vec<Violation> {

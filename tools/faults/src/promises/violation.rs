@@ -10,7 +10,7 @@ pub(crate) struct Violation {
 }
 
 impl Violation {
-    pub(super) fn new(promise: &'static str, detail: impl fmt::Display) -> Self {
+    pub(crate) fn new(promise: &'static str, detail: impl fmt::Display) -> Self {
         Self { promise, detail: detail.to_string() }
     }
 }

@@ -126,13 +126,21 @@ impl SystemFile {
         self.shop_api.as_deref().context("the running system has no services")
     }
 
-    /// The databases, or an error if PostgreSQL wasn't started.
-    pub(crate) fn running_databases(&self) -> Result<&Databases> {
+    /// The databases.
+    ///
+    /// # Errors
+    ///
+    /// PostgreSQL wasn't started.
+    pub fn running_databases(&self) -> Result<&Databases> {
         self.databases.as_ref().context("the running system has no PostgreSQL")
     }
 
-    /// Elasticsearch's address and Support's account, or an error if Elasticsearch wasn't started.
-    pub(crate) fn running_elasticsearch(&self) -> Result<(&str, &Login)> {
+    /// Elasticsearch's address and Support's account.
+    ///
+    /// # Errors
+    ///
+    /// Elasticsearch wasn't started.
+    pub fn running_elasticsearch(&self) -> Result<(&str, &Login)> {
         let address = self.elasticsearch.as_deref().context("the running system has no Elasticsearch")?;
         let support = self.accounts.support.as_ref().context("the running system has no account for Support")?;
         Ok((address, support))
