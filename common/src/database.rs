@@ -104,8 +104,8 @@ impl Database {
         connection.close().await.failure("closing the connection that migrated")
     }
 
-    /// Opens all connections. A request that has to open one pays for it: the proof of the password gives way to other tasks
-    /// 820 times, each time for as long as a busy service's queue of them is.
+    /// Opens all connections. A request that has to open one pays for it: the proof of the password yields to other tasks 820
+    /// times, each time for as long as a busy service's queue of them is.
     pub(crate) async fn open_all(&self) {
         let connections = (0..self.0.options().get_max_connections()).map(|_| self.0.acquire());
         // If the server has no room for all, requests use those that there are.

@@ -101,7 +101,7 @@ async fn log_in_in_vain(client: Client, counts: Arc<Counts>) {
             let Ok(place) = Arc::clone(&places).try_acquire_owned() else { break };
             let (client, counts) = (client.clone(), Arc::clone(&counts));
             logins.spawn(async move {
-                let login = json!({"login": format!("nobody-{tick}-{number}"), "password": "known from elsewhere"});
+                let login = json!({"login": format!("guessed-{tick}-{number}"), "password": "known from elsewhere"});
                 let response = Response::try_to(client.request(Method::POST, "/sessions").json(&login)).await;
                 let count = match response.map(|response| response.status) {
                     Ok(401) => &counts.refused,

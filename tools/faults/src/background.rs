@@ -47,7 +47,7 @@ pub(crate) async fn use_sessions(run: &Arc<Run>, user: &User, login: &Login) -> 
         if !run.goes_on_after(Duration::from_millis(fastrand::u64(500..3_000))).await {
             break;
         }
-        // Nobody logs in while the service is away for long.
+        // No login succeeds while the service is away for long.
         let Ok(session) = User::log_in(user.client.clone(), &user.models, login).await else { continue };
         let (by_use, by_end) =
             (Call::UseSession { session: number.to_string() }, Call::EndSession { session: number.to_string() });

@@ -9,7 +9,7 @@ use std::{collections::HashSet, fmt::Debug, hash::Hash};
 
 use crate::history::{Operation, Outcome};
 
-/// Configurations that are tried before the search gives up.
+/// Configurations that are tried before the search stops.
 const MOST_CONFIGURATIONS: usize = 2_000_000;
 
 /// An object as it would be if operations came one by one.

@@ -174,7 +174,7 @@ mod tests {
             "\"event\":\"unknown\"",
             "\"event\":\"fail\",\"answer\":{\"problem\":{\"code\":\"status_skipped\",\"detail\":\"\"}}",
         );
-        assert_eq!(check(&history::of(&skipped)).len(), 1, "nobody has approved it");
+        assert_eq!(check(&history::of(&skipped)).len(), 1, "it was not approved");
     }
 
     #[test]

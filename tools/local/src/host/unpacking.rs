@@ -109,7 +109,7 @@ fn without_dots(path: &Path) -> PathBuf {
     plain
 }
 
-/// A Java key store (JKS) of these certificates. It has no checksum: Java checks it only for one who gives a password.
+/// A Java key store (JKS) of these certificates. It has no checksum: Java checks it only if there is a password.
 fn trust_store(certificates: &[impl AsRef<[u8]>]) -> Result<Vec<u8>> {
     const MAGIC: u32 = 0xFEED_FEED;
     const VERSION: u32 = 2;
