@@ -23,6 +23,7 @@ use nix::{
 use testkit::TcpProxy;
 
 use crate::{
+    disk,
     plan::{self, Fault, Step},
     replica::Replica,
     retrying_client::RetryingClient,
@@ -55,7 +56,7 @@ impl Nemesis {
     pub(crate) async fn prepare(run: &Arc<Run>, system: Arc<System>, file: &Path) -> Result<Self> {
         let mut replicas = Vec::new();
         for service in Service::APIS {
-            replicas.push(Replica::start(&run.file, service).await?);
+            replicas.push(Replica::start(&run.file, service, run.options.previous.as_deref()).await?);
         }
         let options = &run.options;
         let plan: Box<dyn Iterator<Item = Step> + Send + Sync> = match &options.plan {
@@ -146,6 +147,15 @@ impl Nemesis {
                 return Ok(self.disturb(*replica, *connection, *ms, TcpProxy::silence).await);
             }
             Fault::Replica { replica } => self.replicas[*replica].toggle()?,
+            Fault::FullDisk { replica, ms } => {
+                let replica = &self.replicas[*replica];
+                if !replica.set_disk_full(true)? {
+                    return Ok(false);
+                }
+                tokio::time::sleep(Duration::from_millis(*ms)).await;
+                replica.set_disk_full(false)?;
+            }
+            Fault::FullDatabaseDisk { ms } => return self.fill_database_disk(*ms).await,
             Fault::Fill { service } => self.enqueue_junk(service).await?,
         }
         Ok(true)
@@ -162,12 +172,34 @@ impl Nemesis {
 
     /// Ends a part by a signal. Returns false if it was ended a moment ago.
     fn signal(&self, part: &str, signal: Signal) -> Result<bool> {
+        let may_die = self.may_die(part);
+        if may_die {
+            kill(Pid::from_raw(self.system.pid(part)?), signal)?;
+        }
+        Ok(may_die)
+    }
+
+    /// Whether the last death of a part was long enough ago for another one, which is noted.
+    fn may_die(&self, part: &str) -> bool {
         let mut deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
-        if deaths.get(part).is_some_and(|at| at.elapsed() < BETWEEN_DEATHS) {
+        let may_die = deaths.get(part).is_none_or(|at| at.elapsed() >= BETWEEN_DEATHS);
+        if may_die {
+            deaths.insert(part.to_owned(), Instant::now());
+        }
+        may_die
+    }
+
+    /// Fills PostgreSQL's disk for a while, from which it dies if it has to write. Returns false if it died a moment ago.
+    async fn fill_database_disk(&self, ms: u64) -> Result<bool> {
+        const PART: &str = "postgres";
+        if !self.may_die(PART) {
             return Ok(false);
         }
-        kill(Pid::from_raw(self.system.pid(part)?), signal)?;
-        deaths.insert(part.to_owned(), Instant::now());
+        let set_full = |pids: Vec<i32>, is_full| pids.into_iter().try_for_each(|pid| disk::set_full(pid, is_full));
+        set_full(self.system.pids(PART)?, true)?;
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        // If it died, it is started again with room.
+        set_full(self.system.pids(PART).unwrap_or_default(), false)?;
         Ok(true)
     }
 

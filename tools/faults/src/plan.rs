@@ -39,6 +39,10 @@ pub(crate) enum Fault {
     Silence { replica: usize, connection: usize, ms: u64 },
     /// A replica is killed, or started if it doesn't run.
     Replica { replica: usize },
+    /// What a replica writes to files, its log and models, is refused as by a full disk.
+    FullDisk { replica: usize, ms: u64 },
+    /// What PostgreSQL writes to files is refused as by a full disk.
+    FullDatabaseDisk { ms: u64 },
     /// A queue gets many unreadable messages.
     Fill { service: String },
 }
@@ -50,7 +54,9 @@ impl Fault {
         let service = Service::APIS[replica].name().to_owned();
         let part = |name: &str| name.to_owned();
         match random.u32(..100) {
-            0..24 => Self::Kill { part: service },
+            0..16 => Self::Kill { part: service },
+            16..22 => Self::FullDisk { replica, ms: random.u64(500..12_000) },
+            22..24 => Self::FullDatabaseDisk { ms: random.u64(500..4_000) },
             24..32 => Self::Freeze { part: service, ms: random.u64(500..12_000) },
             32..36 => {
                 let others = ["postgres", "rabbitmq", "elasticsearch", "shipper"];

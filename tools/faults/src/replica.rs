@@ -1,10 +1,13 @@
-//! A further process of a service, whose connections to the database and the broker can be cut, slowed down and silenced.
+//! A further process of a service, whose connections to the database and the broker can be cut, slowed down and silenced, and
+//! whose disk can be full. It can be of the version before, and changes its version each time it starts then.
 
 use std::{
-    fs::OpenOptions,
+    collections::BTreeMap,
+    fs::{self, OpenOptions},
     net::TcpListener,
-    path::Path,
-    process::{Child, Command, Stdio},
+    os::unix::fs::{MetadataExt as _, chown},
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
     sync::{Mutex, PoisonError},
 };
 
@@ -12,6 +15,8 @@ use anyhow::{Context as _, Result};
 use catalogue::Service;
 use local::SystemFile;
 use testkit::{TcpProxy, host_in};
+
+use crate::disk;
 
 /// A replica at a fixed address; it may be running or not.
 pub(crate) struct Replica {
@@ -22,13 +27,17 @@ pub(crate) struct Replica {
 }
 
 struct Process {
-    command: Command,
+    /// The program or, with a version before, that one's and then this one's.
+    programs: Vec<PathBuf>,
+    environment: BTreeMap<String, String>,
+    log: PathBuf,
+    starts: usize,
     child: Option<Child>,
 }
 
 impl Replica {
-    /// Starts a replica of a service.
-    pub(crate) async fn start(file: &SystemFile, service: Service) -> Result<Self> {
+    /// Starts a replica of a service; first with the program of this name in the folder `previous`, if there is one.
+    pub(crate) async fn start(file: &SystemFile, service: Service, previous: Option<&Path>) -> Result<Self> {
         let missing = || format!("{service} doesn't run");
         let mut environment = file.environments.get(service.name()).with_context(missing)?.clone();
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
@@ -41,12 +50,11 @@ impl Replica {
             }
         }
         environment.insert("LISTEN_ADDR".to_owned(), address.to_string());
+        let program = file.binaries.get(service.name()).with_context(missing)?;
+        let previous = previous.map(|folder| copy_beside(&folder.join(service.name()), program)).transpose()?;
+        let programs = previous.into_iter().chain([program.clone()]).collect();
         let log = file.logs.join(format!("{service}-replica.log"));
-        let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
-        let mut command = local::replica_command(file.binaries.get(service.name()).with_context(missing)?)?;
-        command.env_clear().envs(environment).stdin(Stdio::null());
-        command.stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);
-        let process = Mutex::new(Process { command, child: None });
+        let process = Mutex::new(Process { programs, environment, log, starts: 0, child: None });
         let replica = Self { address: format!("http://{address}"), proxies, process };
         replica.toggle().with_context(|| format!("starting {service}"))?;
         Ok(replica)
@@ -55,16 +63,47 @@ impl Replica {
     /// Kills the process if it runs, or else starts a new one.
     pub(crate) fn toggle(&self) -> Result<()> {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        if process.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None))) {
+        if process.pid().is_some() {
             process.kill();
         } else {
-            process.child = Some(process.command.spawn().context("starting a replica")?);
+            process.start()?;
         }
         Ok(())
     }
+
+    /// Fills or frees the disk of the process. Returns false if it doesn't run.
+    pub(crate) fn set_disk_full(&self, is_full: bool) -> Result<bool> {
+        let pid = self.process.lock().unwrap_or_else(PoisonError::into_inner).pid();
+        pid.map(|pid| disk::set_full(pid, is_full)).transpose().map(|done| done.is_some())
+    }
+}
+
+/// Copies a program of another version into the folder of this one's, for the same user.
+fn copy_beside(previous: &Path, program: &Path) -> Result<PathBuf> {
+    let copy = program.with_extension("previous");
+    fs::copy(previous, &copy).with_context(|| format!("copying {}", previous.display()))?;
+    let owner = fs::metadata(program)?;
+    chown(&copy, Some(owner.uid()), Some(owner.gid())).with_context(|| format!("giving {} away", copy.display()))?;
+    Ok(copy)
 }
 
 impl Process {
+    fn start(&mut self) -> Result<()> {
+        let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
+        let mut command = local::replica_command(&self.programs[self.starts % self.programs.len()])?;
+        command.env_clear().envs(&self.environment).stdin(Stdio::null());
+        command.stdout(open(&self.log)?).stderr(open(&self.log.with_extension("stderr.txt"))?);
+        self.child = Some(command.spawn().context("starting a replica")?);
+        self.starts += 1;
+        Ok(())
+    }
+
+    /// The process's id if it runs.
+    fn pid(&mut self) -> Option<i32> {
+        let child = self.child.as_mut()?;
+        matches!(child.try_wait(), Ok(None)).then(|| i32::try_from(child.id()).ok())?
+    }
+
     fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();

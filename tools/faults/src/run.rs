@@ -42,6 +42,9 @@ pub struct Options {
     /// A plan of faults, as a run writes it, in place of the seed's
     #[arg(long)]
     pub plan: Option<PathBuf>,
+    /// Folder with the services' programs of the version before: replicas change between both versions
+    #[arg(long)]
+    pub previous: Option<PathBuf>,
     /// Folder that keeps the system's data and logs [default: a folder that is removed at the end]
     #[arg(long)]
     pub data: Option<PathBuf>,

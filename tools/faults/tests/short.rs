@@ -15,6 +15,7 @@ async fn no_promise_is_broken_while_everything_breaks() {
         patience: 600,
         bug: None,
         plan: None,
+        previous: None,
         data: None,
         evidence: Path::new(env!("CARGO_TARGET_TMPDIR")).join("faults"),
     };

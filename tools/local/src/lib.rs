@@ -20,7 +20,7 @@ pub use clients::prometheus::{Sample, Samples};
 pub use host::packages::provide as provide_program;
 pub use parts::kind::Kind;
 pub use parts::postgres_programs::client as postgres_client;
-pub use parts::services::replica_command;
+pub use parts::services::{as_owner_of, replica_command};
 pub use system::accounts::Login;
 pub use system::system_file::{AccountList, Databases, SystemFile};
 pub use test_system::{Options, System};

@@ -151,19 +151,31 @@ pub(crate) async fn build(folders: &Folders, features: Option<&str>, line: &Line
     Ok(())
 }
 
-/// A command for a further replica of a service, by the program of the running system. It runs as the same user, which
-/// owns the folder of models, and is killed if this process dies.
+/// A command for a further replica of a service, by the program of the running system. Files that may not grow
+/// (`RLIMIT_FSIZE`) are an error to it and not its end.
 ///
 /// # Errors
 ///
 /// The program doesn't exist.
 pub fn replica_command(program: &Path) -> io::Result<Command> {
-    let owner = fs::metadata(program)?;
+    let mut command = as_owner_of(program)?;
+    command.args(["/usr/bin/env", "--ignore-signal=XFSZ"]).arg(program);
+    Ok(command)
+}
+
+/// A command, whose arguments are to be a program and its arguments, that runs as the user that owns this file, and is killed if
+/// this process dies. Who isn't root can run it only as itself.
+///
+/// # Errors
+///
+/// The file doesn't exist.
+pub fn as_owner_of(file: &Path) -> io::Result<Command> {
+    let owner = fs::metadata(file)?;
     let mut command = Command::new("/usr/bin/setpriv");
     if Uid::effective().is_root() {
         let (user, group) = (owner.uid().to_string(), owner.gid().to_string());
         command.args(["--clear-groups", "--reuid", &user, "--regid", &group]);
     }
-    command.args(["--pdeathsig", "KILL"]).arg(program);
+    command.args(["--pdeathsig", "KILL"]);
     Ok(command)
 }
