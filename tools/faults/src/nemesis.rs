@@ -172,34 +172,40 @@ impl Nemesis {
 
     /// Ends a part by a signal. Returns false if it was ended a moment ago.
     fn signal(&self, part: &str, signal: Signal) -> Result<bool> {
-        let may_die = self.may_die(part);
-        if may_die {
-            kill(Pid::from_raw(self.system.pid(part)?), signal)?;
+        if !self.note_death(part) {
+            return Ok(false);
         }
-        Ok(may_die)
+        kill(Pid::from_raw(self.system.pid(part)?), signal)?;
+        Ok(true)
     }
 
-    /// Whether the last death of a part was long enough ago for another one, which is noted.
-    fn may_die(&self, part: &str) -> bool {
+    /// Notes that a part dies now. Returns false, and notes nothing, if it died a moment ago.
+    fn note_death(&self, part: &str) -> bool {
         let mut deaths = self.deaths.lock().unwrap_or_else(PoisonError::into_inner);
-        let may_die = deaths.get(part).is_none_or(|at| at.elapsed() >= BETWEEN_DEATHS);
-        if may_die {
-            deaths.insert(part.to_owned(), Instant::now());
+        if deaths.get(part).is_some_and(|at| at.elapsed() < BETWEEN_DEATHS) {
+            return false;
         }
-        may_die
+        deaths.insert(part.to_owned(), Instant::now());
+        true
     }
 
     /// Fills PostgreSQL's disk for a while, from which it dies if it has to write. Returns false if it died a moment ago.
     async fn fill_database_disk(&self, ms: u64) -> Result<bool> {
         const PART: &str = "postgres";
-        if !self.may_die(PART) {
+        if !self.note_death(PART) {
             return Ok(false);
         }
-        let set_full = |pids: Vec<i32>, is_full| pids.into_iter().try_for_each(|pid| disk::set_full(pid, is_full));
-        set_full(self.system.pids(PART)?, true)?;
+        let set_full = |parent: i32, is_full: bool| -> Result<()> {
+            // First the one that starts the others: what it starts meanwhile inherits it, and none keeps the old limit.
+            disk::set_full(parent, is_full)?;
+            self.system.pids(PART)?.into_iter().try_for_each(|pid| disk::set_full(pid, is_full))
+        };
+        set_full(self.system.pid(PART)?, true)?;
         tokio::time::sleep(Duration::from_millis(ms)).await;
-        // If it died, it is started again with room.
-        set_full(self.system.pids(PART).unwrap_or_default(), false)?;
+        // If it died, it was started again with room, or will be.
+        if let Ok(parent) = self.system.pid(PART) {
+            set_full(parent, false)?;
+        }
         Ok(true)
     }
 

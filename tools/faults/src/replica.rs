@@ -73,8 +73,9 @@ impl Replica {
 
     /// Fills or frees the disk of the process. Returns false if it doesn't run.
     pub(crate) fn set_disk_full(&self, is_full: bool) -> Result<bool> {
-        let pid = self.process.lock().unwrap_or_else(PoisonError::into_inner).pid();
-        pid.map(|pid| disk::set_full(pid, is_full)).transpose().map(|done| done.is_some())
+        let Some(pid) = self.process.lock().unwrap_or_else(PoisonError::into_inner).pid() else { return Ok(false) };
+        disk::set_full(pid, is_full)?;
+        Ok(true)
     }
 }
 
@@ -101,7 +102,7 @@ impl Process {
     /// The process's id if it runs.
     fn pid(&mut self) -> Option<i32> {
         let child = self.child.as_mut()?;
-        matches!(child.try_wait(), Ok(None)).then(|| i32::try_from(child.id()).ok())?
+        if matches!(child.try_wait(), Ok(None)) { i32::try_from(child.id()).ok() } else { None }
     }
 
     fn kill(&mut self) {
