@@ -1,12 +1,12 @@
 //! Finds the bodies of a surface in one pass, with a small table of recent edges.
 //!
-//! Triangles that share an edge belong to the same piece. The table forgets edges, so it may find more pieces than
+//! Triangles that share an edge belong to the same piece. The table drops older edges, so it may find more pieces than
 //! there are, but never fewer: a piece that is closed by itself is a body. Programs write neighbouring triangles near
 //! each other, so this nearly always suffices, at the cost of a few accesses to memory near the processor. Where it
 //! doesn't, the caller pays for a complete index.
 //!
 //! Two triangles at an edge close it. A third one means that bodies may only touch there, so nothing is known then. It
-//! goes unseen if the table has forgotten the edge in between; then it is taken for another edge.
+//! goes unseen if the table has dropped the edge in between; then it is taken for another edge.
 
 use crate::closed::{Balance, Side};
 use crate::topology::{FLAT, Topology};

@@ -85,7 +85,7 @@ pub enum MeshError {
         /// The middle of an edge at which both sides meet, in the coordinates of the file.
         at: [f64; 3],
     },
-    /// So many bodies lie behind each other that solids can't be told from cavities within the bounds.
+    /// So many bodies lie inside or behind each other that distinguishing solids from cavities exceeds the bounds.
     #[error("The model has too many bodies inside or behind each other.")]
     TooComplex,
     /// The model's largest extent is not within [`Limits::smallest_mm`](crate::limits::Limits::smallest_mm) and

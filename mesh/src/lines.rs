@@ -1,8 +1,8 @@
 //! Where lines along the x axis cross the triangles of bodies.
 //!
 //! The lines are points in the plane of y and z, kept as a tree that splits at medians, so that its depth is logarithmic
-//! however they lie. The triangles are visited once, in their own order. All crossings together have a budget, because a
-//! small file can stack all of its triangles above each other.
+//! however they lie. The triangles are visited once, in their own order. The steps and the crossings of all lines together
+//! are limited, because a small file can stack all of its triangles above each other.
 
 use crate::error::MeshError;
 use crate::tally::Vector;
@@ -13,7 +13,7 @@ pub(crate) type Triangles<'t> = dyn FnMut(&mut dyn FnMut(u32, [Vector; 3])) -> R
 /// A place at which a line crosses a body.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Crossing {
-    line: u32,
+    pub(crate) line: u32,
     pub(crate) x: f64,
     pub(crate) body: u32,
 }
@@ -22,9 +22,13 @@ pub(crate) struct Crossing {
 pub(crate) struct Crossings(Vec<Crossing>);
 
 impl Crossings {
-    /// The crossings of the lines through these places in the plane of y and z, or `None` if finding them exceeds the
-    /// budget.
-    pub(crate) fn find(lines: &[[f64; 2]], triangles: &mut Triangles<'_>) -> Result<Option<Self>, MeshError> {
+    /// The crossings of the lines through these places in the plane of y and z, or `None` if there are too many, or
+    /// finding them takes too many steps. Only those count for whose line, by its index, and body `counts` is true.
+    pub(crate) fn find(
+        lines: &[[f64; 2]],
+        counts: impl Fn(usize, u32) -> bool,
+        triangles: &mut Triangles<'_>,
+    ) -> Result<Option<Self>, MeshError> {
         if lines.is_empty() {
             return Ok(Some(Self(Vec::new())));
         }
@@ -40,10 +44,14 @@ impl Crossings {
             let [low, high] = [f64::min as fn(f64, f64) -> f64, f64::max]
                 .map(|best| [1, 2].map(|axis| best(best(corners[0][axis], corners[1][axis]), corners[2][axis])));
             within(&places, 0, [low, high], &mut budget, &mut |place| {
-                if let Some(x) = crossing(corners, place.at) {
+                if found.len() <= MAX_FOUND
+                    && counts(place.line as usize, body)
+                    && let Some(x) = crossing(corners, place.at)
+                {
                     found.push(Crossing { line: place.line, x, body });
                 }
             });
+            budget.exhausted |= found.len() > MAX_FOUND;
         })?;
         if budget.exhausted {
             return Ok(None);
@@ -59,6 +67,9 @@ impl Crossings {
         self.0.chunk_by(|one, other| one.line == other.line).map(|crossings| (crossings[0].line as usize, crossings))
     }
 }
+
+/// The most crossings of all lines together: 128 MiB.
+const MAX_FOUND: usize = 8_000_000;
 
 /// The steps in the tree that each triangle may take on average.
 const PER_TRIANGLE: u64 = 128;
@@ -133,7 +144,7 @@ mod tests {
     use super::*;
 
     /// The crossings with squares in the plane of y and z, at x = 0, 1, 2… and each of two triangles.
-    fn through_layers(layers: u32, lines: &[[f64; 2]]) -> Option<Crossings> {
+    fn through_layers(layers: u32, lines: &[[f64; 2]], counts: impl Fn(usize, u32) -> bool) -> Option<Crossings> {
         let mut triangles = |visitor: &mut dyn FnMut(u32, [Vector; 3])| {
             for layer in 0..layers {
                 let [a, b, c, d] =
@@ -143,13 +154,17 @@ mod tests {
             }
             Ok(())
         };
-        Crossings::find(lines, &mut triangles).expect("triangles")
+        Crossings::find(lines, counts, &mut triangles).expect("triangles")
+    }
+
+    fn all(_: usize, _: u32) -> bool {
+        true
     }
 
     #[test]
     fn a_line_crosses_each_layer_once_even_through_an_edge() {
         let lines = [[0.3, 0.6], [1.5, 0.5], [0.6, 0.3], [0.5, 0.5]];
-        let crossings = through_layers(50, &lines).expect("a small model");
+        let crossings = through_layers(50, &lines, all).expect("a small model");
         let found: Vec<_> = crossings.by_line().collect();
         assert_eq!(found.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [0, 2, 3]);
         for (_, crossings) in found {
@@ -162,7 +177,7 @@ mod tests {
     fn each_of_many_lines_is_found() {
         let lines: Vec<_> =
             (0..10_000).map(|line| [f64::from(line % 100) / 99.0, f64::from(line / 100) / 99.0]).collect();
-        let crossings = through_layers(1, &lines).expect("a small model");
+        let crossings = through_layers(1, &lines, all).expect("a small model");
         // Those on the outline may count to it or not.
         let inner = lines.iter().filter(|place| place.iter().all(|&c| 0.0 < c && c < 1.0)).count();
         assert!((inner..=lines.len()).contains(&crossings.by_line().count()));
@@ -170,6 +185,16 @@ mod tests {
 
     #[test]
     fn many_lines_through_many_layers_exhaust_their_budget() {
-        assert!(through_layers(10_000, &[[0.3, 0.6]; 10_000]).is_none());
+        assert!(through_layers(10_000, &[[0.3, 0.6]; 10_000], all).is_none());
+    }
+
+    #[test]
+    fn more_crossings_than_their_limit_are_not_kept_though_the_steps_suffice() {
+        // Each triangle takes a step for each line, which is its share of the budget.
+        let lines = [[0.3, 0.6]; PER_TRIANGLE as usize];
+        let layers = (MAX_FOUND / lines.len()) as u32 + 1;
+        assert!(through_layers(layers, &lines, all).is_none());
+        let of_one_body = through_layers(layers, &lines, |_, body| body == 7).expect("few crossings");
+        assert_eq!(of_one_body.by_line().count(), lines.len());
     }
 }

@@ -30,36 +30,37 @@ pub(crate) fn cavities(
     let mut cavities = vec![false; bodies.len()];
     let points = Samples::near_others(bounds, triangles)?.of_bodies(POINTS);
     let lines: Vec<_> = points.iter().map(|(_, [_, y, z])| [*y, *z]).collect();
-    let crossings = Crossings::find(&lines, triangles)?.ok_or(MeshError::TooComplex)?;
-    // By body and other body: the number of points inside of it, and of those on its surface.
-    let mut votes: HashMap<(u32, u32), (usize, usize)> = HashMap::new();
-    for (line, crossings) in crossings.by_line() {
-        let (body, [x, ..]) = points[line];
-        for (other, inside) in sides(crossings, x, touching) {
-            let vote = votes.entry((body, other)).or_default();
-            match inside {
-                Some(true) => vote.0 += 1,
-                Some(false) => {}
-                None => vote.1 += 1,
+    // Only such a body can be around another one. The crossings of all others would be too many where a lot of bodies lie
+    // behind each other, like the links of a long chain.
+    let may_be_around = |line: usize, other: u32| {
+        let (body, _) = points[line];
+        other != body && bounds[other as usize].contains(&bounds[body as usize], touching)
+    };
+    let crossings = Crossings::find(&lines, may_be_around, triangles)?.ok_or(MeshError::TooComplex)?;
+    let volume = |body: u32| bodies[body as usize].signed_volume();
+    // Body by body, as the points are: the votes on all bodies at once would take as much memory as the crossings.
+    let mut by_line = crossings.by_line().peekable();
+    let mut end = 0;
+    for of_body in points.chunk_by(|one, other| one.0 == other.0) {
+        let (body, _) = of_body[0];
+        end += of_body.len();
+        // By other body: the number of points inside of it, and of those on its surface.
+        let mut votes: HashMap<u32, (usize, usize)> = HashMap::new();
+        while let Some((line, crossings)) = by_line.next_if(|(line, _)| *line < end) {
+            let (_, [x, ..]) = points[line];
+            for (other, inside) in sides(crossings, x, touching) {
+                let vote = votes.entry(other).or_default();
+                match inside {
+                    Some(true) => vote.0 += 1,
+                    Some(false) => {}
+                    None => vote.1 += 1,
+                }
             }
         }
-    }
-    let mut taken = vec![0; bodies.len()];
-    points.iter().for_each(|(body, _)| taken[*body as usize] += 1);
-    let volume = |body: u32| bodies[body as usize].signed_volume();
-    let mut outermost: Vec<Option<u32>> = vec![None; bodies.len()];
-    for ((body, other), (inside, on)) in votes {
-        let is_around = other != body
-            && inside > 0
-            && inside + on == taken[body as usize]
-            && bounds[other as usize].contains(&bounds[body as usize], touching);
-        let place = &mut outermost[body as usize];
-        let larger = |known: u32| volume(other).abs().total_cmp(&volume(known).abs()).then(known.cmp(&other)).is_gt();
-        if is_around && place.is_none_or(larger) {
-            *place = Some(other);
-        }
-    }
-    for (body, outermost) in (0..).zip(outermost) {
+        let around = votes.into_iter().filter(|(_, (inside, on))| *inside > 0 && inside + on == of_body.len());
+        let outermost = around
+            .map(|(other, _)| other)
+            .max_by(|one, other| volume(*one).abs().total_cmp(&volume(*other).abs()).then(other.cmp(one)));
         cavities[body as usize] = outermost.is_some_and(|outer| (volume(outer) < 0.0) != (volume(body) < 0.0));
     }
     Ok(cavities)

@@ -1,4 +1,4 @@
-//! STL, binary and ASCII. Triangles are measured in place; nothing is stored but what tells bodies apart.
+//! STL, binary and ASCII. Triangles are measured in place; nothing is stored but what distinguishes bodies.
 //!
 //! Not based on a general reader, because these build an indexed mesh that measuring doesn't need, and reject files
 //! that CAD programs write: several solids in a file, upper case, normals that are not numbers.

@@ -182,8 +182,8 @@ impl Welder {
             .map(|slot| slot as u32)
     }
 
-    /// Gives a position the next number. It gets a slot unless its cell is full, which only a file has that is made for
-    /// it; then no other position is welded to it.
+    /// Adds a position and returns its number, the next one. It gets a slot unless its cell is full, which only a file has
+    /// that is made for it; then no other position is welded to it.
     #[inline]
     fn insert(&mut self, hash: u64, position: Point) -> u32 {
         if (self.used + 1) * 4 > self.slots.len() * 3 {

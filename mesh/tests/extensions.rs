@@ -56,6 +56,13 @@ fn an_unknown_required_extension_is_named_by_its_namespace_without_special_chara
 }
 
 #[test]
+fn of_several_extensions_that_are_not_supported_the_first_in_the_list_is_named() {
+    let declared = "xmlns:a='http://example.org/a' xmlns:z='http://example.org/z' xmlns:z='http://example.org/again'";
+    let file = cube_with(&format!("requiredextensions='z a z' {declared}"), "");
+    assert_eq!(measured(&file), unsupported("http://example.org/z"));
+}
+
+#[test]
 fn an_object_whose_mesh_is_only_a_sketch_of_its_slices_is_refused() {
     assert_eq!(measured(&cube_with("", "s:meshresolution='lowres'")), unsupported("slice"));
 }

@@ -315,6 +315,18 @@ fn components_that_double_at_every_level_are_rejected() {
 }
 
 #[test]
+fn vertices_that_no_triangle_uses_count_wherever_their_mesh_is_placed() {
+    let mut solid = cube(1.0);
+    solid.vertices.resize(3_000, [0.0; 3]);
+    let object = format!("<object id=\"1\">{}</object>", solid.to_3mf_mesh());
+    let rotated = "<item objectid=\"1\" transform=\"0.6 0.8 0 -0.8 0.6 0 0 0 1 0 0 0\"/>";
+    let limits = Limits { max_triangles: 1_500, ..ANY_SIZE };
+    assert!(measure(Format::ThreeMf, &model_3mf("millimeter", &object, rotated), &limits).is_ok());
+    let twice = model_3mf("millimeter", &object, &rotated.repeat(2));
+    assert_eq!(error_within(Format::ThreeMf, &twice, &limits), MeshError::TooManyTriangles { limit: 1_500 });
+}
+
+#[test]
 fn too_many_objects_or_items_are_rejected() {
     let objects: String = (1..=100_001).map(|id| format!("<object id=\"{id}\"/>")).collect();
     assert_unreadable(Format::ThreeMf, &item_3mf(&objects));

@@ -1,5 +1,7 @@
 //! The extensions that a 3MF model requires: those that change no volume are accepted, all others are errors.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::error::MeshError;
 use crate::threemf::xml::{self, Attributes};
 
@@ -36,12 +38,21 @@ const MAX_NAME: usize = 100;
 /// # Errors
 ///
 /// The first extension that isn't supported; encryption first, because nothing else matters then.
-pub(crate) fn check_required<'x>(attributes: impl Fn() -> Attributes<'x>, required: &[u8]) -> Result<(), MeshError> {
+pub(crate) fn check_required(attributes: Attributes<'_>, required: &[u8]) -> Result<(), MeshError> {
+    // The attributes are read once, and each prefix is looked up once: a tag has room for a hundred thousand of both.
+    let mut namespaces = HashMap::new();
+    for (name, value) in attributes {
+        if let Some(prefix) = name.strip_prefix(b"xmlns:") {
+            namespaces.entry(prefix).or_insert(value);
+        }
+    }
+    let mut seen = HashSet::new();
     let mut unsupported = None;
     for prefix in required.split(u8::is_ascii_whitespace).filter(|prefix| !prefix.is_empty()) {
-        let declaration = [b"xmlns:", prefix].concat();
-        let namespace = attributes().find(|(name, _)| *name == declaration).map(|(_, value)| value);
-        let namespace = xml::unescape(namespace.unwrap_or(prefix))?;
+        if !seen.insert(prefix) {
+            continue;
+        }
+        let namespace = xml::unescape(namespaces.get(prefix).copied().unwrap_or(prefix))?;
         if namespace.starts_with(SECURE_CONTENT) {
             return Err(MeshError::Encrypted);
         }
@@ -70,7 +81,7 @@ fn name(namespace: &str) -> String {
     known.map_or_else(|| namespace.chars().take(MAX_NAME).map(printable).collect(), |(_, name)| (*name).to_owned())
 }
 
-/// All names that an error can give an extension, and a namespace.
+/// All common names of extensions that an error can contain.
 #[cfg(test)]
 pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     NAMES.into_iter().map(|(_, name)| name).chain(["slice"])

@@ -114,7 +114,7 @@ impl ModelReader<'_> {
         }
         self.prefix = name[..name.len() - xml::local(name).len()].to_vec();
         if let Some(required) = self.attribute(b"requiredextensions") {
-            extensions::check_required(|| self.xml.attributes(), required)?;
+            extensions::check_required(self.xml.attributes(), required)?;
         }
         let unit = unit(self.attribute(b"unit"))?;
         let mut model = Model { unit, objects: HashMap::new(), items: Vec::new() };

@@ -114,7 +114,8 @@ impl Placed<'_> {
 /// A visit of the tree of placements.
 struct Walk<'s, 'm> {
     scene: &'s Scene<'m>,
-    /// The number of placed objects and triangles, which a small file could multiply.
+    /// The number of placed objects and triangles, or a third of the vertices where these are more, which a small file
+    /// could multiply.
     steps: u64,
     visitor: &'s mut dyn FnMut(&Placed<'_>) -> Result<(), MeshError>,
 }
@@ -142,7 +143,8 @@ impl Walk<'_, '_> {
         match &object.shape {
             Shape::Mesh(mesh) if mesh.triangles() == 0 => Ok(()),
             Shape::Mesh(mesh) => {
-                self.step(mesh.triangles())?;
+                // A rotated placement maps all vertices, also those that no triangle uses.
+                self.step(mesh.triangles().max(mesh.vertices() / 3))?;
                 let id = (placement.part, placement.object);
                 (self.visitor)(&Placed { mesh, id, map, unit: model.unit.millimetres() })
             }
