@@ -80,7 +80,7 @@ names! {
         AccountKeyWithdrawn = "account.key_withdrawn", "All API keys of an account were withdrawn.";
         OrderLookedUp = "order.looked_up", "An employee opened an order's page in Support's page.";
         HttpRequest = "http.request", "A response was sent, or the client disconnected before it.";
-        ServiceLifecycle = "service.lifecycle", "A service started or stopped, or runs without the broker for a while.";
+        ServiceLifecycle = "service.lifecycle", "A service started or stopped, or failed at what has no action of its own: its connection to the broker, background work, metrics, or sending a model to its end.";
         ServiceHeartbeat = "service.heartbeat", "A service is running; repeated at a fixed interval, so that its absence can be detected.";
     }
 }

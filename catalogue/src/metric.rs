@@ -92,11 +92,11 @@ impl Metric {
     }
 }
 
-/// The methods of HTTP that are told apart.
+/// The methods of HTTP that are counted apart.
 pub const METHODS: &[&str] = &["CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE", OTHER];
 /// What a label says instead of a value that isn't among its own.
 pub const OTHER: &str = "_OTHER";
-/// The types of messages that are told apart.
+/// The types of messages that are counted apart.
 pub const MESSAGE_TYPES: &[&str] = &[
     "order.submitted",
     "order.approved",
@@ -179,8 +179,8 @@ metrics! {
     MEMORY = "process.memory.usage", Gauge, "By", [], ALL_SERVICES, Process, "Memory that the process has (resident set).";
     FILE_DESCRIPTORS = "process.unix.file_descriptor.count", Gauge, "{file_descriptor}", [], ALL_SERVICES, Process, "Files and connections that the process has open.";
     STATUS_CHANGES = "alexandrite.order.status_changes", Counter, "{change}", [STATUS], APIS, Database, "Changes of orders' statuses that this service has made, by the new status; `INITIATED` is an order's creation.";
-    ORDERS = "alexandrite.orders", Gauge, "{order}", [STATUS], APIS, Database, "Orders that are in this status now. Shop and CRM share a database and say the same.";
-    OLDEST_ORDER = "alexandrite.orders.oldest_age", Gauge, "s", [STATUS], APIS, Database, "How long the longest-waiting order has been in this status; 0 if there is none. `CLOSED` orders wait for nothing.";
+    ORDERS = "alexandrite.orders", Gauge, "{order}", [STATUS], APIS, Database, "Orders that are in this status now. Shop and CRM share a database and say the same. The MES says 0 for `SHIPPED`, its last status.";
+    OLDEST_ORDER = "alexandrite.orders.oldest_age", Gauge, "s", [STATUS], APIS, Database, "How long the longest-waiting order has been in this status; 0 if there is none. `CLOSED` orders wait for nothing, nor do `SHIPPED` ones in the MES.";
     STUCK_ORDERS = "alexandrite.orders.stuck", Gauge, "{order}", [STATUS], SHOPS, Database, "Orders that were reported as stuck or abandoned in this status and are in it still.";
     PRICE_CALCULATIONS = "alexandrite.price.calculations", Counter, "{calculation}", [PRICE_OUTCOME], MES, Database, "Price calculations that ended.";
     PRICE_DURATION = "alexandrite.price.calculation.duration", Histogram(CALCULATION_SECONDS), "s", [PRICE_OUTCOME], MES, Process, "How long a price calculation took.";

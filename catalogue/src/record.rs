@@ -84,7 +84,11 @@ impl Record<'_> {
     fn reports_an_error(&self, action: Action) -> bool {
         match action {
             Action::HttpRequest => true,
-            Action::MessageDeadLettered => self.text(field::ERROR_TYPE) != Some(ErrorType::MessageMalformed.name()),
+            // Of a message that can't be read, or not yet, the order isn't known.
+            Action::MessageDeadLettered => {
+                let unread = [ErrorType::MessageMalformed, ErrorType::MessageTooNew].map(ErrorType::name);
+                self.text(field::ERROR_TYPE).is_none_or(|name| !unread.contains(&name))
+            }
             Action::OrderPriceStatusChanged => self.text(field::ORDER_PRICE_STATUS) == Some("FAILED"),
             _ => false,
         }
@@ -187,6 +191,19 @@ mod tests {
         });
         let violations = violations(&record(Action::OrderPriceStatusChanged, Level::Error, failed));
         assert_eq!(violations.len(), 2, "duration and triangles: {violations:?}");
+    }
+
+    #[test]
+    fn a_dead_letter_names_its_order_if_it_could_be_read() {
+        let violations_of = |error_type: ErrorType| {
+            let dead = json!({
+                "event.outcome": "failure", "error.type": error_type.name(), "error.message": "no: because",
+                "messaging.message.id": "m", "messaging.message.type": "order.submitted",
+            });
+            violations(&record(Action::MessageDeadLettered, Level::Error, dead)).len()
+        };
+        let of_each = [ErrorType::MessageMalformed, ErrorType::MessageTooNew, ErrorType::MessageUnexpected];
+        assert_eq!(of_each.map(violations_of), [0, 0, 1]);
     }
 
     #[test]

@@ -5,12 +5,13 @@ use std::{fs, path::Path};
 use common::service::{Application, Settings};
 use crm_api::CrmApi;
 use serde_json::{Map, Value};
-use sqlx::AssertSqlSafe;
+use sqlx::{AssertSqlSafe, PgConnection};
 use testkit::{
     Client, eventually,
     records::records_with,
     service::{self, RunningService},
 };
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::{
@@ -155,6 +156,8 @@ async fn an_order_is_reported_once_for_each_status_that_it_is_stuck_in() {
         let hours = report["order.age_hours"].as_f64().expect("a number");
         assert!((least..most).contains(&hours), "{hours}");
     }
+    another_look(&crm, &seller, customer).await;
+    assert_eq!(reports(&id, customer).len(), expected);
 }
 
 #[tokio::test]
@@ -180,6 +183,7 @@ async fn several_watches_report_an_order_once() {
     }
     stopping.cancel();
     replica.await.expect("no panic").expect("it stops");
+    another_look(&crm, &seller, customer).await;
     for id in orders {
         assert_eq!(reports(&id, customer).len(), 1);
     }
@@ -319,6 +323,32 @@ async fn among_many_orders_only_the_late_ones_are_read() {
     })
     .await;
     assert!(rows < ORDERS / 10, "{rows} rows were read");
+}
+
+#[tokio::test]
+async fn overdue_orders_that_were_reported_are_not_read_again() {
+    const ORDERS: i64 = 2_000;
+    let crm = crm().await;
+    let customer = crm.customer_account().await;
+    let fill = "INSERT INTO orders (id, status, status_since, reported_status, submitted_at, overdue_reported_at,
+                                    customer_id, material, quantity, created_at, updated_at)
+                SELECT 'A-' || (10000000 + n), 'PACKAGING', at, 'PACKAGING', at, now(), $1, 'gold_585', 1, at, now()
+                FROM generate_series(1, $2) AS n CROSS JOIN (SELECT now() - interval '60 days') AS submitted (at)";
+    sqlx::query(fill).bind(customer).bind(ORDERS).execute(crm.tables()).await.expect("orders");
+    sqlx::raw_sql("VACUUM ANALYZE orders").execute(crm.tables()).await.expect("statistics");
+
+    let mut transaction = crm.tables().begin().await.expect("a transaction");
+    let before = rows_read(&mut transaction).await;
+    let since = OffsetDateTime::now_utc() - Duration::weeks(3);
+    let late = shop_orders::store::lock_overdue(&mut transaction, since, 500).await.expect("a look");
+    assert!(late.is_empty(), "{late:?}");
+    assert_eq!(rows_read(&mut transaction).await, before);
+}
+
+/// How many orders this connection has read since it reported its counters, which it doesn't within a transaction.
+async fn rows_read(transaction: &mut PgConnection) -> i64 {
+    let counters = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'orders'";
+    sqlx::query_scalar(counters).fetch_one(transaction).await.expect("counters")
 }
 
 /// The first page of a list.

@@ -1,6 +1,6 @@
 //! What operators see and do.
 
-use common::domain::{ModelFormat, OrderId};
+use common::domain::{ModelFormat, OrderId, OrderStatus};
 use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use testkit::orders::{cube, statuses};
@@ -61,6 +61,25 @@ async fn an_operator_takes_an_order_and_brings_it_to_the_carrier() {
     let lengths: Vec<_> = sent.iter().map(|(_, facts)| facts.history.len()).collect();
     assert_eq!(lengths, [6, 7, 8, 9]);
     assert_eq!(serde_json::to_value(&sent[3].1.history).unwrap(), order["history"]);
+}
+
+#[tokio::test]
+async fn metrics_count_no_order_that_was_shipped_as_waiting() {
+    let mes = start(&NO_PRICES).await;
+    let operator = mes.operator().await;
+    let steps = ["MANUFACTURING_COMPLETED", "PACKAGING", "SHIPPED"];
+    for taken in 1..=steps.len() {
+        let id = approved(&mes).await;
+        take(&operator, &id).await.expect(200);
+        for status in &steps[..taken] {
+            move_to(&operator, &id, status).await.expect(200);
+        }
+    }
+    let mut connection = mes.tables().acquire().await.unwrap();
+    let standing = mes_api::orders::store::standing(&mut connection).await.unwrap();
+    let mut counted: Vec<_> = standing.statuses.iter().map(|of| (of.status, of.orders)).collect();
+    counted.sort_unstable();
+    assert_eq!(counted, [(OrderStatus::ManufacturingCompleted, 1), (OrderStatus::Packaging, 1)]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ mod standing;
 mod waiting;
 mod write;
 
-pub use read::{Filter, details, facts, find, history, list, lock};
+pub use read::{Filter, details, facts, find, list, lock};
 pub use row::StoredOrder;
 pub use standing::standing;
 pub use waiting::{Deadline, LateOrder, lock_overdue, lock_standing, mark_overdue, mark_standing, overdue, stuck};

@@ -70,11 +70,7 @@ pub async fn list(
 }
 
 /// The history of an order up to its status, the oldest change first. The order may have gone on since it was read.
-///
-/// # Errors
-///
-/// If the database fails.
-pub async fn history(database: impl PgExecutor<'_>, order: &Order) -> Result<Vec<Change>, Failure> {
+async fn history(database: impl PgExecutor<'_>, order: &Order) -> Result<Vec<Change>, Failure> {
     let mut changes = sqlx::query_as!(
         Change,
         r#"SELECT status AS "status: OrderStatus", at, actor AS "actor: Actor", service AS "service: Service"
