@@ -65,6 +65,16 @@ struct Attempt {
     account: Option<AccountId>,
 }
 
+/// What the database knows of a login that is being tried.
+struct Tried {
+    account: Option<AccountId>,
+    password_hash: Option<String>,
+    role: Option<Role>,
+    disabled_at: Option<OffsetDateTime>,
+    failures: Option<i32>,
+    failed_at: Option<OffsetDateTime>,
+}
+
 impl Attempt {
     fn record(&self, action: Action) -> Record {
         let hash = self.account.is_none().then(|| self.hash.short());
@@ -73,6 +83,16 @@ impl Attempt {
 
     fn record_throttled(&self) {
         self.record(Action::Throttled).unsuccessful().level(Level::WARN).write();
+    }
+
+    /// Refuses the attempt, and records that, if the failures before it make it wait.
+    fn refuse_if_delayed(&self, tried: &Tried) -> Result<(), Rejection> {
+        let Some(delay) = throttle::delay(tried.failures, tried.failed_at, OffsetDateTime::now_utc()) else {
+            return Ok(());
+        };
+        self.record_throttled();
+        let detail = "Too many failed logins; try again later.";
+        Err(Rejection::retry_after(ProblemCode::TooManyAttempts, detail, delay))
     }
 }
 
@@ -162,7 +182,33 @@ impl Auth {
         login: &str,
         password: SecretString,
     ) -> Result<(Attempt, Caller), ApiError> {
-        let tried = sqlx::query!(
+        let tried = self.look_up(login, &attempt).await?;
+        let attempt = Attempt { account: tried.account, ..attempt };
+        attempt.refuse_if_delayed(&tried)?;
+
+        let fits = self.hasher.verify(password, tried.password_hash).await.map_err(|error| match error {
+            HasherError::Busy => {
+                attempt.record_throttled();
+                ApiError::from(Rejection::busy())
+            }
+            HasherError::Failure(failure) => failure.into(),
+        })?;
+        // Once more: attempts that are sent at once have all seen the same count before they waited for their turn to hash.
+        attempt.refuse_if_delayed(&self.look_up(login, &attempt).await?)?;
+        let is_enabled = tried.disabled_at.is_none();
+        let (Some(account), Some(role), true) = (tried.account, tried.role, fits && is_enabled) else {
+            self.count_failure(&attempt).await?;
+            let detail = "No account has this login and password.";
+            return Err(Rejection::new(ProblemCode::WrongCredentials, detail).into());
+        };
+        throttle::succeeded(&self.database, &attempt.hash, account, &attempt.place).await?;
+        Ok((attempt, Caller { account, role }))
+    }
+
+    /// The account that has the login, and the failures that count for this attempt.
+    async fn look_up(&self, login: &str, attempt: &Attempt) -> Result<Tried, Failure> {
+        let tried = sqlx::query_as!(
+            Tried,
             r#"SELECT accounts.id AS "account?: AccountId", password_hash AS "password_hash?", role AS "role?: Role",
                       disabled_at AS "disabled_at?",
                       CASE WHEN known.account_id IS NULL THEN counted.failures ELSE known.failures END AS failures,
@@ -175,29 +221,7 @@ impl Auth {
             attempt.place,
             attempt.hash.bytes()
         );
-        let tried = tried.fetch_one(self.database.pool()).await.failure("looking an account up")?;
-        let attempt = Attempt { account: tried.account, ..attempt };
-        if let Some(delay) = throttle::delay(tried.failures, tried.failed_at, OffsetDateTime::now_utc()) {
-            attempt.record_throttled();
-            let detail = "Too many failed logins; try again later.";
-            return Err(Rejection::retry_after(ProblemCode::TooManyAttempts, detail, delay).into());
-        }
-
-        let fits = self.hasher.verify(password, tried.password_hash).await.map_err(|error| match error {
-            HasherError::Busy => {
-                attempt.record_throttled();
-                ApiError::from(Rejection::busy())
-            }
-            HasherError::Failure(failure) => failure.into(),
-        })?;
-        let is_enabled = tried.disabled_at.is_none();
-        let (Some(account), Some(role), true) = (tried.account, tried.role, fits && is_enabled) else {
-            self.count_failure(&attempt).await?;
-            let detail = "No account has this login and password.";
-            return Err(Rejection::new(ProblemCode::WrongCredentials, detail).into());
-        };
-        throttle::succeeded(&self.database, &attempt.hash, account, &attempt.place).await?;
-        Ok((attempt, Caller { account, role }))
+        tried.fetch_one(self.database.pool()).await.failure("looking an account up")
     }
 
     /// Counts and records a failed login, and the one that makes its address worth a warning.

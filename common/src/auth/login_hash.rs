@@ -31,8 +31,9 @@ pub(super) struct LoginHasher {
 pub(super) struct LoginHash([u8; 32]);
 
 impl LoginHasher {
-    /// With this key, or with the database's own.
+    /// With this key, or with the database's own. An empty one protects nothing and counts as none.
     pub(super) fn new(database: Database, key: Option<SecretString>) -> Self {
+        let key = key.filter(|key| !key.expose_secret().is_empty());
         Self { database, key: Arc::new(OnceCell::new_with(key)) }
     }
 
@@ -60,7 +61,7 @@ impl LoginHash {
         &self.0
     }
 
-    /// What the log shows: enough to tell logins apart.
+    /// What the log shows: enough to distinguish logins.
     pub(super) fn short(&self) -> String {
         self.0[..8].iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -68,7 +69,17 @@ impl LoginHash {
 
 #[cfg(test)]
 mod tests {
+    use sqlx::PgPool;
+
     use super::*;
+
+    #[tokio::test]
+    async fn an_empty_key_is_no_key() {
+        let database = || Database::from(PgPool::connect_lazy("postgres://127.0.0.1/none").unwrap());
+        let has_key = |key: &str| LoginHasher::new(database(), Some(key.into())).key.initialized();
+        assert!(has_key("key"));
+        assert!(!has_key(""));
+    }
 
     #[test]
     fn a_hash_depends_on_the_login_and_on_the_key() {

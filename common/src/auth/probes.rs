@@ -15,10 +15,9 @@ use crate::{
 const REPEATED_FROM: i32 = 3;
 
 impl Auth {
-    /// Counts such a request, and records it if it isn't the first one.
+    /// Counts such a request, and records it from the third one in a row on.
     pub(crate) async fn note_probe(&self, account: AccountId, source: Source, subject: Subject) {
-        let record =
-            Record::notice(Action::OrdersProbed, subject.clone()).user(Some(account)).source_ip(source.network);
+        let record = Record::notice(Action::OrdersProbed, subject).user(Some(account)).source_ip(source.network);
         match self.count_probe(account).await {
             Ok(probes) if probes < REPEATED_FROM => {}
             Ok(probes) => record.failures(u64::from(probes.unsigned_abs())).unsuccessful().level(Level::WARN).write(),

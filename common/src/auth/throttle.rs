@@ -95,7 +95,7 @@ pub(super) async fn succeeded(
     )
     .execute(database.pool())
     .await
-    .failure("forgetting failed logins")?;
+    .failure("resetting the counts of failed logins")?;
     Ok(())
 }
 

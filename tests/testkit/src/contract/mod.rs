@@ -73,6 +73,7 @@ macro_rules! contract_suite {
                 logging_in_returns_a_token_for_the_account,
                 wrong_unknown_and_disabled_look_the_same,
                 after_many_failures_an_account_has_to_wait_but_not_for_ever,
+                guesses_at_once_wait_like_guesses_one_by_one,
                 another_account_does_not_have_to_wait,
                 a_success_makes_the_count_start_anew,
                 logging_out_ends_this_session_at_once_and_no_other,

@@ -88,6 +88,17 @@ pub async fn after_many_failures_an_account_has_to_wait_but_not_for_ever<S: Defi
     log_in(&service, &login, PASSWORD).await.expect(201);
 }
 
+/// Guesses that come at once wait like those that come one by one.
+pub async fn guesses_at_once_wait_like_guesses_one_by_one<S: Definition>(role: Role) {
+    let service = start::<S>(&[]).await;
+    let (_, login) = service.account(role).await;
+    let guesses = (0..60).map(|_| log_in(&service, &login, "not the password"));
+    let responses = futures::future::join_all(guesses).await;
+    let checked = responses.iter().filter(|response| response.status == 401).count();
+    // As many as it takes to have to wait, and those that are hashed at the same time.
+    assert!((5..20).contains(&checked), "{checked} guesses were checked");
+}
+
 /// Another account does not have to wait.
 pub async fn another_account_does_not_have_to_wait<S: Definition>(role: Role) {
     let service = start::<S>(&[]).await;
