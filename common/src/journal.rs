@@ -6,6 +6,7 @@
 //! and the same id, and Elasticsearch refuses the second copy.
 
 use std::{
+    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
@@ -73,9 +74,10 @@ impl Journal {
         if self.left {
             return;
         }
+        // Locked over the writes: when the disk fails, every line that it may have lost is in the list.
+        let mut flushed = self.lock();
         let written = lines.iter().filter(|line| line.text().is_some_and(|text| output::emit(text.as_bytes()).is_ok()));
-        let written: Vec<_> = written.map(|line| line.id().uuid()).collect();
-        self.lock().extend(written);
+        flushed.extend(written.map(|line| line.id().uuid()));
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Uuid>> {
@@ -93,7 +95,7 @@ impl Journal {
             let done = tokio::select! {
                 () = stopping.cancelled() => return,
                 _ = prune.tick() => self.prune(&database).await,
-                _ = recover.tick() => recover_lines(&database).await,
+                _ = recover.tick() => recover_lines(&self, &database).await,
             };
             // A database that is away is reported by the requests that need it. Here nothing is lost but time.
             let failed = done.err().filter(|failure| failure.error_type != ErrorType::DatabaseUnavailable);
@@ -104,13 +106,14 @@ impl Journal {
         }
     }
 
-    /// Deletes the flushed lines from the table, once they are on the disk.
+    /// Deletes the flushed lines from the table, once they are on the disk. If they don't get there, they stay in the table and
+    /// are flushed again as those that a replica left.
     pub(crate) async fn prune(&self, database: &PgPool) -> Result<(), Failure> {
         let flushed = std::mem::take(&mut *self.lock());
         if flushed.is_empty() {
             return Ok(());
         }
-        on_disk().await?;
+        self.on_disk().await?;
         let pruned = sqlx::query!("DELETE FROM journal WHERE event_id = ANY ($1)", &flushed);
         let pruned = pruned.execute(database).await.failure("pruning the journal");
         if pruned.is_err() {
@@ -118,10 +121,23 @@ impl Journal {
         }
         pruned.map(drop)
     }
+
+    /// Waits for the log's disk, off the async threads. No request waits for this.
+    async fn on_disk(&self) -> Result<(), Failure> {
+        let synced = tokio::task::spawn_blocking(output::sync).await.failure("waiting for the log's disk")?;
+        synced.map_err(|error| self.lost(error))
+    }
+
+    /// The disk has failed. A next sync may succeed without what this one has lost, so no line that was flushed until now is
+    /// pruned: all of them are flushed again.
+    fn lost(&self, error: io::Error) -> Failure {
+        self.lock().clear();
+        Failure::new(ErrorType::Internal, "bringing records to the log's disk", error)
+    }
 }
 
-/// Flushes the lines that a replica staged and left: it died, or could not write.
-async fn recover_lines(database: &PgPool) -> Result<(), Failure> {
+/// Flushes the lines that a replica staged and left: it died, or its line could not be written or brought to the disk.
+async fn recover_lines(journal: &Journal, database: &PgPool) -> Result<(), Failure> {
     loop {
         let mut transaction = database.begin().await.failure("looking for records that a replica left")?;
         let left = sqlx::query!(
@@ -139,7 +155,7 @@ async fn recover_lines(database: &PgPool) -> Result<(), Failure> {
         if written.is_empty() {
             return Ok(());
         }
-        on_disk().await?;
+        journal.on_disk().await?;
         sqlx::query!("DELETE FROM journal WHERE event_id = ANY ($1)", &written)
             .execute(&mut *transaction)
             .await
@@ -149,11 +165,6 @@ async fn recover_lines(database: &PgPool) -> Result<(), Failure> {
             return Ok(());
         }
     }
-}
-
-/// Waits for the log's disk, off the async threads. No request waits for this.
-async fn on_disk() -> Result<(), Failure> {
-    tokio::task::spawn_blocking(output::sync).await.failure("waiting for the log's disk")
 }
 
 /// An id that sorts before all that are made from this moment on.
@@ -167,6 +178,15 @@ fn first_at(moment: SystemTime) -> Uuid {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_failed_disk_may_have_lost_is_not_pruned() {
+        let journal = Journal::default();
+        journal.lock().push(Uuid::now_v7());
+        let failure = journal.lost(io::ErrorKind::StorageFull.into());
+        assert_eq!(failure.error_type, ErrorType::Internal);
+        assert!(journal.lock().is_empty());
+    }
 
     #[test]
     fn ids_sort_by_the_moment_when_they_were_made() {
