@@ -13,11 +13,6 @@ impl Backoff {
         Self(0)
     }
 
-    /// How many waits there were since the last success.
-    pub(super) const fn attempts(&self) -> u32 {
-        self.0
-    }
-
     /// Whether the next wait is the first one since the last success.
     pub(super) const fn is_first(&self) -> bool {
         self.0 == 0

@@ -115,8 +115,12 @@ impl<H: Handler> Consumer<H> {
 
         // Ends when the broker cancels the subscription, closes the channel, or we are to stop; what is under way is
         // finished first.
+        let mut cause = None;
         deliveries
-            .take_while(|delivery| std::future::ready(delivery.is_ok()))
+            .take_while(|delivery| {
+                cause = delivery.as_ref().err().cloned();
+                std::future::ready(delivery.is_ok())
+            })
             .take_until(self.stopping.cancelled())
             .filter_map(|delivery| std::future::ready(delivery.ok()))
             .ready_chunks(usize::from(BATCH))
@@ -126,7 +130,11 @@ impl<H: Handler> Consumer<H> {
             // The broker requeues what was prefetched.
             return link.connection.close(200, "stopping".into()).await.failure("closing the connection");
         }
-        Err(Failure::bare(ErrorType::BrokerUnavailable, "the broker ended the subscription"))
+        let context = "the broker ended the subscription";
+        Err(match cause {
+            Some(error) => Failure::new(ErrorType::BrokerUnavailable, context, error),
+            None => Failure::bare(ErrorType::BrokerUnavailable, context),
+        })
     }
 
     /// Handles deliveries to their end: acknowledged, or dead letters. If the channel breaks meanwhile, the broker
@@ -182,16 +190,12 @@ impl<H: Handler> Consumer<H> {
     /// Applies a message, as often as it takes. The error is what makes it a dead letter; none if we were to stop.
     async fn handle(&self, incoming: &Incoming<'_>) -> Result<(), Option<Failure>> {
         let mut backoff = Backoff::new();
+        let mut failures = Failures::default();
         loop {
             let Err(failure) = self.apply(std::slice::from_ref(incoming)).await else {
                 return Ok(());
             };
-            let hopeless = match failure.error_type {
-                ErrorType::MessageMalformed | ErrorType::MessageUnexpected => true,
-                ErrorType::DatabaseUnavailable => false,
-                _ => backoff.attempts() + 1 >= ATTEMPTS,
-            };
-            if hopeless {
+            if failures.count(failure.error_type) {
                 return Err(Some(failure));
             }
             if backoff.is_first() {
@@ -263,6 +267,25 @@ impl<H: Handler> Consumer<H> {
     }
 }
 
+/// How often a message has failed in a way that waiting may not mend.
+#[derive(Default)]
+struct Failures(u32);
+
+impl Failures {
+    /// Counts a failure of this class. Returns whether it makes the message a dead letter.
+    fn count(&mut self, error_type: ErrorType) -> bool {
+        match error_type {
+            ErrorType::MessageMalformed | ErrorType::MessageUnexpected => true,
+            // However long the database is away, the message is not the cause.
+            ErrorType::DatabaseUnavailable => false,
+            _ => {
+                self.0 += 1;
+                self.0 >= ATTEMPTS
+            }
+        }
+    }
+}
+
 /// A delivery that could be read.
 struct Incoming<'a> {
     delivery: &'a Delivery,
@@ -287,5 +310,21 @@ impl Incoming<'_> {
         metrics::processed(self.envelope.message_type, true, self.started.elapsed());
         // If the channel is closed, the broker delivers the message again, and the inbox knows it.
         let _ = self.delivery.ack(BasicAckOptions::default()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outage_of_the_database_does_not_count_as_a_failure_of_the_message() {
+        let mut failures = Failures::default();
+        let mut is_dead = |error_type| failures.count(error_type);
+        assert!((0..100).all(|_| !is_dead(ErrorType::DatabaseUnavailable)));
+        assert!((1..ATTEMPTS).all(|_| !is_dead(ErrorType::DatabaseError)));
+        assert!(!is_dead(ErrorType::DatabaseUnavailable));
+        assert!(is_dead(ErrorType::DatabaseError));
+        assert!(Failures::default().count(ErrorType::MessageUnexpected));
     }
 }

@@ -132,24 +132,23 @@ impl Relay {
     /// nothing waiting, nothing has failed, and only the health check shows the broker's state. Returns whether anything was
     /// recorded.
     async fn report(&self, failure: &Failure, reported: bool) -> bool {
-        let waiting = async {
+        // Without a lock: the transaction that has failed may still hold its own, until its rollback has reached the database.
+        let first = async {
             let mut connection = self.database.connection().await?;
-            table::claim(&mut connection, 1).await
+            table::first(&mut connection).await
         };
-        match waiting.await {
-            Ok(messages) => {
-                let Some(message) = messages.first() else { return false };
-                publish_span(message).in_scope(|| {
-                    if !reported {
-                        Record::failure(Action::MessagePublished, subject(message), failure)
-                            .messaging(Some(message.message_id), &message.message_type)
-                            .write();
-                    }
-                    let record = Record::notice(Action::MessageRetried, subject(message));
-                    let record = record.messaging(Some(message.message_id), &message.message_type);
-                    record.failed(tracing::Level::WARN, failure).write();
-                });
-            }
+        match first.await {
+            Ok(None) => return false,
+            Ok(Some(message)) => publish_span(&message).in_scope(|| {
+                if !reported {
+                    Record::failure(Action::MessagePublished, subject(&message), failure)
+                        .messaging(Some(message.message_id), &message.message_type)
+                        .write();
+                }
+                let record = Record::notice(Action::MessageRetried, subject(&message));
+                let record = record.messaging(Some(message.message_id), &message.message_type);
+                record.failed(tracing::Level::WARN, failure).write();
+            }),
             // The database is away: which messages wait is unknown.
             Err(_) if !reported => Record::failure(Action::MessagePublished, Subject::default(), failure).write(),
             Err(_) => {}

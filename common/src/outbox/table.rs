@@ -37,7 +37,7 @@ pub(crate) async fn insert(
 }
 
 /// A message that waits.
-#[derive(Debug)]
+#[derive(Debug, sqlx::FromRow)]
 pub(crate) struct Waiting {
     pub(crate) seq: i64,
     pub(crate) message_id: MessageId,
@@ -65,6 +65,17 @@ pub(crate) async fn claim(transaction: &mut PgConnection, limit: i64) -> Result<
         limit
     )
     .fetch_all(transaction)
+    .await
+    .failure("reading the outbox")
+}
+
+/// The longest-waiting message, whether a relay has it locked or not.
+pub(crate) async fn first(connection: &mut PgConnection) -> Result<Option<Waiting>, Failure> {
+    sqlx::query_as::<_, Waiting>(
+        "SELECT seq, message_id, type AS message_type, order_id, body, traceparent, tracestate
+         FROM outbox ORDER BY seq LIMIT 1",
+    )
+    .fetch_optional(connection)
     .await
     .failure("reading the outbox")
 }
