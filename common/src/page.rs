@@ -85,7 +85,10 @@ impl Cursor {
     fn read(text: &str) -> Option<Self> {
         let text = String::from_utf8(URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
         let (micros, id) = text.split_once('/')?;
-        let nanos = micros.parse::<i128>().ok()?.checked_mul(1_000)?;
+        // Without a sign, since PostgreSQL has no time before 4713 BC, and this type has some. The latest of this type is in the
+        // year 9999, long before PostgreSQL's.
+        let micros: u64 = micros.parse().ok()?;
+        let nanos = i128::from(micros) * 1_000;
         Some(Self { at: OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?, id: id.parse().ok()? })
     }
 }
@@ -131,5 +134,15 @@ mod tests {
         ] {
             assert!(PageQuery { limit: 10, after: Some(text.to_owned()) }.read().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_cursor_has_no_time_that_the_database_does_not_have() {
+        let read = |micros: &str| Cursor::read(&URL_SAFE_NO_PAD.encode(format!("{micros}/A-100000")));
+        // 5953 BC, the beginning of the year 10000, and the largest number.
+        for micros in ["-250000000000000000", "253402300800000000", "18446744073709551615"] {
+            assert!(read(micros).is_none(), "{micros}");
+        }
+        assert!(read("0").is_some() && read("253402300799999999").is_some());
     }
 }

@@ -55,7 +55,8 @@ async fn build(settings: &Settings) -> anyhow::Result<service::Server> {
 }
 
 fn app(settings: &Settings) -> anyhow::Result<App> {
-    let login_hash_key: Arc<[u8]> = match &settings.login_hash_key {
+    let login_hash_key: Arc<[u8]> = match settings.login_hash_key.as_ref().filter(|key| !key.expose_secret().is_empty())
+    {
         Some(key) => key.expose_secret().as_bytes().into(),
         None => {
             let mut key = [0; 32];

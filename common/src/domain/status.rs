@@ -134,7 +134,7 @@ impl OrderStatus {
         }
     }
 
-    /// Whether an order may go from this status to `to` when `system` does so because of `trigger`.
+    /// Whether an order may go from this status to `to` when `service` does so because of `trigger`.
     ///
     /// # Errors
     ///

@@ -18,7 +18,10 @@ use super::{
     headers::{always, name_charset},
     problem::{PROBLEM_JSON, Problem},
 };
-use crate::auth::access::{self, Access};
+use crate::{
+    auth::access::{self, Access},
+    problem::ProblemCode,
+};
 
 /// The page loads its own scripts, styles and icons; the library writes styles into its elements.
 const OWN_FILES: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
@@ -51,13 +54,7 @@ pub(super) fn base(service: Service) -> openapi::OpenApi {
 }
 
 /// What can go wrong with any operation.
-const UNEXPECTED: [(&str, &str); 2] = [
-    (
-        "503",
-        "A part of the system is not available. Nothing was changed; `Retry-After` says in how many seconds to try again",
-    ),
-    ("default", "A problem"),
-];
+const UNEXPECTED: [(&str, &str); 2] = [("503", ProblemCode::Unavailable.meaning()), ("default", "A problem")];
 /// What can go wrong where a token or key is required.
 const GUARDED: [(&str, &str); 2] =
     [("401", "No valid token"), ("403", "A valid token, but of an account that may not do this")];

@@ -30,4 +30,4 @@ pub use request::RequestInfo;
 pub use router::{RequestLimits, router};
 pub use server::{ConnectionLimits, serve, take_unfinished};
 pub use sessions::Credentials;
-pub use upload::{ModelFile, ModelQuery, check_length, model_response};
+pub use upload::{ModelFile, ModelQuery, check_length, content_length, model_response};

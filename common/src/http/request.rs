@@ -235,7 +235,11 @@ fn finish(
                 Record::notice(Action::HttpRequest, subject).unsuccessful()
             }
         }
-        _ if failed => Record::notice(Action::HttpRequest, subject).unsuccessful(),
+        // Of a library, or of a handler that doesn't say what has failed: no other record reports it.
+        _ if failed => {
+            let failure = Failure::bare(ErrorType::Internal, "the response is a failure that has no known cause");
+            Record::failure(Action::HttpRequest, subject, &failure)
+        }
         _ => Record::notice(Action::HttpRequest, subject),
     };
     let user = info.user();
@@ -288,7 +292,13 @@ fn with_headers_of(first: Response, mut second: Response) -> Response {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{self, Write as _},
+        sync::Mutex,
+    };
+
     use super::*;
+    use crate::telemetry;
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -318,6 +328,34 @@ mod tests {
         assert_eq!(client_of("10.0.0.1", &["1.1.1.1", "198.51.100.1", "10.9.9.9"]), "198.51.100.1");
         assert_eq!(client_of("10.0.0.1", &["1.1.1.1, made up"]), "10.0.0.1");
         assert_eq!(client_of("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn a_failure_that_no_handler_knows_of_is_one_error() {
+        static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+        fn keep(line: &[u8]) -> io::Result<()> {
+            WRITTEN.lock().unwrap().write_all(line)
+        }
+
+        telemetry::redirect(keep);
+        let client = address("203.0.113.7");
+        let info = RequestInfo {
+            id: "caller-0001".to_owned(),
+            source: Source { address: client, network: client },
+            order: None,
+            caller: OnceLock::new(),
+            user: OnceLock::new(),
+        };
+        let response = tracing::subscriber::with_default(tracing_subscriber::registry(), || {
+            let response = StatusCode::BAD_GATEWAY.into_response();
+            finish(response, Service::ShopApi, &Method::GET, "/of-a-library", &info, Instant::now(), false)
+        });
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let record: serde_json::Value = serde_json::from_slice(&WRITTEN.lock().unwrap()).expect("one record");
+        assert_eq!(record[field::EVENT_ACTION], Action::HttpRequest.name());
+        assert_eq!(record[field::LEVEL], 50);
+        assert_eq!(record[field::ERROR_TYPE], ErrorType::Internal.name());
+        assert_eq!(record[field::HTTP_RESPONSE_STATUS_CODE], 500);
     }
 
     #[test]

@@ -6,14 +6,18 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
+use catalogue::Action;
+use futures::TryStreamExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Deserializer, de::Error as _};
+use tracing::Span;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::{
     domain::{Model, ModelUnit},
     model_store::ModelStore,
     problem::{ApiError, Rejection},
+    telemetry::{Record, Subject},
 };
 
 /// A model's bytes, in the OpenAPI document.
@@ -45,23 +49,35 @@ fn chosen_unit<'d, D: Deserializer<'d>>(deserializer: D) -> Result<Option<ModelU
     ModelUnit::chosen(&symbol).map(Some).ok_or_else(|| D::Error::custom(ModelUnit::CHOICES))
 }
 
+/// The length that a body is declared to have, in bytes: none if there is no `Content-Length` or it is no number.
+#[must_use]
+pub fn content_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// Refuses a body whose `Content-Length` is more than a model may have, before a byte of it is read.
 ///
 /// # Errors
 ///
 /// `413`.
 pub fn check_length(models: &ModelStore, headers: &HeaderMap) -> Result<(), Rejection> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    length.map_or(Ok(()), |length| models.check_length(length))
+    content_length(headers).map_or(Ok(()), |length| models.check_length(length))
 }
 
-/// The response that streams a model out of the store.
+/// The response that streams a model out of the store. If the store fails in the middle, the connection ends before the length
+/// that was declared, and there is a record of that.
 ///
 /// # Errors
 ///
 /// If the model isn't there, or the store fails.
 pub async fn model_response(models: &ModelStore, model: &Model, key: &str) -> Result<Response, ApiError> {
-    let stream = models.get(key).await?;
+    let span = Span::current();
+    let stream = models.get(key).await?.inspect_err(move |failure| {
+        // The request's own record is written by then: it has ended with the response's head.
+        span.in_scope(|| {
+            Record::failure(Action::ServiceLifecycle, Subject::default(), failure).state("degraded").write();
+        });
+    });
     let mut response = Response::new(Body::from_stream(stream));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(model.format.media_type()));
@@ -72,4 +88,22 @@ pub async fn model_response(models: &ModelStore, model: &Model, key: &str) -> Re
         headers.insert(header::CONTENT_DISPOSITION, disposition);
     }
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_length_is_a_number_or_unknown() {
+        let length = |text: &'static str| {
+            let headers = [(header::CONTENT_LENGTH, HeaderValue::from_static(text))];
+            content_length(&HeaderMap::from_iter(headers))
+        };
+        assert_eq!(length("67108864"), Some(67_108_864));
+        for text in ["", "-1", "1.5", "18446744073709551616"] {
+            assert_eq!(length(text), None, "{text}");
+        }
+        assert_eq!(content_length(&HeaderMap::new()), None);
+    }
 }

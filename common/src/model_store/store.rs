@@ -17,6 +17,7 @@ use object_store::{
     ObjectStore, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem, path::Path, prefix::PrefixStore,
 };
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{error::OrFailure as _, s3};
@@ -38,6 +39,8 @@ const LISTED_AT_ONCE: usize = 500;
 const HEAD: usize = 1024;
 /// How long the parts of a failed upload are tried to be removed. Those that stay are for the bucket's lifecycle rules.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a model waits for its turn to have its unit read.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The store of all models.
 #[derive(Clone, Debug)]
@@ -49,6 +52,9 @@ pub struct ModelStore {
     folder: Option<PathBuf>,
     /// The largest model, in bytes.
     limit: u64,
+    /// The turn to have a model in memory for its unit. There is one: a container has memory for one of the largest models, and
+    /// any number of clients may upload at once.
+    unit_turn: Arc<Semaphore>,
 }
 
 /// A model in the store.
@@ -122,7 +128,7 @@ impl ModelStore {
         } else {
             anyhow::bail!("it must begin with file:/// or s3://");
         };
-        Ok(Self { store, owner, folder, limit })
+        Ok(Self { store, owner, folder, limit, unit_turn: Arc::new(Semaphore::new(1)) })
     }
 
     /// Streams a model in, hashing on the way. Memory stays flat, however large the model.
@@ -185,11 +191,12 @@ impl ModelStore {
         Ok((model, stored))
     }
 
-    /// Sets the unit of a model that is in the store, if one is given. A 3MF file names its own, which it must be.
+    /// Sets the unit of a model that is in the store, if one is given. A 3MF file names its own, which it must be. One 3MF file is
+    /// read at a time.
     ///
     /// # Errors
     ///
-    /// `422` if the unit isn't that of the file, or the store's failure.
+    /// `422` if the unit isn't that of the file, or the store's failure, also if no turn comes within 30 s.
     pub async fn set_unit(
         &self,
         model: &mut Model,
@@ -198,6 +205,11 @@ impl ModelStore {
     ) -> Result<(), ApiError> {
         let Some(given) = given else { return Ok(()) };
         if model.format == ModelFormat::ThreeMf {
+            // Held until the bytes are gone. Only a store that is slow makes the turns take so long.
+            let turn = tokio::time::timeout(LONGEST_WAIT, self.unit_turn.acquire()).await;
+            let _turn = turn.map_err(|_| {
+                Failure::bare(ErrorType::ModelStoreUnavailable, "no turn to read a model's unit came in time")
+            })?;
             let bytes = self.read(&stored.key).await?;
             let named = tokio::task::spawn_blocking(move || {
                 mesh::named_unit(mesh::Format::ThreeMf, &bytes, &mesh::Limits::default())
@@ -363,7 +375,37 @@ fn remove_partial(folder: &std::path::Path, before: SystemTime) -> io::Result<()
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+    use object_store::memory::InMemory;
+
     use super::*;
+
+    #[tokio::test]
+    async fn one_model_at_a_time_is_read_for_its_unit() {
+        let store = ModelStore {
+            store: Arc::new(InMemory::new()),
+            owner: Service::ShopApi,
+            folder: None,
+            limit: 1,
+            unit_turn: Arc::new(Semaphore::new(1)),
+        };
+        let stored = StoredModel { key: "missing.3mf".to_owned(), bytes: 1, sha256: String::new() };
+        let mut model = Model {
+            filename: "ring.3mf".to_owned(),
+            format: ModelFormat::ThreeMf,
+            bytes: 1,
+            sha256: String::new(),
+            unit: None,
+            measured: None,
+            warnings: Vec::new(),
+        };
+        let turn = store.unit_turn.acquire().await.unwrap();
+        assert!(store.set_unit(&mut model, &stored, Some(ModelUnit::Metre)).now_or_never().is_none());
+        drop(turn);
+        // In its turn it is looked for in the store, which has none.
+        let set = store.set_unit(&mut model, &stored, Some(ModelUnit::Metre)).now_or_never();
+        assert!(set.is_some_and(|set| set.is_err()));
+    }
 
     #[test]
     fn a_store_url_that_makes_no_sense_is_refused() {

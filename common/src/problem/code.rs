@@ -79,7 +79,7 @@ problem_codes! {
     TooManyRequests = "too_many_requests", 429, "The client's network sends too many logins or registrations.", "Wait as many seconds as `Retry-After` says.";
     Busy = "busy", 429, "More logins arrive at once than can be checked.", "Wait as many seconds as `Retry-After` says.";
     InternalError = "internal_error", 500, "Something failed on the service's side.", "Report `request_id` to Support, who find the cause by it.";
-    Unavailable = "unavailable", 503, "A part of the system is not available at the moment; nothing was changed.", "Send the request again after as many seconds as `Retry-After` says.";
+    Unavailable = "unavailable", 503, "A part of the system is not available at the moment, and whether a change was made may be unknown: read it, or repeat the request with the same `Idempotency-Key`.", "Wait as many seconds as `Retry-After` says first.";
 }
 
 impl std::fmt::Display for ProblemCode {

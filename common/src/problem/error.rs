@@ -43,11 +43,11 @@ impl ApiError {
                 | ErrorType::ModelStoreUnavailable
                 | ErrorType::BrokerUnavailable
                 | ErrorType::SearchUnavailable => {
-                    let detail = "A part of the system is not available at the moment. Nothing was changed; try again.";
-                    Rejection::retry_after(ProblemCode::Unavailable, detail, UNAVAILABLE_FOR)
+                    let code = ProblemCode::Unavailable;
+                    Rejection::retry_after(code, code.meaning(), UNAVAILABLE_FOR)
                 }
                 _ => {
-                    let detail = "Something went wrong on our side. Tell us the request's number.";
+                    let detail = "Something went wrong on our side. Tell us the request's id.";
                     Rejection::new(ProblemCode::InternalError, detail)
                 }
             }),

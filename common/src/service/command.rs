@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context as _, bail, ensure};
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -23,23 +23,37 @@ use crate::{
     auth::accounts::{self, AccountError},
     journal::Journal,
     messaging::dead_letters::{self, Selection},
+    state::Core,
     telemetry,
 };
 
 pub(super) async fn run<S: Definition>(command: &Command, settings: &Settings<S>) -> anyhow::Result<()> {
-    match command {
+    let output = match command {
         Command::Healthcheck => return healthcheck(settings.core.listen_addr).await,
         Command::DeadLetters(command) => return dead_letters::<S>(command, settings).await,
-        _ => {}
-    }
+        Command::Migrate => {
+            migrated(settings).await?;
+            json!({"migrated": true})
+        }
+        Command::Account(command) => account::<S>(command, &migrated(settings).await?).await?,
+        Command::Key(command) => key::<S>(command, &migrated(settings).await?).await?,
+    };
+    writeln!(std::io::stdout(), "{output}")?;
+    Ok(())
+}
+
+/// What the settings name, with the tables up to date.
+async fn migrated<S: Definition>(settings: &Settings<S>) -> anyhow::Result<Core> {
     telemetry::without_output(S::SERVICE.name());
     let core = settings.core.open(S::SERVICE, Journal::left_to_services())?;
-    let units = &core.units;
     core.database.migrate(S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
-    let output = match command {
-        Command::Healthcheck | Command::DeadLetters(_) => return Ok(()),
-        Command::Migrate => json!({"migrated": true}),
-        Command::Account(AccountCommand::Add { role, login, if_missing }) => {
+    Ok(core)
+}
+
+async fn account<S: Definition>(command: &AccountCommand, core: &Core) -> anyhow::Result<Value> {
+    let units = &core.units;
+    Ok(match command {
+        AccountCommand::Add { role, login, if_missing } => {
             ensure!(!role.has_keys() && S::ROLES.contains(role), "{} has no accounts for the role {role}", S::SERVICE);
             let password = password_from_standard_input()?;
             match accounts::create(units, &core.auth.hasher, login, password, *role, None).await {
@@ -47,14 +61,14 @@ pub(super) async fn run<S: Definition>(command: &Command, settings: &Settings<S>
                 result => json!({"login": login, "made": true, "account_id": result?}),
             }
         }
-        Command::Account(AccountCommand::Disable { login }) => {
+        AccountCommand::Disable { login } => {
             let at = accounts::disable(units, login).await?;
             json!({"login": login, "disabled_at": at.format(&time::format_description::well_known::Rfc3339)?})
         }
-        Command::Account(AccountCommand::Enable { login }) => {
+        AccountCommand::Enable { login } => {
             json!({"login": login, "account_id": accounts::enable(units, login).await?})
         }
-        Command::Account(AccountCommand::Role { login, role }) => {
+        AccountCommand::Role { login, role } => {
             ensure!(
                 !role.has_keys() && S::ASSIGNED.contains(role),
                 "{} doesn't give accounts the role {role}",
@@ -62,17 +76,21 @@ pub(super) async fn run<S: Definition>(command: &Command, settings: &Settings<S>
             );
             json!({"login": login, "account_id": accounts::set_role(units, login, *role).await?, "role": role})
         }
-        Command::Key(KeyCommand::Add { role, name, rotate }) => {
+    })
+}
+
+async fn key<S: Definition>(command: &KeyCommand, core: &Core) -> anyhow::Result<Value> {
+    let units = &core.units;
+    Ok(match command {
+        KeyCommand::Add { role, name, rotate } => {
             ensure!(role.has_keys() && S::ROLES.contains(role), "{} has no keys for the role {role}", S::SERVICE);
             let (account_id, key) = accounts::create_key(units, name, *role, *rotate).await?;
             json!({"account_id": account_id, "key": key.expose()})
         }
-        Command::Key(KeyCommand::Withdraw { name }) => {
+        KeyCommand::Withdraw { name } => {
             json!({"name": name, "withdrawn": accounts::withdraw_keys(units, name).await?})
         }
-    };
-    writeln!(std::io::stdout(), "{output}")?;
-    Ok(())
+    })
 }
 
 async fn dead_letters<S: Definition>(command: &DeadLetterCommand, settings: &Settings<S>) -> anyhow::Result<()> {

@@ -45,8 +45,8 @@ impl Telemetry {
     /// in memory: what was logged is out, even if the process is killed in the next instant.
     ///
     /// Spans are exported by OTLP over gRPC if `OTEL_EXPORTER_OTLP_ENDPOINT` or `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT`
-    /// is set; the other `OTEL_*` variables act as OpenTelemetry defines them. With `https://`, the receiver has its
-    /// certificate from one of these authorities or from one of the system's.
+    /// is set, unless `OTEL_TRACES_EXPORTER` says otherwise; the other `OTEL_*` variables act as OpenTelemetry defines them.
+    /// With `https://`, the receiver has its certificate from one of these authorities or from one of the system's.
     ///
     /// Metrics go the same way (`OTEL_EXPORTER_OTLP_METRICS_ENDPOINT`, unless `OTEL_METRICS_EXPORTER` says otherwise), and if
     /// they are `scraped`, there is [`Telemetry::scrape`].
@@ -139,7 +139,7 @@ impl<S: Subscriber, L: Layer<S>> Layer<S> for EventsOnly<L> {
 
 /// What every span and metric says of this process.
 fn resource(service: &'static str) -> Resource {
-    // Replicas are told apart, and a counter that begins anew is another one's.
+    // Each replica has its own metrics, and a counter that begins anew is another one's.
     let builder = Resource::builder().with_attribute(KeyValue::new("service.instance.id", Uuid::now_v7().to_string()));
     match std::env::var("OTEL_SERVICE_NAME") {
         Ok(name) if !name.is_empty() => builder.build(),
@@ -151,7 +151,7 @@ fn tracer_provider(resource: Resource, authorities: &Authorities) -> anyhow::Res
     use anyhow::Context as _;
 
     let builder = SdkTracerProvider::builder().with_resource(resource);
-    let Some(endpoint) = otlp::endpoint("TRACES").filter(|_| !otlp::is_off()) else { return Ok(builder.build()) };
+    let Some(endpoint) = otlp::endpoint("TRACES")?.filter(|_| !otlp::is_off()) else { return Ok(builder.build()) };
     let exporter = otlp::trusting(SpanExporter::builder().with_tonic(), &endpoint, authorities).build();
     let exporter = exporter.context("OTEL_EXPORTER_OTLP_ENDPOINT: spans can't be exported")?;
     let batches = BatchConfigBuilder::default().with_max_queue_size(SPAN_QUEUE).build();

@@ -99,8 +99,8 @@ impl Job {
         Ok(extended.rows_affected() > 0)
     }
 
-    /// Gives the job up; any worker may claim it after a while.
-    pub(crate) async fn give_back(&self, database: &Database, after: Duration) -> Result<(), Failure> {
+    /// Releases the lease; any worker may claim the job after a while.
+    pub(crate) async fn release(&self, database: &Database, after: Duration) -> Result<(), Failure> {
         let mut connection = database.connection().await?;
         sqlx::query!(
             "UPDATE price_jobs SET lease = NULL, available_at = now() + make_interval(secs => $3)
@@ -111,7 +111,7 @@ impl Job {
         )
         .execute(&mut *connection)
         .await
-        .failure("giving a price's calculation up")?;
+        .failure("releasing a lease")?;
         Ok(())
     }
 

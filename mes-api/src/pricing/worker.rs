@@ -190,7 +190,7 @@ impl Workers {
     async fn give_up(&self, calculation: &Calculation, failure: &Failure) {
         Record::failure(Action::OrderPriceStatusChanged, calculation.order.subject(), failure).write();
         // If the database is away, the lease runs out instead.
-        let _ = calculation.job.give_back(&self.core.database, SECOND_TRY).await;
+        let _ = calculation.job.release(&self.core.database, SECOND_TRY).await;
     }
 
     /// Extends the lease until it is lost. A database that is away for a moment doesn't lose it.

@@ -11,7 +11,7 @@ use axum::{
 };
 use common::{
     domain::{Material, Model, ModelUnit, NewOrder},
-    http::body_error,
+    http::{body_error, content_length},
     model_store::{BodyError, ModelStore, StoredModel},
     problem::{ApiError, ProblemCode, Rejection},
     state::Core,
@@ -84,8 +84,7 @@ pub(super) async fn receive(core: &Core, form: Multipart) -> Result<NewPartnerOr
 
 /// Refuses a form whose `Content-Length` is more than a form may have, before a byte of it is read: `413`.
 pub(super) fn check_length(models: &ModelStore, headers: &HeaderMap) -> Result<(), Rejection> {
-    let length = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-    length.map_or(Ok(()), |length| models.check_length(length.saturating_sub(BESIDE_THE_MODEL)))
+    content_length(headers).map_or(Ok(()), |length| models.check_length(length.saturating_sub(BESIDE_THE_MODEL)))
 }
 
 impl Parts {

@@ -1,6 +1,6 @@
 //! How metrics get out: pushed by OTLP, and as Prometheus's text for scrapers.
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use catalogue::metric;
 use opentelemetry::metrics::MeterProvider as _;
 use opentelemetry_otlp::MetricExporter;
@@ -38,7 +38,7 @@ impl Metrics {
         authorities: &Authorities,
         scraped: bool,
     ) -> anyhow::Result<Option<Self>> {
-        let endpoint = if is_pushed()? { otlp::endpoint("METRICS") } else { None };
+        let endpoint = otlp::endpoint("METRICS")?;
         if otlp::is_off() || !(scraped || endpoint.is_some()) {
             return Ok(None);
         }
@@ -84,19 +84,4 @@ impl Scrape {
     pub fn text(&self) -> String {
         TextEncoder::new().encode_to_string(&self.0.gather()).unwrap_or_default()
     }
-}
-
-/// Whether metrics may be pushed by OTLP.
-fn is_pushed() -> anyhow::Result<bool> {
-    let chosen = std::env::var("OTEL_METRICS_EXPORTER").unwrap_or_default();
-    let mut pushed = chosen.trim().is_empty();
-    for exporter in chosen.split(',').map(str::trim).filter(|exporter| !exporter.is_empty()) {
-        match exporter {
-            "otlp" => pushed = true,
-            // Scraping is `METRICS_ADDR`'s.
-            "none" | "prometheus" => {}
-            other => bail!("OTEL_METRICS_EXPORTER: {other} is none of otlp, prometheus and none"),
-        }
-    }
-    Ok(pushed)
 }
