@@ -43,6 +43,9 @@ templates() {
   if [[ $modules == *'"x-pack-ilm"'* ]]; then
     put _ilm/policy/alexandrite "$folder/ilm-policy.json"
     put _component_template/alexandrite-retention "$folder/retention.json"
+    # ElastAlert's runs, about 180,000 a day: their index is deleted after a week, and ElastAlert makes it anew.
+    put _ilm/policy/alexandrite-alert-runs "$folder/alert-runs-policy.json"
+    put _index_template/alexandrite-alert-runs "$folder/alert-runs-template.json"
   else
     left_out+=("retention: this Elasticsearch has no index lifecycle management, so no log is deleted after 180 days")
   fi

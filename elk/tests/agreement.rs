@@ -59,6 +59,43 @@ fn retention_refers_to_a_policy_that_merges_old_indices_and_deletes_them_after_1
 }
 
 #[test]
+fn the_index_of_elastalerts_runs_is_mapped_like_its_others_and_deleted_after_a_week() {
+    let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let runs = json(include_str!("../elasticsearch/alert-runs-template.json"));
+    let policy = json(include_str!("../elasticsearch/alert-runs-policy.json"));
+    assert_eq!(policy["policy"]["phases"]["delete"]["min_age"], "7d");
+    let name = runs["template"]["settings"]["index.lifecycle.name"].as_str().unwrap();
+    assert!(include_str!("../setup/elasticsearch.sh").contains(&format!("put _ilm/policy/{name} ")), "{name}");
+    // Of two templates for an index, the one with the higher priority alone counts.
+    let all = elk::alerts_template();
+    assert!(runs["priority"].as_u64() > all["priority"].as_u64());
+    for (field, mapping) in runs["template"]["mappings"]["properties"].as_object().unwrap() {
+        assert_eq!(all["template"]["mappings"]["properties"][field], *mapping, "{field}");
+    }
+}
+
+#[test]
+fn an_order_that_stands_is_alerted_even_if_its_record_arrives_hours_late() {
+    for rule in [include_str!("../alerts/rules/dead-letter.yaml"), include_str!("../alerts/rules/order-stuck.yaml")] {
+        let rule: Value = serde_saphyr::from_str(rule).unwrap();
+        assert_eq!(rule["buffer_time"]["hours"], 12, "{rule}");
+    }
+}
+
+#[test]
+fn every_service_has_a_rule_for_its_silence() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("alerts/rules");
+    for service in Service::ALL {
+        let path = folder.join(format!("service-silent-{service}.yaml"));
+        let rule: Value = serde_saphyr::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        for name in [&rule["service"], &rule["filter"][0]["term"]["name"]] {
+            assert_eq!(name, service.name());
+        }
+        assert_eq!(rule["import"], "service-silent.part");
+    }
+}
+
+#[test]
 fn the_roles_file_has_one_line_per_role() {
     let file = elk::roles_file();
     let lines: Vec<_> = file.lines().collect();

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use catalogue::field::{self, Kind};
+use catalogue::{
+    Service,
+    field::{self, Kind},
+};
 use elk::kibana::{AUDIT_SEARCHES, Bucket, Formula, SEARCHES, View, audit_objects, dashboards, saved_objects};
 use serde_json::Value;
 
@@ -30,6 +33,9 @@ fn panels_group_and_measure_only_fields_of_suitable_types() {
         let View::Chart { title, buckets, metrics, .. } = panel.view else { continue };
         for bucket in buckets {
             match bucket {
+                Bucket::Terms { field: field::NAME, size, .. } => {
+                    assert_eq!(size as usize, Service::ALL.len(), "{title}: a service has no group");
+                }
                 Bucket::Terms { field, .. } => assert_ne!(kind(field), Kind::Text, "{title}: {field}"),
                 Bucket::Ranges { field, .. } => assert_eq!(kind(field), Kind::Long, "{title}: {field}"),
                 Bucket::Time(_) => {}

@@ -136,6 +136,37 @@ impl Logs {
         Ok(Answer { value, partial })
     }
 
+    /// The first `limit` records that a search with a definite order finds, and whether there are more: one search for each
+    /// `page` of them.
+    pub(crate) async fn search_pages(
+        &self,
+        period: &Period,
+        mut query: Value,
+        page: usize,
+        limit: usize,
+    ) -> Result<Answer<(Vec<Record>, bool)>, SearchError> {
+        let (mut records, mut partial) = (Vec::new(), false);
+        loop {
+            // One more says whether there are more.
+            let size = page.min(limit + 1 - records.len());
+            query["size"] = size.into();
+            let found = self.search(period, query.clone()).await?;
+            partial |= found.partial;
+            let last = found.value["hits"]["hits"].as_array().and_then(|hits| hits.last());
+            let last = last.map(|hit| hit["sort"].clone());
+            let some = hits(found.value);
+            let is_full = some.len() == size;
+            records.extend(some);
+            match last {
+                Some(last) if is_full && records.len() <= limit => query["search_after"] = last,
+                _ => break,
+            }
+        }
+        let is_cut = records.len() > limit;
+        records.truncate(limit);
+        Ok(Answer { value: (records, is_cut), partial })
+    }
+
     async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Result<Value, SearchError> {
         let request = self.elasticsearch.http.request(method, format!("{}/{path}", self.elasticsearch.address));
         let mut request = request.basic_auth(&self.login, Some(self.password.expose_secret()));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use catalogue::{Action, ORDER_STATUSES, field};
 use time::OffsetDateTime;
 
-use crate::record::Record;
+use crate::{record::Record, stuck::is_over};
 
 /// An order's life, as its records tell it.
 #[derive(Clone, Debug, Default)]
@@ -20,11 +20,11 @@ pub struct Story {
     pub operator: Option<String>,
     /// The newest record of its price calculation.
     pub price: Option<Record>,
-    /// Its newest warning or error.
+    /// Its newest warning or error that may be the reason why it stands.
     pub trouble: Option<Record>,
     /// Whether it has entered a status since that trouble, or its price was calculated: the trouble is over.
     pub is_over: bool,
-    /// The report that it is stuck or overdue, if it has not moved since.
+    /// The newest report that it is stuck or overdue, if one still holds.
     pub stuck: Option<Record>,
     /// Its messages, by their first record's time.
     pub messages: Vec<MessageStory>,
@@ -63,6 +63,7 @@ impl Story {
     #[must_use]
     pub fn of(records: &[Record]) -> Self {
         let mut story = Self { steps: steps(records), ..Self::default() };
+        let mut reports: Vec<&Record> = Vec::new();
         for record in records {
             for (field, place) in [
                 (field::CUSTOMER_ID, &mut story.customer),
@@ -74,13 +75,12 @@ impl Story {
                 }
             }
             let action = Action::from_name(record.text(field::EVENT_ACTION));
-            let is_warning = record.level() >= catalogue::action::Level::Warn.number();
             match action {
-                Some(Action::OrderStuck | Action::OrderOverdue) => story.stuck = Some(record.clone()),
-                _ if is_warning => (story.trouble, story.is_over) = (Some(record.clone()), false),
+                Some(Action::OrderStuck | Action::OrderOverdue) => reports.push(record),
+                _ if record.is_trouble() => (story.trouble, story.is_over) = (Some(record.clone()), false),
                 Some(Action::OrderCreated | Action::OrderStatusChanged) => {
                     story.is_over = true;
-                    story.stuck = None;
+                    reports.retain(|report| !is_over(report, record));
                 }
                 _ => {}
             }
@@ -89,6 +89,7 @@ impl Story {
                 story.price = Some(record.clone());
             }
         }
+        story.stuck = reports.pop().cloned();
         story.messages = messages(records);
         story
     }
@@ -114,8 +115,7 @@ fn steps(records: &[Record]) -> Vec<Step> {
     });
     let mut first: BTreeMap<usize, Step> = BTreeMap::new();
     for record in changes {
-        let place = ORDER_STATUSES.iter().position(|status| *status == record.text(field::ORDER_STATUS));
-        if let (Some(place), Some(at)) = (place, record.time()) {
+        if let (Some(place), Some(at)) = (record.status_place(), record.time()) {
             let service = record.text(field::NAME).to_owned();
             first.entry(place).or_insert(Step { status: ORDER_STATUSES[place], at, service });
         }
@@ -198,6 +198,40 @@ mod tests {
         assert!(Story::of(&records).stuck.is_some());
         records.push(changed(3, "mes-api", "PRICE_CALCULATED"));
         assert!(Story::of(&records).stuck.is_none());
+    }
+
+    #[test]
+    fn an_overdue_order_is_overdue_until_it_is_closed_whatever_else_is_reported() {
+        let report = |second, action: &str, status: &str| {
+            record(second, "crm-api", action, json!({ "level": 40, "order.status": status }))
+        };
+        let mut records = vec![
+            report(1, "order.overdue", "PACKAGING"),
+            report(2, "order.stuck", "PACKAGING"),
+            // A record of a service that hears of the change late.
+            changed(3, "crm-api", "PACKAGING"),
+        ];
+        let stuck = |records: &[Record]| Story::of(records).stuck.map(|report| report.text("event.action").to_owned());
+        assert_eq!(stuck(&records).as_deref(), Some("order.stuck"));
+        records.push(changed(4, "mes-api", "SHIPPED"));
+        assert_eq!(stuck(&records).as_deref(), Some("order.overdue"));
+        records.push(changed(5, "crm-api", "CLOSED"));
+        assert_eq!(stuck(&records), None);
+    }
+
+    #[test]
+    fn what_a_caller_did_hides_no_dead_letter() {
+        let warned = |second, level: u64, action: &str| record(second, "mes-api", action, json!({ "level": level }));
+        let records = [
+            changed(1, "shop-api", "SUBMITTED"),
+            warned(2, 50, "message.dead_lettered"),
+            warned(3, 40, "auth.access_denied"),
+            warned(4, 40, "auth.orders_probed"),
+            warned(5, 50, "http.request"),
+        ];
+        let story = Story::of(&records);
+        assert_eq!(story.trouble.as_ref(), Some(&records[1]));
+        assert!(!story.is_over);
     }
 
     #[test]

@@ -2,20 +2,33 @@
 
 use std::collections::BTreeMap;
 
-use catalogue::{Action, Service, action::Level, field};
+use catalogue::{Action, ORDER_STATUSES, Service, action::Level, field};
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use crate::{
     client::{Answer, Logs, SearchError, buckets, matching},
     period::Period,
-    record::Record,
+    record::{NO_TROUBLE, Record},
 };
 
-/// The newest reports that are looked at.
-const REPORTS: usize = 10_000;
+/// The reports of one search; Elasticsearch returns no more documents at once.
+const PAGE: usize = 10_000;
+/// The newest reports that are looked at. If there are more, those that stand longest are missing, and the answer is partial.
+const REPORTS: usize = 50_000;
 /// The orders per search for what came after their reports; Elasticsearch returns at most 65,536 groups.
 const CHUNK: usize = 5_000;
+/// The fields of the records that are read.
+const FIELDS: [&str; 8] = [
+    field::TIME,
+    field::EVENT_ACTION,
+    field::ORDER_ID,
+    field::ORDER_STATUS,
+    field::ORDER_AGE_HOURS,
+    field::CUSTOMER_ID,
+    field::PARTNER_ID,
+    field::ERROR_TYPE,
+];
 
 /// An order that is stuck or overdue.
 #[derive(Clone, Debug)]
@@ -28,30 +41,31 @@ pub struct StuckOrder {
     pub action: String,
     /// For how long by now, in hours: in this status, or since it was submitted.
     pub hours: f64,
-    /// The report.
+    /// The report: its time, its action, the order's status, and whose it is.
     pub report: Record,
-    /// The order's newest warning or error beside these reports, if there is one.
+    /// The newest warning or error since the order moved last, if there is one, apart from these reports and what callers did:
+    /// its time, action and class.
     pub trouble: Option<Record>,
 }
 
 impl Logs {
-    /// The orders that were reported in this period and still stand, the longest-waiting first: a search for the reports,
-    /// and one for each 5,000 orders.
+    /// The orders that were reported in this period and still stand, the longest-waiting first: a search for each 10,000
+    /// reports, and one for each 5,000 orders. Partial if there are more than 50,000 reports.
     ///
     /// # Errors
     ///
     /// [`SearchError`].
     pub async fn stuck(&self, period: &Period) -> Result<Answer<Vec<StuckOrder>>, SearchError> {
-        let reports = self.reports(period).await?;
+        let Answer { value: (reports, is_cut), partial } = self.reports(period).await?;
+        let mut partial = partial || is_cut;
         // The newest report of each kind for each order comes first.
         let mut newest = BTreeMap::new();
-        for report in reports.value {
+        for report in reports {
             let key = (report.text(field::ORDER_ID).to_owned(), report.text(field::EVENT_ACTION).to_owned());
             newest.entry(key).or_insert(report);
         }
         let mut orders: Vec<&str> = newest.keys().map(|(order, _)| order.as_str()).collect();
         orders.dedup();
-        let mut partial = reports.partial;
         let mut since = BTreeMap::new();
         for chunk in orders.chunks(CHUNK) {
             let answer = self.last_moves(chunk).await?;
@@ -59,41 +73,39 @@ impl Logs {
             since.extend(answer.value);
         }
         let now = OffsetDateTime::now_utc();
-        let standing = newest.into_iter().filter_map(|((order, action), report)| {
-            let (moved, trouble) = since.get(&order).cloned().unwrap_or_default();
-            if moved.as_ref().is_some_and(|moved| is_over(&action, &report, moved)) {
-                return None;
-            }
-            let since_report = report.time().map_or(0.0, |reported| (now - reported).as_seconds_f64() / 3600.0);
-            let hours = report.number(field::ORDER_AGE_HOURS).unwrap_or_default() + since_report;
-            let status = moved.as_ref().unwrap_or(&report).text(field::ORDER_STATUS).to_owned();
-            Some(StuckOrder { order, status, action, hours, report, trouble })
+        let stuck = newest.into_iter().filter_map(|((order, _), report)| {
+            let since = since.get(&order).cloned().unwrap_or_default();
+            standing(order, report, since, now)
         });
-        let mut value: Vec<_> = standing.collect();
+        let mut value: Vec<_> = stuck.collect();
         value.sort_by(|one, other| other.hours.total_cmp(&one.hours));
         Ok(Answer { value, partial })
     }
 
-    /// The newest reports.
-    async fn reports(&self, period: &Period) -> Result<Answer<Vec<Record>>, SearchError> {
+    /// The newest reports, and whether there are more.
+    async fn reports(&self, period: &Period) -> Result<Answer<(Vec<Record>, bool)>, SearchError> {
         let filters = vec![
             json!({ "terms": { field::EVENT_ACTION: [Action::OrderStuck.name(), Action::OrderOverdue.name()] } }),
             // A record without an order says that the CRM could not check.
             json!({ "exists": { "field": field::ORDER_ID } }),
         ];
         let query = json!({
-            "size": REPORTS,
             "query": matching(filters, period),
-            "sort": [{ field::TIME: { "order": "desc", "unmapped_type": "date_nanos" } }],
+            // The order decides between reports of the same nanosecond, so that a page's end is a definite place.
+            "sort": [
+                { field::TIME: { "order": "desc", "unmapped_type": "date_nanos" } },
+                { field::ORDER_ID: { "order": "asc", "unmapped_type": "keyword" } },
+            ],
+            "_source": FIELDS,
         });
-        Ok(self.search(period, query).await?.map(crate::client::hits))
+        self.search_pages(period, query, PAGE, REPORTS).await
     }
 
     /// What CRM and shop recorded last about each order's status (what the MES did counts once the CRM knows), and its last
     /// trouble.
     async fn last_moves(&self, orders: &[&str]) -> Result<Answer<BTreeMap<String, Since>>, SearchError> {
         let last = |filter: Value| {
-            let newest = json!({ "top_hits": { "size": 1, "sort": [{ field::TIME: "desc" }] } });
+            let newest = json!({ "top_hits": { "size": 1, "sort": [{ field::TIME: "desc" }], "_source": FIELDS } });
             json!({ "filter": filter, "aggs": { "newest": newest } })
         };
         let moved = json!({ "bool": { "filter": [
@@ -103,9 +115,8 @@ impl Logs {
         ] } });
         let trouble = json!({ "bool": {
             "filter": [{ "range": { field::LEVEL: { "gte": Level::Warn.number() } } }],
-            "must_not": [
-                { "terms": { field::EVENT_ACTION: [Action::OrderStuck.name(), Action::OrderOverdue.name()] } },
-            ],
+            // The same as `Record::is_trouble`.
+            "must_not": [{ "terms": { field::EVENT_ACTION: NO_TROUBLE.map(Action::name) } }],
         } });
         let query = json!({
             "size": 0,
@@ -132,26 +143,60 @@ impl Logs {
 /// An order's last change of status, and its last trouble.
 type Since = (Option<Record>, Option<Record>);
 
-/// Whether a report no longer holds: a stuck order has moved on, an overdue one is closed.
-fn is_over(action: &str, report: &Record, moved: &Record) -> bool {
-    if action == Action::OrderOverdue.name() {
-        return moved.text(field::ORDER_STATUS) == "CLOSED";
+/// The order of a report as it stands now; none if the report no longer holds.
+fn standing(order: String, report: Record, since: Since, now: OffsetDateTime) -> Option<StuckOrder> {
+    let (moved, trouble) = since;
+    if moved.as_ref().is_some_and(|moved| is_over(&report, moved)) {
+        return None;
     }
-    moved.time() > report.time()
+    // What happened before the order moved last is not the reason why it stands now.
+    let trouble = trouble.filter(|trouble| moved.as_ref().is_none_or(|moved| trouble.time() > moved.time()));
+    let since_report = report.time().map_or(0.0, |reported| (now - reported).as_seconds_f64() / 3600.0);
+    let hours = report.number(field::ORDER_AGE_HOURS).unwrap_or_default() + since_report;
+    let status = moved.as_ref().unwrap_or(&report).text(field::ORDER_STATUS).to_owned();
+    let action = report.text(field::EVENT_ACTION).to_owned();
+    Some(StuckOrder { order, status, action, hours, report, trouble })
+}
+
+/// Whether a report no longer holds once the order has moved: an overdue order is closed, a stuck one has left the status of
+/// the report. Times don't decide, because another service's record of a change may be later than the report.
+pub(crate) fn is_over(report: &Record, moved: &Record) -> bool {
+    if report.text(field::EVENT_ACTION) == Action::OrderOverdue.name() {
+        return moved.status_place() == Some(ORDER_STATUSES.len() - 1);
+    }
+    moved.status_place() > report.status_place()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn record(second: u8, action: &str, status: &str) -> Record {
+        Record::new(json!({
+            field::TIME: format!("2026-02-03T04:05:{second:02}Z"), field::EVENT_ACTION: action, field::ORDER_STATUS: status,
+        }))
+    }
+
     #[test]
     fn a_stuck_order_is_no_longer_stuck_once_it_goes_on_and_an_overdue_one_once_it_is_closed() {
-        let report = Record::new(json!({ field::TIME: "2026-02-03T04:05:06.000000001Z" }));
-        let moved = |time: &str, status: &str| Record::new(json!({ field::TIME: time, field::ORDER_STATUS: status }));
-        let (before, after) = ("2026-02-03T04:05:06Z", "2026-02-03T04:05:06.000000002Z");
-        assert!(!is_over("order.stuck", &report, &moved(before, "SUBMITTED")));
-        assert!(is_over("order.stuck", &report, &moved(after, "PRICE_CALCULATED")));
-        assert!(!is_over("order.overdue", &report, &moved(after, "PRICE_CALCULATED")));
-        assert!(is_over("order.overdue", &report, &moved(after, "CLOSED")));
+        let is_over = |action: &str, status: &str| {
+            is_over(&record(6, action, "SUBMITTED"), &record(7, "order.status_changed", status))
+        };
+        assert!(!is_over("order.stuck", "FILE_UPLOADED") && !is_over("order.stuck", "SUBMITTED"));
+        assert!(is_over("order.stuck", "PRICE_CALCULATED") && is_over("order.stuck", "CLOSED"));
+        assert!(!is_over("order.overdue", "PRICE_CALCULATED") && is_over("order.overdue", "CLOSED"));
+    }
+
+    #[test]
+    fn only_what_went_wrong_since_the_last_move_is_why_an_order_stands() {
+        let trouble = |second: u8| {
+            let moved = record(5, "order.status_changed", "SUBMITTED");
+            let dead = record(second, "message.dead_lettered", "");
+            let since = (Some(moved), Some(dead));
+            let report = record(9, "order.stuck", "SUBMITTED");
+            let order = standing("A-100042".to_owned(), report, since, OffsetDateTime::now_utc());
+            order.expect("it stands").trouble
+        };
+        assert!(trouble(4).is_none() && trouble(6).is_some());
     }
 }

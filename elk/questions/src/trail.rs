@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use catalogue::{Action, Service, field};
+use catalogue::{Action, Service, action::Level, field};
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
-    client::{Answer, Logs, SearchError, buckets, matching},
+    client::{Answer, Logs, SearchError, buckets, hits, matching},
     period::Period,
     record::Record,
 };
@@ -17,12 +17,12 @@ const PAGE: usize = 250;
 /// The days before today whose orders say how long a status usually lasts.
 const USUAL_DAYS: Duration = Duration::days(30);
 
-/// The records about an order, by time.
+/// Records about an order, by time.
 #[derive(Clone, Debug, Default)]
 pub struct Trail {
     /// The records.
     pub records: Vec<Record>,
-    /// Whether there are more than were asked for.
+    /// Whether there are more than these.
     pub is_cut: bool,
 }
 
@@ -36,37 +36,46 @@ pub struct Stay {
 }
 
 impl Logs {
-    /// The first `limit` records about an order, by time: one search for each 250 of them.
+    /// The first `limit` records about an order, by time: one search for each 250 of them. Requests are left out unless their
+    /// records report a failure: a client may ask any number of times, also for an order that isn't there yet.
     ///
     /// # Errors
     ///
     /// [`SearchError`].
     pub async fn trail(&self, order: &str, period: &Period, limit: usize) -> Result<Answer<Trail>, SearchError> {
-        let mut query = json!({
-            "query": matching(vec![json!({ "term": { field::ORDER_ID: order } })], period),
+        // The same as `Record::is_of_trail`.
+        let of_trail = json!({ "bool": { "should": [
+            { "bool": { "must_not": [of_requests()] } },
+            { "range": { field::LEVEL: { "gte": Level::Error.number() } } },
+        ] } });
+        let query = json!({
+            "query": matching(vec![json!({ "term": { field::ORDER_ID: order } }), of_trail], period),
             // The later ones decide between records of the same nanosecond, so that a page's end is a definite place.
             "sort": [by(field::TIME, "date_nanos"), by(field::NAME, "keyword"), by(field::EVENT_ACTION, "keyword")],
         });
-        let mut answer = Answer::<Trail>::default();
-        loop {
+        let found = self.search_pages(period, query, PAGE, limit).await?;
+        Ok(found.map(|(records, is_cut)| Trail { records, is_cut }))
+    }
+
+    /// The last `limit` requests for an order's number, by time: one search.
+    ///
+    /// # Errors
+    ///
+    /// [`SearchError`].
+    pub async fn requests(&self, order: &str, period: &Period, limit: usize) -> Result<Answer<Trail>, SearchError> {
+        let query = json!({
             // One more says whether there are more.
-            let size = PAGE.min(limit + 1 - answer.value.records.len());
-            query["size"] = size.into();
-            let mut page = self.search(period, query.clone()).await?;
-            answer.partial |= page.partial;
-            let Value::Array(hits) = page.value["hits"]["hits"].take() else { return Ok(answer) };
-            let last = hits.last().map(|hit| hit["sort"].clone());
-            let is_last = hits.len() < size;
-            answer.value.records.extend(hits.into_iter().map(|mut hit| Record::new(hit["_source"].take())));
-            if answer.value.records.len() > limit {
-                answer.value.records.truncate(limit);
-                answer.value.is_cut = true;
-            }
-            match last {
-                Some(last) if !is_last && !answer.value.is_cut => query["search_after"] = last,
-                _ => return Ok(answer),
-            }
-        }
+            "size": limit + 1,
+            "query": matching(vec![json!({ "term": { field::ORDER_ID: order } }), of_requests()], period),
+            "sort": [{ field::TIME: { "order": "desc", "unmapped_type": "date_nanos" } }],
+        });
+        Ok(self.search(period, query).await?.map(|response| {
+            let mut records = hits(response);
+            let is_cut = records.len() > limit;
+            records.truncate(limit);
+            records.reverse();
+            Trail { records, is_cut }
+        }))
     }
 
     /// How long orders stayed in each status that they left in the last 30 days, as shop and CRM recorded it: one search,
@@ -103,6 +112,10 @@ impl Logs {
 fn stay(bucket: &Value) -> Option<(String, Stay)> {
     let value = |place: usize| bucket["stay"]["values"][place]["value"].as_f64();
     Some((bucket["key"].as_str()?.to_owned(), Stay { median: value(0)?, ninth_decile: value(1)? }))
+}
+
+fn of_requests() -> Value {
+    json!({ "term": { field::EVENT_ACTION: Action::HttpRequest.name() } })
 }
 
 fn by(field: &str, kind: &str) -> Value {

@@ -7,8 +7,8 @@ use crate::kibana::{
     operations,
     panel::{Bucket, Chart, Formula, Metric, Panel, View},
     parts::{
-        FAILURES, HALF, THIRD, WHOLE, action, any_of, count, every_change_once, last, max, orders_hit, percentile,
-        terms, unique,
+        FAILURES, HALF, THIRD, WHOLE, action, any_of, by_service, count, every_change_once, last, max, orders_hit,
+        percentile, terms, unique,
     },
     search::{ERRORS, TRAIL},
 };
@@ -69,7 +69,7 @@ fn orders() -> Dashboard {
                 "How many orders are created per day?",
                 "A multiple of the usual number is an advertisement that worked, or an attack.",
                 action(Action::OrderCreated) + " AND event.outcome:\"success\"",
-                [Bucket::Time("1d"), terms(field::NAME, "Service", 3)],
+                [Bucket::Time("1d"), by_service()],
                 [count("Created")],
             ),
             Panel::chart(
@@ -109,7 +109,7 @@ fn errors() -> Dashboard {
                 "Which errors hurt most?",
                 "Errors by their class, the most frequent first, and by service. One failure is one error.",
                 FAILURES,
-                [terms(field::ERROR_TYPE, "Error", 20), terms(field::NAME, "Service", 3)],
+                [terms(field::ERROR_TYPE, "Error", 20), by_service()],
                 [count("Errors"), orders_hit(), last("Last")],
             ),
             Panel::chart(
@@ -118,7 +118,7 @@ fn errors() -> Dashboard {
                 "Which service fails most?",
                 "Errors by service, with how many classes they are of.",
                 FAILURES,
-                [terms(field::NAME, "Service", 3)],
+                [by_service()],
                 [count("Errors"), unique("Classes", field::ERROR_TYPE), orders_hit(), last("Last")],
             ),
             Panel::chart(
@@ -127,7 +127,7 @@ fn errors() -> Dashboard {
                 "How many errors a minute does each service have?",
                 "A step up that stays is a broken part; a peak is a restart, or an outage that is over.",
                 FAILURES,
-                [Bucket::Time("auto"), terms(field::NAME, "Service", 3)],
+                [Bucket::Time("auto"), by_service()],
                 [Metric::of("Errors a minute", Formula::PerMinute)],
             ),
             Panel::chart(
@@ -136,7 +136,7 @@ fn errors() -> Dashboard {
                 "Which share of each service's requests fails because of us?",
                 "Answers from 500 on, in all answers.",
                 action(Action::HttpRequest),
-                [Bucket::Time("auto"), terms(field::NAME, "Service", 3)],
+                [Bucket::Time("auto"), by_service()],
                 [Metric::of("Share", Formula::ShareOf("*".to_owned())).only("http.response.status_code:[500 TO 599]")],
             ),
             Panel::chart(
@@ -325,7 +325,7 @@ fn access() -> Dashboard {
                 refused_request(),
                 [
                     terms(field::HTTP_ROUTE, "Route", 30),
-                    terms(field::NAME, "Service", 3),
+                    by_service(),
                     terms(field::HTTP_RESPONSE_STATUS_CODE, "Answer", 3),
                 ],
                 [count("Refused"), unique("Accounts", field::USER_ID), last("Last")],

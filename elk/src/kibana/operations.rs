@@ -6,7 +6,7 @@ use crate::{
     kibana::{
         dashboard::Dashboard,
         panel::{Bucket, Chart, Formula, Metric, Panel},
-        parts::{HALF, WHOLE, action, any_of, count, last, max, percentile, terms, unique},
+        parts::{HALF, WHOLE, action, any_of, by_service, count, last, max, percentile, terms, unique},
     },
     objectives::OBJECTIVES,
 };
@@ -14,10 +14,6 @@ use crate::{
 /// The dashboards about operations.
 pub(super) fn dashboards() -> [Dashboard; 4] {
     [requests(), messaging(), logs(), objectives()]
-}
-
-const fn by_service() -> Bucket {
-    terms(field::NAME, "Service", 4)
 }
 
 /// A line over time for each service.

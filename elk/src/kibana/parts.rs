@@ -1,6 +1,6 @@
 //! The parts that panels are made of: widths, queries, groups and metrics.
 
-use catalogue::{Action, field};
+use catalogue::{Action, Service, field};
 
 use crate::kibana::panel::{Bucket, Formula, Metric};
 
@@ -52,6 +52,11 @@ pub(super) fn orders_hit() -> Metric {
 
 pub(super) fn last(label: &str) -> Metric {
     max(label, field::TIMESTAMP)
+}
+
+/// A group for each service, with room for all of them.
+pub(super) const fn by_service() -> Bucket {
+    terms(field::NAME, "Service", Service::ALL.len() as u32)
 }
 
 pub(super) const fn terms(field: &'static str, label: &'static str, size: u32) -> Bucket {

@@ -27,7 +27,10 @@ pub(crate) fn list(context: &Context, alerts: &[Alert]) -> Markup {
         @for alert in alerts {
             tr {
                 td { (time(alert.at)) }
-                td { (document(context.documents.as_deref(), "runbook.md", &alert.rule, &alert.rule)) }
+                td {
+                    (alert.rule) " "
+                    (document(context.documents.as_deref(), "runbook.md", alert.section(), language.of("Runbook", "Инструкция")))
+                }
                 td { @if alert.sent { (language.of("sent", "отправлено")) } @else { (language.of("not sent", "не отправлено")) } }
             }
         }

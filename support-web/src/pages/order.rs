@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use catalogue::{ORDER_STATUSES, field};
 use maud::{Markup, html};
-use questions::{LastHeard, Record, Spans, Stay, Story};
+use questions::{LastHeard, Record, Spans, Stay, Story, Trail};
 use time::OffsetDateTime;
 
 use super::{
@@ -23,8 +23,10 @@ const NOTABLE_HOURS: f64 = 1.0;
 pub(crate) struct Order<'a> {
     pub(crate) number: &'a str,
     pub(crate) records: &'a [Record],
-    /// Whether there are more records than these.
+    /// Whether there are more records than these, which are the oldest.
     pub(crate) is_cut: bool,
+    /// The last requests for it, if they are shown.
+    pub(crate) requests: &'a Trail,
     pub(crate) usual: &'a BTreeMap<String, Stay>,
     pub(crate) spans: &'a Spans,
     /// When each service last wrote a record within an hour.
@@ -50,20 +52,14 @@ pub(crate) fn order(context: &Context, order: &Order<'_>, filters: &Filters) -> 
         @if order.is_cut {
             p.note { (language.of("There are more records than are shown here: the oldest are shown.", "Записей больше, чем показано: показаны самые старые.")) }
         }
-        (trail(language, order.number, order.records, filters))
+        (trail(language, order.number, order.records, order.requests, filters))
     };
     page(context, order.number, order.partial, &content)
 }
 
 /// No record tells of an order with this number. Those of requests for it say who has asked, and are shown if they are
 /// asked for.
-pub(crate) fn unknown(
-    context: &Context,
-    number: &str,
-    requests: &[Record],
-    filters: &Filters,
-    partial: bool,
-) -> Markup {
+pub(crate) fn unknown(context: &Context, number: &str, requests: &Trail, filters: &Filters, partial: bool) -> Markup {
     let language = context.language;
     let title = language.of("The logs know no such order", "Журналы не знают такого заказа");
     let content = html! {
@@ -73,17 +69,17 @@ pub(crate) fn unknown(
             "A new record takes some seconds to be found, and records are kept for 180 days.",
             "Новая запись находится через несколько секунд; записи хранятся 180 дней.",
         )) }
-        @if let Some(last) = requests.last() {
+        @if let Some(last) = requests.records.last() {
             p.note {
                 (language.of("Requests for this number are recorded:", "Есть записи о запросах с этим номером:")) " "
-                (requests.len()) ", " (language.of("the last one", "последний")) " " (time(last.time())) ". "
+                (requests.records.len()) @if requests.is_cut { "+" } ", " (language.of("the last one", "последний")) " " (time(last.time())) ". "
                 a href=(Filters::of_requests().link(number)) { (language.of("Who asked", "Кто спрашивал")) }
             }
         }
         (super::layout::search_field(language, number, true))
-        @if !requests.is_empty() && filters.shows_requests() {
+        @if !requests.records.is_empty() && filters.shows_requests() {
             h2 #trail { (language.of("Requests for this number", "Запросы с этим номером")) }
-            (trail(language, number, requests, filters))
+            (trail(language, number, &[], requests, filters))
         }
     };
     page(context, title, partial, &content)
@@ -91,8 +87,12 @@ pub(crate) fn unknown(
 
 /// What to read out to the customer.
 fn sentence(language: Language, story: &Story, order: &Order<'_>) -> Markup {
+    // In the sentence itself, which may be copied alone.
+    let incomplete = html! {
+        @if order.is_cut { strong { (language.of("Incomplete:", "Не всё:")) } " " }
+    };
     let Some(step) = story.status() else {
-        return html! { p.answer { (language.sentence("").0) "." } };
+        return html! { p.answer { (incomplete) (language.sentence("").0) "." } (newer_records(language, order)) };
     };
     let (since, mut next) = language.sentence(step.status);
     let failed = story.price.as_ref().is_some_and(|price| price.text(field::ORDER_PRICE_STATUS) == "FAILED");
@@ -106,7 +106,7 @@ fn sentence(language: Language, story: &Story, order: &Order<'_>) -> Markup {
     let is_closed = step.status == "CLOSED";
     html! {
         p.answer #answer {
-            (since) " " (time(Some(step.at))) ". "
+            (incomplete) (since) " " (time(Some(step.at))) ". "
             @if !is_closed {
                 (language.of("That is ", "Прошло ")) (language.duration(hours))
                 @if let Some(longer) = order.usual.get(step.status).and_then(|usual| longer(hours, *usual)) {
@@ -116,9 +116,25 @@ fn sentence(language: Language, story: &Story, order: &Order<'_>) -> Markup {
             }
             (next)
         }
+        (newer_records(language, order))
         p.hint {
             button.copy.js type="button" data-copy-from="answer" { (language.of("Copy the answer", "Скопировать ответ")) }
             " " button.js.print type="button" data-print="" { (language.of("Print", "Печать")) }
+        }
+    }
+}
+
+/// Says that the sentence is of the oldest records alone.
+fn newer_records(language: Language, order: &Order<'_>) -> Markup {
+    html! {
+        @if order.is_cut {
+            p.note.warn {
+                (language.of(
+                    "The order has more records than were read. It may have gone on since the last one that was read, of",
+                    "Записей о заказе больше, чем прочитано. Он мог продвинуться после последней прочитанной записи:",
+                )) " "
+                (time(order.records.last().and_then(Record::time))) "."
+            }
         }
     }
 }
@@ -157,7 +173,7 @@ fn why(context: &Context, story: &Story, order: &Order<'_>) -> Markup {
                 (failure(context, trouble, language.of("What went wrong", "Что случилось")))
             }
         }
-        @if open.is_none() && story.stuck.is_none() && silence.is_none() && story.status().is_some() {
+        @if open.is_none() && story.stuck.is_none() && silence.is_none() && story.status().is_some() && !order.is_cut {
             p.note.good { (language.of("Nothing is known to be wrong.", "Сбоев не известно.")) " " (language.next_step(status)) }
         }
     }
@@ -264,6 +280,8 @@ fn messages(language: Language, story: &Story) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -271,5 +289,33 @@ mod tests {
         let usual = Stay { median: 10.0, ninth_decile: 20.0 };
         assert_eq!([5.0, 15.0, 25.0].map(|hours| longer(hours, usual)), [None, None, Some(15.0)]);
         assert_eq!(longer(0.5, Stay { median: 0.01, ninth_decile: 0.02 }), None);
+    }
+
+    #[test]
+    fn a_sentence_of_some_of_the_records_is_marked_as_incomplete() {
+        let created = json!({
+            field::TIME: "2026-02-03T04:05:06Z", field::NAME: "shop-api", field::EVENT_ACTION: "order.created",
+            field::ORDER_STATUS: "INITIATED",
+        });
+        let (records, nothing) = ([Record::new(created)], [Record::default()]);
+        let said = |records: &[Record], is_cut| {
+            let order = Order {
+                number: "A-100042",
+                records,
+                is_cut,
+                requests: &Trail::default(),
+                usual: &BTreeMap::new(),
+                spans: &Spans::default(),
+                heard: &[],
+                partial: false,
+                now: OffsetDateTime::now_utc(),
+            };
+            sentence(Language::English, &Story::of(records), &order).0
+        };
+        for records in [&records, &nothing] {
+            assert!(said(records, true).contains("<strong>Incomplete:</strong> "), "{}", said(records, true));
+            assert!(!said(records, false).contains("Incomplete"), "{}", said(records, false));
+        }
+        assert!(said(&records, true).contains("2026-02-03 04:05:06 UTC"), "{}", said(&records, true));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use catalogue::{Action, field};
 use maud::{Markup, html};
-use questions::Record;
+use questions::{Record, Trail};
 use serde::Deserialize;
 
 use super::parts::{copy, cut, escaped, order, table, time};
@@ -46,7 +46,6 @@ impl Filters {
         is(&self.service, record.text(field::NAME))
             && is(&self.action, record.text(field::EVENT_ACTION))
             && record.level() >= level
-            && (record.is_of_trail() || self.shows_requests())
     }
 
     /// The link to the records of an order that they let through.
@@ -70,10 +69,17 @@ impl Filters {
     }
 }
 
-/// An order's trail.
-pub(crate) fn trail(language: Language, number: &str, records: &[Record], filters: &Filters) -> Markup {
+/// An order's trail, or the requests for its number if the filters ask for these.
+pub(crate) fn trail(
+    language: Language,
+    number: &str,
+    records: &[Record],
+    requests: &Trail,
+    filters: &Filters,
+) -> Markup {
+    let source = if filters.shows_requests() { requests.records.as_slice() } else { records };
     let shown: Vec<(usize, &Record)> =
-        records.iter().enumerate().filter(|(_, record)| filters.let_through(record)).collect();
+        source.iter().enumerate().filter(|(_, record)| filters.let_through(record)).collect();
     let from = filters.from.min(shown.len().saturating_sub(1)) / ROWS * ROWS;
     let rows = html! {
         @for (place, record) in shown.iter().skip(from).take(ROWS) {
@@ -89,7 +95,10 @@ pub(crate) fn trail(language: Language, number: &str, records: &[Record], filter
     };
     let head = head(language, language.of("raw", "как есть"));
     html! {
-        (filter_form(language, number, records, filters))
+        (filter_form(language, number, records, &requests.records, filters))
+        @if filters.shows_requests() && requests.is_cut {
+            p.note { (language.of("There are more requests than are shown here: the last ones are shown.", "Запросов больше, чем показано: показаны последние.")) }
+        }
         (table(language.of("Trail", "След заказа"), &head, &rows))
         @if shown.len() > ROWS {
             nav.pages aria-label=(language.of("Pages of the trail", "Страницы следа")) {
@@ -189,10 +198,13 @@ pub(crate) fn raw(record: &Record) -> String {
     serde_json::to_string_pretty(&fields).unwrap_or_default()
 }
 
-fn filter_form(language: Language, number: &str, records: &[Record], filters: &Filters) -> Markup {
+fn filter_form(language: Language, number: &str, records: &[Record], requests: &[Record], filters: &Filters) -> Markup {
     let of = |field: &'static str| -> BTreeSet<&str> {
-        records.iter().filter_map(|record| record.optional(field)).take(2_000).collect()
+        records.iter().chain(requests).filter_map(|record| record.optional(field)).collect()
     };
+    let mut actions = of(field::EVENT_ACTION);
+    // Requests are read only once they are chosen.
+    actions.insert(Action::HttpRequest.name());
     let any = language.of("all", "все");
     let select = |name: &str, label: &str, chosen: &str, options: Vec<(String, String)>| {
         html! {
@@ -214,7 +226,7 @@ fn filter_form(language: Language, number: &str, records: &[Record], filters: &F
         form.filters action={ "/orders/" (escaped(number)) "#trail" } method="get" {
             (select("service", language.of("Service", "Сервис"), &filters.service, own(of(field::NAME))))
             (select("level", language.of("Level", "Уровень"), &filters.level, levels))
-            (select("action", language.of("Event", "Событие"), &filters.action, own(of(field::EVENT_ACTION))))
+            (select("action", language.of("Event", "Событие"), &filters.action, own(actions)))
             button type="submit" { (language.of("Filter", "Отобрать")) }
         }
     }

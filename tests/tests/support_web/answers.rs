@@ -3,7 +3,10 @@
 use testkit::{eventually, support_page::percent};
 
 use crate::{
-    logs::{self, ASKED_FOR, BUSY, CUSTOMER, HOSTILE, PARTNER, PARTNERS, REQUEST, SLOW, STUCK, TRACE, UNPRICED},
+    logs::{
+        self, ASKED_FOR, BUSY, CUSTOMER, HOSTILE, PARTNER, PARTNERS, POLLED, REQUEST, SLOW, STUCK, TRACE, TWIN,
+        UNPRICED,
+    },
     system::{employee, stranger},
 };
 
@@ -17,12 +20,43 @@ async fn every_kind_of_id_leads_to_its_order() {
     for (id, order) in [(CUSTOMER, SLOW), (PARTNER, PARTNERS), (TRACE, SLOW), (REQUEST, SLOW)] {
         for id in [id.to_owned(), format!(" {id} ")] {
             let text = employee.read(&format!("/search?q={}", percent(&id))).await;
-            assert!(text.contains(&format!("href=\"/orders/{order}\"")), "{id}: {text}");
+            assert!(text.contains(&link(order)), "{id}: {text}");
         }
     }
     let upper = employee.read(&format!("/search?q={}", TRACE.to_uppercase())).await;
     assert!(upper.contains(SLOW));
     assert_eq!(employee.get("/orders/a-200001").await.location, "/orders/A-200001");
+}
+
+#[tokio::test]
+async fn digits_that_two_orders_have_lead_to_a_choice() {
+    let employee = employee().await;
+    let text = employee.read(&format!("/search?q={}", UNPRICED.trim_start_matches("A-"))).await;
+    for part in ["Two orders have these digits".to_owned(), link(UNPRICED), link(TWIN)] {
+        assert!(text.contains(&part), "{part} in {text}");
+    }
+    assert_eq!(employee.get(&format!("/search?q={TWIN}")).await.location, format!("/orders/{TWIN}"));
+    // There is no order of this number, but it was asked for.
+    let asked_for = employee.get(&format!("/search?q={}", ASKED_FOR.trim_start_matches("A-"))).await;
+    assert_eq!(asked_for.location, format!("/orders/{ASKED_FOR}"));
+}
+
+fn link(order: &str) -> String {
+    format!("href=\"/orders/{order}\"")
+}
+
+#[tokio::test]
+async fn requests_for_an_order_hide_nothing_of_it() {
+    let employee = employee().await;
+    let path = format!("/orders/{POLLED}");
+    let sentence = "The price of your order has been known since";
+    let text = employee.read(&path).await;
+    assert!(text.contains(sentence) && !text.contains("<strong>Incomplete:"), "{text}");
+    assert!(!text.contains("<code>http.request</code>"), "{text}");
+    let requests = employee.read(&format!("{path}?action=http.request")).await;
+    for part in [sentence, "<code>http.request</code>", "the last ones are shown", "from=180"] {
+        assert!(requests.contains(part), "{part} in {requests}");
+    }
 }
 
 #[tokio::test]
@@ -78,7 +112,8 @@ async fn an_order_that_stands_says_why_and_what_to_do() {
         assert!(stuck.contains(part), "{part} in {stuck}");
     }
     let list = employee.read("/stuck").await;
-    for part in [STUCK, "SUBMITTED", "A message about it is a dead letter", "Tell the developers"] {
+    for part in [STUCK, "SUBMITTED", "A message about it is a dead letter", "message_unexpected", "Tell the developers"]
+    {
         assert!(list.contains(part), "{part} in {list}");
     }
     assert!(!list.contains(SLOW));
@@ -109,6 +144,15 @@ async fn the_start_page_counts_orders_and_shows_errors_alerts_and_stuck_ones() {
     assert!(row.contains("<td class=\"number\">6</td>"), "six orders are closed: {row}");
     let logins = employee().await.read("/logins").await;
     assert!(logins.contains(logs::OPERATOR) && logins.contains("192.0.2.0"), "{logins}");
+}
+
+#[tokio::test]
+async fn an_alert_leads_to_its_section_of_the_runbook() {
+    let text = employee().await.read("/alerts").await;
+    for part in ["service-silent-mes-api", "runbook.md#service-silent", "runbook.md#order-stuck"] {
+        assert!(text.contains(part), "{part} in {text}");
+    }
+    assert!(!text.contains("runbook.md#service-silent-"), "there is no such section: {text}");
 }
 
 #[tokio::test]

@@ -102,6 +102,7 @@ async fn every_page_is_accessible_light_and_dark_and_fits_a_telephone() {
             ("alerts", "/alerts?lang=en"),
             ("logins", "/logins"),
             ("trace", "/search?q=0af7651916cd43dd8448eb211c80319c"),
+            ("choice", "/search?q=200002"),
             ("nothing", "/search?q=nothing"),
             ("unknown", &format!("/orders/{ASKED_FOR}?action=http.request")),
         ] {

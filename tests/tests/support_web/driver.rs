@@ -106,7 +106,7 @@ impl Browser {
             options["mobileEmulation"] = json!({ "deviceMetrics": metrics });
         }
         let wanted = json!({ "capabilities": { "alwaysMatch": { "goog:chromeOptions": options } } });
-        let mut browser = Self { http: reqwest::Client::new(), driver };
+        let mut browser = Self { http: testkit::plain_http().build().expect("a client"), driver };
         let opened = browser.tell("session", wanted).await;
         browser.driver.session = format!("/session/{}", opened["sessionId"].as_str().expect("an id"));
         browser

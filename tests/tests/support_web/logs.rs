@@ -25,6 +25,10 @@ pub(crate) const ASKED_FOR: &str = "A-299999";
 pub(crate) const PARTNERS: &str = "P-300001";
 /// An order with 250 records.
 pub(crate) const BUSY: &str = "A-200005";
+/// An order whose number was asked for 2,100 times before there was the order.
+pub(crate) const POLLED: &str = "A-200006";
+/// A partner's order with the digits of [`UNPRICED`].
+pub(crate) const TWIN: &str = "P-200002";
 
 pub(crate) const CUSTOMER: &str = "0199aaaa-0000-7000-8000-000000000001";
 pub(crate) const PARTNER: &str = "0199aaaa-0000-7000-8000-000000000002";
@@ -135,6 +139,8 @@ fn orders(now: OffsetDateTime) -> Vec<Order> {
     stuck.record(submitted + Duration::MINUTE, "mes-api", 50, "message.dead_lettered", message(cause));
     let report = json!({ "order.status": "SUBMITTED", "order.age_hours": 1.0 });
     stuck.record(submitted + HOUR, "crm-api", 40, "order.stuck", report);
+    // Says nothing of why it stands.
+    stuck.record(submitted + HOUR * 2, "mes-api", 40, "auth.access_denied", json!({ "user.id": OPERATOR }));
     all.push(stuck);
 
     let mut hostile_order = Order::new(HOSTILE);
@@ -148,9 +154,22 @@ fn orders(now: OffsetDateTime) -> Vec<Order> {
     hostile_order.record(now - Duration::minutes(50), "mes-api", 50, "order.price_status_changed", fields);
     all.push(hostile_order);
 
-    let mut partners = Order { owner: ("partner.id", PARTNER), ..Order::new(PARTNERS) };
-    partners.record(now - HOUR, "mes-api", 30, "order.created", json!({ "order.status": "INITIATED" }));
-    all.push(partners);
+    for number in [PARTNERS, TWIN] {
+        let mut partners = Order { owner: ("partner.id", PARTNER), ..Order::new(number) };
+        partners.record(now - HOUR, "mes-api", 30, "order.created", json!({ "order.status": "INITIATED" }));
+        all.push(partners);
+    }
+
+    let mut polled = Order::new(POLLED);
+    for second in 0..2_100 {
+        let fields = json!({
+            "http.request.id": "unknown", "http.request.method": "GET", "http.route": "/orders/{id}",
+            "http.response.status_code": 401, "event.duration": 1_000_000,
+        });
+        polled.record(now - HOUR * 3 + Duration::seconds(second), "shop-api", 30, "http.request", fields);
+    }
+    polled.statuses(now - HOUR, &[Duration::MINUTE, Duration::MINUTE, Duration::MINUTE]);
+    all.push(polled);
 
     let mut busy = Order::new(BUSY);
     let at = busy.statuses(now - HOUR * 3, &[Duration::MINUTE]);
@@ -205,20 +224,22 @@ pub(crate) async fn make_up(file: &SystemFile) {
     }
     let administrator = file.accounts.administrator.as_ref().expect("there is one");
     let address = file.elasticsearch.as_deref().expect("Elasticsearch runs");
-    let bulk = reqwest::Client::new().post(format!("{address}/_bulk?refresh=true"));
+    let bulk = testkit::plain_http().build().expect("a client").post(format!("{address}/_bulk?refresh=true"));
     let bulk = bulk.basic_auth(&administrator.login, Some(&administrator.password));
     let response = bulk.header("content-type", "application/x-ndjson").body(lines).send().await.expect("a response");
     let body: Value = response.json().await.expect("JSON");
     assert_eq!(body["errors"], false, "{body}");
     let administrator = Search::new(address, administrator);
-    alert(&administrator).await;
+    alerts(&administrator).await;
     spans::make_up(&administrator).await;
 }
 
-/// An alert, as ElastAlert keeps it.
-async fn alert(administrator: &Search) {
+/// Alerts, as ElastAlert keeps them.
+async fn alerts(administrator: &Search) {
     let at = OffsetDateTime::now_utc().format(&Rfc3339).expect("a time");
-    let alert = json!({ "@timestamp": at, "alert_time": at, "rule_name": "order-stuck", "alert_sent": true });
-    let path = "elastalert_status/_doc?refresh=true";
-    assert_eq!(administrator.call(Method::POST, path, Some(&alert)).await.0, 201);
+    for rule in ["order-stuck", "service-silent-mes-api"] {
+        let alert = json!({ "@timestamp": at, "alert_time": at, "rule_name": rule, "alert_sent": true });
+        let path = "elastalert_status/_doc?refresh=true";
+        assert_eq!(administrator.call(Method::POST, path, Some(&alert)).await.0, 201);
+    }
 }
