@@ -160,6 +160,30 @@ fn every_host_of_the_ingress_is_reached_by_tls_and_leads_to_one_of_the_services(
 }
 
 #[test]
+fn the_ingress_lets_the_largest_model_through() {
+    const LARGEST: u64 = 64 * 1024 * 1024;
+    let documented = fs::read_to_string(workspace().join("docs/settings.md")).expect("the settings");
+    assert!(documented.contains(&format!("| `UPLOAD_LIMIT_BYTES` | {LARGEST} ")));
+    let manifests = manifests();
+    let ingress = of_kind(&manifests, &["Ingress"]).next().expect("an ingress");
+    let limit = ingress["metadata"]["annotations"]["nginx.ingress.kubernetes.io/proxy-body-size"].as_str();
+    let mebibytes = limit.and_then(|limit| limit.strip_suffix('m')).expect("a limit in MiB");
+    assert!(mebibytes.parse::<u64>().expect("a whole number") * 1024 * 1024 > LARGEST, "{mebibytes}");
+}
+
+#[test]
+fn the_readme_names_every_part_of_the_base() {
+    let folder = workspace().join("deploy/kubernetes");
+    let readme = fs::read_to_string(folder.join("README.md")).expect("the README");
+    let table: String = readme.lines().filter(|line| line.starts_with("| `base/")).collect();
+    let parts = fs::read_dir(folder.join("base")).expect("the base").map(|part| part.expect("a part").path());
+    for part in parts.filter(|part| part.is_dir()) {
+        let name = part.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(table.contains(&format!("`{name}`")) || table.contains(&format!("`base/{name}`")), "{name}");
+    }
+}
+
+#[test]
 fn a_replica_that_is_stopped_gets_all_the_time_that_it_may_take() {
     let manifests = manifests();
     let settings = of_kind(&manifests, &["ConfigMap"]).next().expect("the settings");

@@ -1,6 +1,6 @@
 //! The gateway's configuration in a real HAProxy.
 
-use std::{fs, net::TcpListener as StdListener, path::Path, process::Stdio};
+use std::{fs, io, net::TcpListener as StdListener, path::Path, process::Stdio};
 
 use nix::{
     sys::signal::{Signal, kill},
@@ -11,7 +11,7 @@ use testkit::{certificates::Authority, eventually};
 use time::{Duration, OffsetDateTime};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, UdpSocket},
+    net::{TcpListener, TcpStream, UdpSocket},
     process::{Child, Command},
 };
 
@@ -33,7 +33,7 @@ async fn services_on_ipv4_are_reached_where_their_names_have_addresses_of_both_f
 
 #[tokio::test]
 async fn tls_ends_at_the_gateway_and_a_certificate_is_renewed_without_a_restart() {
-    let openssl = local::provide_program("openssl", "openssl").await.expect("OpenSSL is installed");
+    let openssl = local::test_programs::openssl().expect("there is OpenSSL");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("gateway-certificates");
     fs::create_dir_all(&folder).expect("a folder");
     let until = OffsetDateTime::now_utc() + Duration::days(1);
@@ -71,6 +71,17 @@ async fn tls_ends_at_the_gateway_and_a_certificate_is_renewed_without_a_restart(
     assert_eq!(gateway.process.id(), process);
 }
 
+#[tokio::test]
+async fn a_connection_ends_that_brings_no_whole_head_in_time() {
+    let gateway = Gateway::start(None).await;
+    let half = "GET / HTTP/1.1\r\nHost: shop\r\n";
+    let said = gateway.said_until_the_end(half).await;
+    assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
+    // Between two requests there is nothing to respond to.
+    let said = gateway.said_until_the_end(&format!("{half}\r\n")).await;
+    assert_eq!((said.matches("HTTP/1.1 ").count(), said.contains(" 408 ")), (1, false), "{said}");
+}
+
 /// A gateway, ended when this is dropped.
 struct Gateway {
     process: Child,
@@ -81,7 +92,7 @@ struct Gateway {
 impl Gateway {
     /// Starts HAProxy with the configuration and with what it runs with in its container.
     async fn start(certificates: Option<&Path>) -> Self {
-        let haproxy = local::provide_program("haproxy", "haproxy").await.expect("HAProxy is installed");
+        let haproxy = local::test_programs::haproxy().expect("there is HAProxy");
         let (names, service) = (name_server().await, service().await);
         let ports = [(); 4].map(|()| free_port());
         let [shop, crm, mes, health] = ports;
@@ -94,6 +105,9 @@ impl Gateway {
             ("bind :8082", format!("bind 127.0.0.1:{crm}")),
             ("bind :8083", format!("bind 127.0.0.1:{mes}")),
             ("-api:8080", format!("-api:{service}")),
+            // No test waits so long.
+            ("timeout http-request 15s", "timeout http-request 1s".to_owned()),
+            ("timeout http-keep-alive 15s", "timeout http-keep-alive 1s".to_owned()),
         ] {
             assert!(configuration.contains(in_a_container), "{in_a_container}");
             configuration = configuration.replace(in_a_container, &here);
@@ -111,6 +125,18 @@ impl Gateway {
     fn signal(&self, signal: Signal) {
         let process = self.process.id().and_then(|id| i32::try_from(id).ok()).expect("HAProxy runs");
         kill(Pid::from_raw(process), signal).expect("HAProxy runs");
+    }
+
+    /// Sends this to the shop's port, and returns all that comes back until the gateway ends the connection.
+    async fn said_until_the_end(&self, sent: &str) -> String {
+        eventually("a response of the gateway", async || {
+            let mut connection = TcpStream::connect(("127.0.0.1", self.ports[0])).await?;
+            connection.write_all(sent.as_bytes()).await?;
+            let mut said = String::new();
+            connection.read_to_string(&mut said).await?;
+            Ok::<_, io::Error>(said)
+        })
+        .await
     }
 
     /// Waits until who trusts this authority alone is let in, and returns the request as a service gets it.
