@@ -8,11 +8,14 @@ use reqwest::{Method, header::CONTENT_TYPE};
 use serde_json::{Value, json};
 use testkit::{Client, Response, eventually};
 
-use crate::support::{
-    search::{Search, matching},
-    secrets,
-    site::{OrderActions as _, number, ring, wish},
-    world::World,
+use crate::{
+    shipping::arrived,
+    support::{
+        search::{Search, matching},
+        secrets,
+        site::{OrderActions as _, number, ring, wish},
+        world::World,
+    },
 };
 
 /// Lines that were left are written again after ten seconds, and then take their way.
@@ -139,6 +142,11 @@ async fn all_end_well(world: &World, orders: &[String]) {
     let count = orders.len() as u64;
     assert_eq!((compared, rows), (count, count * 19));
     assert!(records >= count, "{records}");
+    nothing_waits(world).await;
+    // What is counted is all there, so that nothing comes twice behind the count.
+    for log in world.logs() {
+        arrived(&log).await;
+    }
 
     let support = Search::as_support().await;
     for order in orders {
@@ -158,7 +166,6 @@ async fn all_end_well(world: &World, orders: &[String]) {
             assert_eq!(found.len(), times, "{order}: {action} {more:?}: {found:?}");
         }
     }
-    nothing_waits(world).await;
 }
 
 /// Waits until every message is sent and every line is written. A message may be heard before its sender has noted that it

@@ -12,13 +12,16 @@ use serde_json::{Value, json};
 use testkit::eventually;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
 
-use crate::support::{
-    log,
-    process::Process,
-    secrets,
-    site::{OrderActions as _, ring},
-    system,
-    world::World,
+use crate::{
+    shipping::arrived,
+    support::{
+        log,
+        process::Process,
+        secrets,
+        site::{OrderActions as _, ring},
+        system,
+        world::World,
+    },
 };
 
 #[tokio::test]
@@ -59,6 +62,9 @@ async fn a_mes_that_is_killed_while_it_calculates_leaves_the_price_to_another() 
     world.replace_mes().await;
     ada.wait_for(&order, PriceCalculated).await;
     let of_price = [("order.id", &*order), ("event.action", "order.price_status_changed")];
+    world.mes.found(1, &of_price).await;
+    // So that no further record of the price comes behind the look at them.
+    arrived(world.mes.log()).await;
     let records: Vec<_> = world.mes.found(1, &of_price).await;
     let statuses: Vec<_> = records.iter().map(|record| log::text(record, "order.price_status")).collect();
     assert_eq!(statuses, ["CALCULATED"]);

@@ -98,8 +98,12 @@ async fn of_two_operators_at_once_one_gets_the_order() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409]);
     let winner = if first.status == 200 { &one } else { &other };
-    let of_order = matching(&[("order.id", &order), ("event.action", "order.operator_assigned")]);
-    let assigned = Search::as_support().await.at_least(1, &of_order).await;
+    let of_order = [("order.id", &*order), ("event.action", "order.operator_assigned")];
+    // Both have their responses, so all that is written of them stands in the log.
+    let lines = log::lines(&system::file().await.logs.join("mes-api.log"));
+    let written = lines.iter().filter(|line| line.contains(&order)).map(|line| log::parse(line).expect("a record"));
+    assert_eq!(written.filter(|record| log::has(record, &of_order)).count(), 1);
+    let assigned = Search::as_support().await.at_least(1, &matching(&of_order)).await;
     assert_eq!(assigned.len(), 1);
     assert!(log::has(&assigned[0], &[("operator.id", &winner.account().to_string())]), "{assigned:?}");
 }
