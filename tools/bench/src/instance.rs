@@ -1,10 +1,8 @@
 //! A further process of a service, with its own settings, beside those that the testbed started.
 
 use std::{
-    fs::OpenOptions,
     net::{SocketAddr, TcpListener},
-    path::{Path, PathBuf},
-    process::Stdio,
+    path::PathBuf,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -32,11 +30,8 @@ impl Instance {
         let (program, environment) = testbed.program(service)?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let log = testbed.folder("instance-logs")?.join(format!("{service}-{}.log", address.port()));
-        let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
-        let mut command = Command::from(local::replica_command(program)?);
-        command.kill_on_drop(true).env_clear().envs(environment);
-        command.envs(settings.iter().copied()).env("LISTEN_ADDR", address.to_string());
-        command.stdin(Stdio::null()).stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);
+        let mut command = Command::from(local::replica_command(program, environment, &log)?);
+        command.kill_on_drop(true).envs(settings.iter().copied()).env("LISTEN_ADDR", address.to_string());
         let child = command.spawn().with_context(|| format!("starting {service}"))?;
         let instance = Self { address, log, child };
         let ready = format!("http://{address}/health/ready");

@@ -22,7 +22,7 @@ mod workload;
 
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicU64},
     time::Instant,
 };
@@ -48,11 +48,11 @@ use workload::Workload;
 /// The system doesn't start, doesn't recover, or can't be read.
 pub async fn run(options: &Options) -> Result<Tally> {
     say(format!("seed {}", options.seed));
-    let folder = options.evidence.join(format!("seed-{}", options.seed));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    let folder = empty_folder(&options.evidence, options.seed)?;
+    // Orders of another seed would be counted as this one's.
+    let data = options.data.as_ref().map(|data| empty_folder(data, options.seed)).transpose()?;
     let system_options = local::Options {
-        data: options.data.clone(),
+        data,
         settings: options.bug.iter().map(|bug| (planted::VARIABLE.to_owned(), bug.clone())).collect(),
         features: options.bug.as_ref().map(|_| "common/planted-bugs".to_owned()),
         ..local::Options::default()
@@ -68,6 +68,14 @@ pub async fn run(options: &Options) -> Result<Tally> {
         fs::remove_dir_all(&folder)?;
     }
     Ok(tally)
+}
+
+/// A seed's own folder below this one, without what an earlier run left.
+fn empty_folder(below: &Path, seed: u64) -> Result<PathBuf> {
+    let folder = below.join(format!("seed-{seed}"));
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).with_context(|| format!("creating {}", folder.display()))?;
+    Ok(folder)
 }
 
 async fn run_in(system: &Arc<System>, options: &Options, folder: &Path, began: Instant) -> Result<Tally> {
@@ -93,4 +101,21 @@ async fn run_in(system: &Arc<System>, options: &Options, folder: &Path, began: I
         evidence::collect(&run, &tally, folder).await?;
     }
     Ok(tally)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_seed_has_a_folder_of_its_own_that_is_emptied() -> Result<()> {
+        let below = std::env::temp_dir().join(format!("alexandrite-seeds-{}", std::process::id()));
+        let first = empty_folder(&below, 1)?;
+        fs::write(first.join("left"), "")?;
+        let second = empty_folder(&below, 2)?;
+        assert!(second != first && first.join("left").exists());
+        assert_eq!(empty_folder(&below, 1)?, first);
+        assert!(!first.join("left").exists());
+        Ok(fs::remove_dir_all(below)?)
+    }
 }

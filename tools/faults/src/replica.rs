@@ -3,11 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    fs::{self, OpenOptions},
+    fs,
     net::TcpListener,
     os::unix::fs::{MetadataExt as _, chown},
     path::{Path, PathBuf},
-    process::{Child, Stdio},
+    process::Child,
     sync::{Mutex, PoisonError},
 };
 
@@ -90,10 +90,8 @@ fn copy_beside(previous: &Path, program: &Path) -> Result<PathBuf> {
 
 impl Process {
     fn start(&mut self) -> Result<()> {
-        let open = |path: &Path| OpenOptions::new().create(true).append(true).open(path);
-        let mut command = local::replica_command(&self.programs[self.starts % self.programs.len()])?;
-        command.env_clear().envs(&self.environment).stdin(Stdio::null());
-        command.stdout(open(&self.log)?).stderr(open(&self.log.with_extension("stderr.txt"))?);
+        let program = &self.programs[self.starts % self.programs.len()];
+        let mut command = local::replica_command(program, &self.environment, &self.log)?;
         self.child = Some(command.spawn().context("starting a replica")?);
         self.starts += 1;
         Ok(())

@@ -45,7 +45,8 @@ pub struct Options {
     /// Folder with the services' programs of the version before: replicas change between both versions
     #[arg(long)]
     pub previous: Option<PathBuf>,
-    /// Folder that keeps the system's data and logs [default: a folder that is removed at the end]
+    /// Folder that keeps the data and logs of each seed's system, in `seed-N`, which is emptied first [default: a folder that is
+    /// removed at the end]
     #[arg(long)]
     pub data: Option<PathBuf>,
     /// Folder where a run that breaks a promise leaves its history, plan, logs, databases and trails

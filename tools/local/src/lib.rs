@@ -17,6 +17,7 @@ pub mod test_programs;
 mod test_system;
 
 pub use clients::prometheus::{Sample, Samples};
+pub use host::folders::cargo_profile;
 pub use host::packages::provide as provide_program;
 pub use parts::kind::Kind;
 pub use parts::postgres_programs::client as postgres_client;

@@ -45,6 +45,33 @@ pub fn npm() -> Result<PathBuf> {
     provide(Need::Npm, "npm")
 }
 
+/// HAProxy.
+///
+/// # Errors
+///
+/// Those of [`browser_driver`].
+pub fn haproxy() -> Result<PathBuf> {
+    provide(Need::Haproxy, "haproxy")
+}
+
+/// OpenSSL.
+///
+/// # Errors
+///
+/// Those of [`browser_driver`].
+pub fn openssl() -> Result<PathBuf> {
+    provide(Need::Openssl, "openssl")
+}
+
+/// Prometheus.
+///
+/// # Errors
+///
+/// Those of [`browser_driver`].
+pub fn prometheus() -> Result<PathBuf> {
+    provide(Need::Prometheus, "prometheus")
+}
+
 /// A Java of any version that is still maintained.
 ///
 /// # Errors

@@ -20,10 +20,9 @@ struct Start {
 
 pub(super) fn measure(rounds: usize) -> Result<Vec<Row>> {
     let program = env::current_exe()?;
-    let profile = program.parent().and_then(|folder| folder.file_name()?.to_str());
-    let profile = profile.context("this program is not in a profile's folder")?;
+    let folder = program.parent().context("this program has no folder")?;
     // The measured starts then only check that the build is up to date.
-    build(if profile == "debug" { "dev" } else { profile })?;
+    build(local::cargo_profile(folder))?;
     let start = |round| start(program.with_file_name(format!("bench-start-{round}")));
     let starts = (0..rounds).map(start).collect::<Result<Vec<_>>>()?;
     let seconds = Spread::of(&starts, |start| start.seconds);

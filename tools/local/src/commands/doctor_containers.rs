@@ -2,7 +2,9 @@
 //! gets to Elasticsearch.
 
 use std::collections::BTreeMap;
+use std::env;
 use std::fs;
+use std::iter;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -26,6 +28,8 @@ const MAP_COUNT: u64 = 262_144;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// An answer of Docker.
 const WITHIN: Duration = Duration::from_secs(30);
+/// The variable that names the compose file, and so the way that is run.
+const COMPOSE_FILE: &str = "COMPOSE_FILE";
 /// Folders of the repository whose files containers read.
 const MOUNTED: [&str; 3] = ["elk", "deploy/postgres", "deploy/rabbitmq"];
 
@@ -49,7 +53,7 @@ impl Finding {
 /// Prints the table; fails if something has to be done.
 pub(crate) async fn doctor() -> Result<()> {
     let variables = variables()?;
-    let small = variables.get("COMPOSE_FILE").is_some_and(|file| file.contains("small"));
+    let small = variables.get(COMPOSE_FILE).is_some_and(|file| file.contains("small"));
     let mut findings = machine(&variables, small);
     match docker(&["info", "--format", "{{json .}}"]).await.and_then(|text| Ok(serde_json::from_str(&text)?)) {
         Ok(info) => findings.extend(engine(&info, &variables, small)),
@@ -75,13 +79,17 @@ pub(crate) async fn doctor() -> Result<()> {
     Ok(())
 }
 
-/// The variables of `.env`; those of this process win, as they do for `docker compose`.
+/// The variables of `.env`, and `COMPOSE_FILE`; values of this process's environment win, as they do for `docker compose`.
 fn variables() -> Result<Variables> {
     let text = fs::read_to_string(workspace().join(".env")).context("reading .env")?;
+    Ok(variables_of(&text, |name| env::var(name).ok()))
+}
+
+/// Other variables of the environment are not the system's, such as `KUBERNETES_PORT`, which is an address.
+fn variables_of(text: &str, in_environment: impl Fn(&str) -> Option<String>) -> Variables {
     let lines = text.lines().filter_map(|line| line.split_once('=')).filter(|(name, _)| !name.starts_with('#'));
-    let mut variables: Variables = lines.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    variables.extend(std::env::vars());
-    Ok(variables)
+    let all = iter::once((COMPOSE_FILE, "")).chain(lines);
+    all.map(|(name, value)| (name.to_owned(), in_environment(name).unwrap_or_else(|| value.to_owned()))).collect()
 }
 
 async fn docker(arguments: &[&str]) -> Result<String> {
@@ -236,6 +244,17 @@ mod tests {
 
     fn advice(findings: &[Finding], what: &str) -> String {
         findings.iter().find(|finding| finding.what == what).unwrap_or_else(|| panic!("{findings:?}")).advice.clone()
+    }
+
+    #[test]
+    fn the_environment_sets_the_variables_of_the_file_and_which_compose_file_it_is_and_no_others() {
+        let environment =
+            [("SHOP_PORT", "9081"), ("KUBERNETES_PORT", "tcp://10.0.0.1:443"), ("COMPOSE_FILE", "small.yml")];
+        let environment = BTreeMap::from(environment);
+        let in_environment = |name: &str| environment.get(name).map(|value| (*value).to_owned());
+        let found = variables_of("# A_PORT=1\nSHOP_PORT=8081\nCRM_PORT=8082\n", in_environment);
+        let expected = [("COMPOSE_FILE", "small.yml"), ("CRM_PORT", "8082"), ("SHOP_PORT", "9081")];
+        assert_eq!(found, BTreeMap::from(expected.map(|(name, value)| (name.to_owned(), value.to_owned()))));
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub(crate) fn workspace() -> &'static Path {
 }
 
 /// The name of the Cargo profile whose programs are in this folder.
-pub(crate) fn cargo_profile(folder: &Path) -> &str {
+pub fn cargo_profile(folder: &Path) -> &str {
     match folder.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => "dev",
         Some(name) => name,

@@ -33,10 +33,12 @@ pub(crate) async fn reap() -> Result<()> {
 }
 
 /// The children that this process adopted.
-fn orphans() -> impl Iterator<Item = (i32, Entry)> {
+fn orphans() -> Vec<(i32, Entry)> {
     let own = getpid().as_raw();
-    let known = process::started().clone();
-    process_table::all().into_iter().filter(move |(pid, entry)| entry.parent == own && !known.contains(pid))
+    // Locked while the table is read: a child that another thread starts is in both, or in neither.
+    let known = process::started();
+    let all = process_table::all().into_iter();
+    all.filter(|(pid, entry)| entry.parent == own && !known.contains(pid)).collect()
 }
 
 /// Kills all adopted children and waits for them.
@@ -49,7 +51,7 @@ pub(crate) async fn kill_all() {
 
 /// Returns whether there was an orphan.
 fn kill_round() -> bool {
-    let pids: Vec<Pid> = orphans().map(|(pid, _)| Pid::from_raw(pid)).collect();
+    let pids: Vec<Pid> = orphans().into_iter().map(|(pid, _)| Pid::from_raw(pid)).collect();
     for pid in &pids {
         let _ = kill(*pid, Signal::SIGKILL);
         let _ = waitpid(*pid, Some(WaitPidFlag::WNOHANG));

@@ -16,6 +16,11 @@ use crate::host::{files, folders, process};
 /// A package that every release has, so that its absence says that apt has no lists.
 const IN_ALL: &str = "maven";
 
+/// Where Debian asks whether a package may start its services.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+/// The policy that none may. The comment makes it another one than an administrator's.
+const QUIET: &str = "#!/bin/sh\n# By alexandrite, while it installs packages.\nexit 101\n";
+
 /// Held by the process of root that uses apt.
 const LOCK: &str = "/run/lock/alexandrite-packages";
 /// How long another program's `apt-get update`, such as the daily one, is waited for.
@@ -39,7 +44,12 @@ pub(crate) fn command_for(packages: &[&str]) -> String {
 
 /// Installs these packages by the system's lists. Their system services don't start.
 pub(crate) async fn install(packages: &[&str]) -> Result<()> {
-    let _quiet = QuietInstallation::begin()?;
+    let _quiet = QuietInstallation::begin(Path::new(POLICY))?;
+    // apt refuses to go on from what Ctrl-C interrupted. If this fails, apt says why, or waits for the lock that another program
+    // holds.
+    let mut configure = process::command("dpkg");
+    configure.args(["--configure", "-a"]).env("DEBIAN_FRONTEND", "noninteractive");
+    let _ = process::run(&mut configure, Duration::from_secs(600)).await;
     let install = [&["install", "--yes", "--no-install-recommends"], packages].concat();
     Apt::default().get(&install, 30).await
 }
@@ -149,36 +159,27 @@ pub async fn provide(name: &str, package: &str) -> Result<PathBuf> {
     files::program(name).with_context(|| format!("{package} was installed, but {name} is not found"))
 }
 
-/// Keeps packages from starting system services and creating a database cluster, until the value is dropped.
+/// Keeps packages from starting system services, until the value is dropped.
 struct QuietInstallation {
-    files: Vec<PathBuf>,
+    /// The file to remove in the end.
+    policy: Option<PathBuf>,
 }
 
 impl QuietInstallation {
-    fn begin() -> Result<Self> {
-        const POLICY: (&str, &str) = ("/usr/sbin/policy-rc.d", "#!/bin/sh\nexit 101\n");
-        const CLUSTER: (&str, &str) =
-            ("/etc/postgresql-common/createcluster.d/alexandrite.conf", "create_main_cluster = false\n");
-        let mut quiet = Self { files: Vec::new() };
-        for (path, content) in [POLICY, CLUSTER] {
-            let path = Path::new(path);
-            if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            // A file that exists is the administrator's decision.
-            if let Ok(mut file) = OpenOptions::new().write(true).create_new(true).mode(0o755).open(path) {
-                file.write_all(content.as_bytes())?;
-                quiet.files.push(path.to_owned());
-            }
+    fn begin(policy: &Path) -> Result<Self> {
+        if let Ok(mut file) = OpenOptions::new().write(true).create_new(true).mode(0o755).open(policy) {
+            file.write_all(QUIET.as_bytes())?;
         }
-        Ok(quiet)
+        // Another file is the administrator's decision. One of ours may be of a runner that was killed.
+        let is_ours = fs::read(policy).is_ok_and(|content| content == QUIET.as_bytes());
+        Ok(Self { policy: is_ours.then(|| policy.to_owned()) })
     }
 }
 
 impl Drop for QuietInstallation {
     fn drop(&mut self) {
-        for file in &self.files {
-            let _ = fs::remove_file(file);
+        if let Some(policy) = &self.policy {
+            let _ = fs::remove_file(policy);
         }
     }
 }
@@ -194,5 +195,24 @@ mod tests {
         assert!(!is_available("openjdk-21-jre-headless", policy));
         assert!(is_available("openjdk-25-jre-headless", policy));
         assert!(!is_available("openjdk-23-jre-headless", policy));
+    }
+
+    #[test]
+    fn the_policy_is_removed_also_if_a_killed_runner_left_it_and_an_administrators_stays() -> Result<()> {
+        let policy = std::env::temp_dir().join(format!("alexandrite-policy-{}", std::process::id()));
+        for left in [None, Some(QUIET)] {
+            if let Some(left) = left {
+                fs::write(&policy, left)?;
+            }
+            let quiet = QuietInstallation::begin(&policy)?;
+            assert_eq!(fs::read_to_string(&policy)?, QUIET);
+            drop(quiet);
+            assert!(!policy.exists(), "{left:?}");
+        }
+        let of_administrator = "#!/bin/sh\nexit 101\n";
+        fs::write(&policy, of_administrator)?;
+        drop(QuietInstallation::begin(&policy)?);
+        assert_eq!(fs::read_to_string(&policy)?, of_administrator);
+        Ok(fs::remove_file(&policy)?)
     }
 }

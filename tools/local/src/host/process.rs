@@ -179,6 +179,23 @@ pub(crate) async fn run_with_progress(command: &mut Command, show: impl Fn(&str)
     check(&name, child.status().await, &tail(&output, 40))
 }
 
+/// Like [`run`] without a time limit, for a thread that may wait.
+pub(crate) fn run_blocking(command: &mut Command) -> Result<()> {
+    let name = describe(command);
+    command.process_group(0);
+    tie_to_this_process(command, Signal::SIGKILL);
+    // Locked until the child is in the list, or it would be taken for an orphan, and its status with it.
+    let mut known = started();
+    let child = command.as_std_mut().spawn().with_context(|| format!("starting {name}"))?;
+    let pid = i32::try_from(child.id())?;
+    known.insert(pid);
+    drop(known);
+    let output = child.wait_with_output();
+    started().remove(&pid);
+    let output = output.with_context(|| format!("waiting for {name}"))?;
+    check(&name, Ok(output.status), &tail(&String::from_utf8_lossy(&output.stderr), 25))
+}
+
 /// Runs a command to its end. Its output goes where this process's output goes.
 pub(crate) async fn run_visibly(command: &mut Command) -> Result<()> {
     let name = describe(command);
@@ -208,4 +225,33 @@ fn describe(command: &Command) -> String {
 pub(crate) fn tail(text: &str, lines: usize) -> String {
     let all: Vec<&str> = text.trim_end().lines().collect();
     all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    #[test]
+    fn a_child_of_a_thread_that_waits_is_known_until_its_end() -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("alexandrite-blocking-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let [id, end] = ["id", "end"].map(|name| folder.join(name));
+        for pipe in [&id, &end] {
+            mkfifo(pipe.as_path(), Mode::S_IRWXU)?;
+        }
+        let mut shell = command("sh");
+        shell.args(["-c", "echo $$ > id; read -r line < end"]).current_dir(&folder);
+        let thread = std::thread::spawn(move || run_blocking(&mut shell));
+        let pid: i32 = fs::read_to_string(&id)?.trim().parse()?;
+        let is_known = started().contains(&pid);
+        fs::write(&end, "\n")?;
+        thread.join().expect("it doesn't panic")?;
+        assert!(is_known && !started().contains(&pid));
+        Ok(fs::remove_dir_all(folder)?)
+    }
 }

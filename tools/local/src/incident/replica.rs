@@ -1,18 +1,20 @@
 //! A further CRM with other settings than the running one.
 
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use catalogue::Service;
 use nix::sys::signal::Signal;
+use tokio::process::Command;
 
 use crate::clients::api::PATIENCE;
 use crate::host::process::{Child, POLL};
 use crate::host::secret;
+use crate::parts::services::replica_command;
 use crate::system::system_file::SystemFile;
 
 const SERVICE: &str = Service::CrmApi.name();
@@ -31,6 +33,8 @@ impl Replica {
         let name = format!("{SERVICE}-impatient-{}", &secret::random()?[..8]);
         let file = system.logs.join(format!("{name}.toml"));
         fs::write(&file, deadlines).with_context(|| format!("writing {}", file.display()))?;
+        // Root's umask may close it to the user that runs the CRM.
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
         let settings = [("DEADLINES_FILE", file.as_os_str()), ("STUCK_CHECK_SECONDS", OsStr::new("1"))];
         let mut replica = Self::start(system, &name, settings)?;
         replica.deadlines = Some(file);
@@ -53,13 +57,9 @@ impl Replica {
         let (binary, environment) =
             system.binaries.get(SERVICE).zip(system.environments.get(SERVICE)).context(missing)?;
         let log = system.logs.join(format!("{name}.log"));
-        let open = |path: &Path| {
-            let file = OpenOptions::new().create(true).append(true).open(path);
-            file.with_context(|| format!("opening {}", path.display()))
-        };
-        let mut command = tokio::process::Command::new(binary);
-        command.env_clear().envs(environment).env("LISTEN_ADDR", "127.0.0.1:0").env("METRICS_ADDR", "").envs(settings);
-        command.stdin(Stdio::null()).stdout(open(&log)?).stderr(open(&log.with_extension("stderr.txt"))?);
+        let command = replica_command(binary, environment, &log);
+        let mut command = Command::from(command.with_context(|| format!("preparing {name}"))?);
+        command.env("LISTEN_ADDR", "127.0.0.1:0").env("METRICS_ADDR", "").envs(settings);
         let child = Child::start(&mut command, Signal::SIGKILL)?;
         Ok(Self { child, deadlines: None, log })
     }

@@ -24,13 +24,18 @@ pub(crate) enum Need {
     Python,
     Go,
     Npm,
+    Haproxy,
+    Openssl,
+    Pip,
+    Prometheus,
 }
 
 impl Need {
     /// What parts need.
     pub(crate) const ALL: [Self; 4] = [Self::Rabbitmq, Self::Rsyslog, Self::Maven, Self::Java];
     /// What only tests need. It isn't unpacked, as it has more ties to its place than parts have.
-    const OF_TESTS: [Self; 4] = [Self::Browser, Self::Python, Self::Go, Self::Npm];
+    const OF_TESTS: [Self; 8] =
+        [Self::Browser, Self::Python, Self::Go, Self::Npm, Self::Haproxy, Self::Openssl, Self::Pip, Self::Prometheus];
 
     /// What these parts need. Maven is needed until it has downloaded their distributions.
     pub(crate) fn of(kinds: &[Kind], folders: &Folders) -> Vec<Self> {
@@ -58,22 +63,29 @@ impl Need {
             Self::Python => "Python with its module venv",
             Self::Go => "Go",
             Self::Npm => "npm",
+            Self::Haproxy => "HAProxy",
+            Self::Openssl => "OpenSSL",
+            Self::Pip => "pip",
+            Self::Prometheus => "Prometheus",
         }
     }
 
     /// The version and the path of what is there, if any.
     pub(crate) fn found(self) -> Option<String> {
         let described = |version: &str, path: &Path| format!("{version} in {}", path.display());
+        let in_path = |name: &str| program(name).map(|program| program.display().to_string());
         match self {
             Self::Rabbitmq => rabbitmq::installed().map(|found| described(&found.version, &found.script)),
             Self::Rsyslog => shipper::installed().map(|(_, program)| program.display().to_string()),
-            Self::Maven => program("mvn").map(|program| program.display().to_string()),
-            Self::Browser => {
-                program("chromium").and(program("chromedriver")).map(|program| program.display().to_string())
-            }
+            Self::Maven => in_path("mvn"),
+            Self::Browser => in_path("chromium").and(in_path("chromedriver")),
             Self::Python => python().map(|program| program.display().to_string()),
-            Self::Go => program("go").map(|program| program.display().to_string()),
-            Self::Npm => program("npm").map(|program| program.display().to_string()),
+            Self::Go => in_path("go"),
+            Self::Npm => in_path("npm"),
+            Self::Haproxy => in_path("haproxy"),
+            Self::Openssl => in_path("openssl"),
+            Self::Pip => in_path("pip3"),
+            Self::Prometheus => in_path("prometheus"),
             Self::Java => {
                 java::find(java::MINIMUM, |_| true).map(|java| described(&java.version.to_string(), &java.home))
             }
@@ -92,6 +104,10 @@ impl Need {
             Self::Python => &["python3-venv"],
             Self::Go => &["golang-go"],
             Self::Npm => &["npm"],
+            Self::Haproxy => &["haproxy"],
+            Self::Openssl => &["openssl"],
+            Self::Pip => &["python3-pip"],
+            Self::Prometheus => &["prometheus"],
         }
     }
 }
@@ -181,4 +197,22 @@ pub(crate) async fn ensure(needs: &[Need], progress: &Progress) -> Result<()> {
     }
     line.done(format!("got {}", names(&missing)));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::host::folders::workspace;
+
+    #[test]
+    fn the_readme_has_all_packages_that_only_tests_need() {
+        let readme = fs::read_to_string(workspace().join("README.md")).unwrap();
+        let command = "apt-get install --no-install-recommends ";
+        let listed = readme.lines().find_map(|line| line.strip_prefix(command)).unwrap();
+        let mut needed: Vec<_> = Need::OF_TESTS.iter().flat_map(|need| need.packages()).copied().collect();
+        needed.sort_unstable();
+        assert_eq!(listed.split(' ').collect::<Vec<_>>(), needed);
+    }
 }

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 
 use crate::host::files::program;
 use crate::host::folders::shared_folder;
 use crate::host::os_user::OsUser;
+use crate::host::process;
 use crate::parts::distribution::{Distribution, Source, unzip};
 use crate::terminal::progress::Progress;
 
@@ -73,10 +74,9 @@ fn unpack_server(archive: &Path, folder: &Path) -> Result<PathBuf> {
     let inner = files.into_iter().find(|path| path.extension().is_some_and(|end| end == "txz"));
     let content = folder.join("content");
     fs::create_dir(&content)?;
-    let mut tar = Command::new("tar");
+    let mut tar = process::command("tar");
     tar.args(["--extract", "--xz", "--no-same-owner", "--directory"]).arg(&content);
-    let output = tar.arg("--file").arg(inner.context("no tar archive is in it")?).output().context("starting tar")?;
-    ensure!(output.status.success(), "tar: {}", String::from_utf8_lossy(&output.stderr));
+    process::run_blocking(tar.arg("--file").arg(inner.context("no tar archive is in it")?))?;
     Ok(content)
 }
 

@@ -1,11 +1,11 @@
 //! The services and Support's page: built with the runner's own profile, with the accounts and keys that they need.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, OpenOptions};
 use std::io;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -151,15 +151,26 @@ pub(crate) async fn build(folders: &Folders, features: Option<&str>, line: &Line
     Ok(())
 }
 
-/// A command for a further replica of a service, by the program of the running system. Files that may not grow
+/// A command for a further replica of a service, by the program of the running system and with this environment alone. Its
+/// records are added to `log`, its other output to the file with the extension `stderr.txt` instead. Files that may not grow
 /// (`RLIMIT_FSIZE`) are an error to it and not its end.
 ///
 /// # Errors
 ///
-/// The program doesn't exist.
-pub fn replica_command(program: &Path) -> io::Result<Command> {
+/// The program doesn't exist, or a file can't be opened.
+pub fn replica_command(program: &Path, environment: &BTreeMap<String, String>, log: &Path) -> io::Result<Command> {
+    let owner = fs::metadata(program)?;
+    let open = |path: &Path| {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        if Uid::effective().is_root() {
+            // The shipper runs as the same user. Root's umask may close files to others.
+            fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+        }
+        Ok::<_, io::Error>(file)
+    };
     let mut command = as_owner_of(program)?;
-    command.args(["/usr/bin/env", "--ignore-signal=XFSZ"]).arg(program);
+    command.args(["/usr/bin/env", "--ignore-signal=XFSZ"]).arg(program).env_clear().envs(environment);
+    command.stdin(Stdio::null()).stdout(open(log)?).stderr(open(&log.with_extension("stderr.txt"))?);
     Ok(command)
 }
 
@@ -178,4 +189,31 @@ pub fn as_owner_of(file: &Path) -> io::Result<Command> {
     }
     command.args(["--pdeathsig", "KILL"]);
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, chown};
+
+    use super::*;
+
+    #[test]
+    fn a_replica_runs_as_the_owner_of_its_program_who_gets_its_logs() -> Result<()> {
+        let folder = std::env::temp_dir().join(format!("alexandrite-replica-{}", std::process::id()));
+        fs::create_dir_all(&folder)?;
+        let (program, log) = (folder.join("service"), folder.join("service.log"));
+        fs::write(&program, "#!/bin/sh\nid -u\necho $SAID >&2\n")?;
+        for path in [&folder, &program] {
+            fs::set_permissions(path, fs::Permissions::from_mode(0o755))?;
+        }
+        let own = fs::metadata(&program)?.uid();
+        let owner = if Uid::effective().is_root() { own + 1234 } else { own };
+        chown(&program, Some(owner), None)?;
+        let environment = BTreeMap::from([("SAID".to_owned(), "something".to_owned())]);
+        assert!(replica_command(&program, &environment, &log)?.status()?.success());
+        assert_eq!(fs::read_to_string(&log)?, format!("{owner}\n"));
+        assert_eq!(fs::metadata(&log)?.uid(), owner);
+        assert_eq!(fs::read_to_string(folder.join("service.stderr.txt"))?, "something\n");
+        Ok(fs::remove_dir_all(folder)?)
+    }
 }
