@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Sources by their paths below a crate's `src`, without comments, texts and unit tests.
+/// Sources by their paths below a folder.
 type Sources = BTreeMap<String, String>;
 
 const PAGE: &str = include_str!("../../docs/architecture/README.md");
@@ -22,9 +22,15 @@ fn layers(label: &str) -> Vec<Vec<&'static str>> {
     block.lines().map(|line| line.split_whitespace().collect()).collect()
 }
 
+const UNIT_TESTS: &str = "\n#[cfg(test)]\nmod tests";
+
 /// The code of a source: comments, texts and the unit tests at its end are left out.
 fn code(source: &str) -> String {
-    let source = source.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    without_texts(source.split(UNIT_TESTS).next().unwrap_or_default())
+}
+
+/// A source without comments and texts.
+fn without_texts(source: &str) -> String {
     let lines = source.lines().filter(|line| !line.trim_start().starts_with("//"));
     let mut code = String::new();
     for line in lines {
@@ -35,7 +41,13 @@ fn code(source: &str) -> String {
     code
 }
 
+/// Sources without comments, texts and unit tests.
 fn sources(folder: &Path) -> Sources {
+    whole_sources(folder).into_iter().map(|(name, source)| (name, code(&source))).collect()
+}
+
+/// Sources as they are.
+fn whole_sources(folder: &Path) -> Sources {
     let mut found = Sources::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(next) = folders.pop() {
@@ -44,11 +56,22 @@ fn sources(folder: &Path) -> Sources {
                 folders.push(entry);
             } else if entry.extension().is_some_and(|end| end == "rs") {
                 let name = entry.strip_prefix(folder).expect("it is below").to_string_lossy().into_owned();
-                found.insert(name, code(&fs::read_to_string(&entry).expect("a source")));
+                found.insert(name, fs::read_to_string(&entry).expect("a source"));
             }
         }
     }
     found
+}
+
+/// A crate's manifest, or that of the workspace.
+fn manifest(folder: &Path) -> toml::Table {
+    fs::read_to_string(folder.join("Cargo.toml")).expect("a manifest").parse().expect("a manifest is TOML")
+}
+
+/// The folders of the workspace's crates.
+fn members() -> Vec<PathBuf> {
+    let members = manifest(&root())["workspace"]["members"].as_array().expect("members").clone();
+    members.iter().map(|member| root().join(member.as_str().expect("a folder"))).collect()
 }
 
 /// Paths like `crate::a::b` or `super::a::{b, c}` in a source, with groups taken apart.
@@ -228,19 +251,16 @@ fn no_crate_depends_on_one_above_it() {
         .flat_map(|(rank, names)| names.iter().map(move |name| (package(name), rank)))
         .collect();
     for (rank, name) in layers.iter().enumerate().flat_map(|(rank, names)| names.iter().map(move |name| (rank, name))) {
-        let manifest = fs::read_to_string(root().join(name).join("Cargo.toml")).expect("a manifest");
-        let manifest: toml::Table = manifest.parse().expect("a manifest is TOML");
+        let manifest = manifest(&root().join(name));
         for dependency in
             manifest.get("dependencies").and_then(toml::Value::as_table).into_iter().flat_map(|of| of.keys())
         {
             assert!(packages.get(dependency).is_none_or(|below| *below < rank), "{name} depends on {dependency}");
         }
     }
-    let workspace = fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
-    let workspace: toml::Table = workspace.parse().expect("a manifest is TOML");
-    let members = workspace["workspace"]["members"].as_array().expect("members").len();
     // The package of the tests has no sources.
-    assert_eq!(layers.iter().map(Vec::len).sum::<usize>(), members - 1, "a crate is in no layer of docs/architecture");
+    let members = members().len() - 1;
+    assert_eq!(layers.iter().map(Vec::len).sum::<usize>(), members, "a crate is in no layer of docs/architecture");
 }
 
 /// A crate's package, which is called like its folder.
@@ -273,6 +293,65 @@ fn orders_are_changed_by_their_stores_only() {
     }
 }
 
+/// Whether a source has a query that is checked when it is compiled, by `query!` or one of its relatives.
+fn has_checked_query(code: &str) -> bool {
+    let is_name = |character: char| character.is_alphanumeric() || character == '_';
+    code.match_indices("!(").any(|(end, _)| {
+        code[..end].rsplit(|character| !is_name(character)).next().is_some_and(|name| name.starts_with("query"))
+    })
+}
+
+/// `prepare` compiles the libraries of these crates, without their tests, and nothing else.
+const WITH_QUERIES: [&str; 3] = ["common", "mes-api", "shop-orders"];
+
+#[test]
+fn queries_that_are_checked_are_where_prepare_sees_them() {
+    for member in members() {
+        let is_one = WITH_QUERIES.iter().any(|name| member == root().join(name));
+        for folder in ["src", "tests", "benches"].into_iter().filter(|folder| member.join(folder).exists()) {
+            for (file, source) in whole_sources(&member.join(folder)) {
+                let is_library = is_one && folder == "src" && file != "main.rs" && !file.starts_with("bin/");
+                let unit_tests = source.split_once(UNIT_TESTS).map_or("", |(_, tests)| tests);
+                let unseen: &str = if is_library { unit_tests } else { &source };
+                assert!(!has_checked_query(&without_texts(unseen)), "{}/{folder}/{file}", member.display());
+            }
+        }
+    }
+}
+
+/// The sources of a crate's targets that `cargo test` doesn't build.
+fn untested(folder: &Path) -> Sources {
+    let manifest = manifest(folder);
+    let is_untested = |target: &&toml::Value| target.get("test").and_then(toml::Value::as_bool) == Some(false);
+    let mut found = Sources::new();
+    if manifest.get("lib").filter(is_untested).is_some() {
+        found.extend(whole_sources(&folder.join("src")));
+    }
+    let programs = manifest.get("bin").and_then(toml::Value::as_array).into_iter().flatten();
+    for program in programs.filter(is_untested) {
+        let path = program["path"].as_str().expect("a program has its path");
+        found.insert(path.to_owned(), fs::read_to_string(folder.join(path)).expect("a source"));
+    }
+    found
+}
+
+fn has_test(code: &str) -> bool {
+    ["#[test]", "::test]", "::test(", "cfg(test)", "proptest!"].iter().any(|word| code.contains(word))
+}
+
+#[test]
+fn what_is_not_built_for_tests_has_none() {
+    let mut count = 0;
+    for folder in members() {
+        for (file, source) in untested(&folder) {
+            let code = without_texts(&source);
+            assert!(!has_test(&code), "{}: {file} has tests, and `test = false` in Cargo.toml", folder.display());
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count} sources");
+}
+
 #[test]
 fn planted_violations_are_found() {
     let planted = |sources: &[(&str, &str)]| -> Sources {
@@ -300,4 +379,12 @@ fn planted_violations_are_found() {
     ]);
     assert_eq!(forbidden(&bad, is_route, IN_ROUTES), ["routes/orders.rs has store::"]);
     assert_eq!(forbidden(&bad, is_command, IN_COMMANDS), ["orders/commands.rs has axum"]);
+
+    for (bad, good) in [("sqlx::query!(TEXT)", "sqlx::query(TEXT)"), ("query_as!(Row, TEXT)", "is_query!(row)")] {
+        assert!(has_checked_query(&code(bad)) && !has_checked_query(&code(good)), "{bad}, {good}");
+    }
+    for bad in ["#[test]", "#[tokio::test]", "#[tokio::test(flavor = \"multi_thread\")]", "#[cfg(test)]\nmod tests {"] {
+        assert!(has_test(&without_texts(bad)), "{bad}");
+    }
+    assert!(!has_test(&without_texts("// #[test] is not here\nconst TEXT: &str = \"#[test]\";")));
 }

@@ -25,7 +25,7 @@ pub mod support_page;
 mod tcp_proxy;
 mod wait;
 
-pub use client::{Client, Response};
+pub use client::{Client, Response, plain_http};
 pub use database::TestDatabase;
 pub use mesh::solids;
 pub use tcp_proxy::{TcpProxy, host_in};

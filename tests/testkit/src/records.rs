@@ -1,8 +1,8 @@
 //! The records that the services of this process have written.
 
 use std::{
-    io::{self, Write as _},
-    sync::{LazyLock, Mutex, Once, PoisonError},
+    io,
+    sync::{Mutex, MutexGuard, Once, PoisonError},
 };
 
 use catalogue::{Action, Service, record::violations};
@@ -18,10 +18,33 @@ use crate::{Response, eventually};
 pub use crate::log::Record;
 
 /// What the services of this process have logged.
-static LOG: LazyLock<Mutex<Vec<u8>>> = LazyLock::new(Mutex::default);
+static LOG: Mutex<Log> = Mutex::new(Log { unread: Vec::new(), records: Vec::new() });
+
+/// Each line is read once: tests look often, and the services of all tests write here.
+struct Log {
+    /// The lines since the last look.
+    unread: Vec<u8>,
+    /// The records before them.
+    records: Vec<Record>,
+}
+
+impl Log {
+    fn lock() -> MutexGuard<'static, Self> {
+        LOG.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Reads what is new. A line that is no record stays, for every later look to fail as well.
+    fn read(&mut self) {
+        let lines = self.unread.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let new: Vec<Record> = lines.map(|line| serde_json::from_slice(line).expect("a record")).collect();
+        self.unread.clear();
+        self.records.extend(new);
+    }
+}
 
 fn append(line: &[u8]) -> io::Result<()> {
-    LOG.lock().unwrap_or_else(PoisonError::into_inner).write_all(line)
+    Log::lock().unread.extend_from_slice(line);
+    Ok(())
 }
 
 /// Sets tracing up as a service's `main` does, with the records held here instead of written out.
@@ -44,10 +67,9 @@ pub(crate) fn capture(service: Service) {
 /// If a line is no JSON object.
 #[must_use]
 pub fn records_with(field: &str, value: &str) -> Vec<Record> {
-    let log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
-    let lines = log.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
-    let records = lines.map(|line| serde_json::from_slice::<Record>(line).expect("a record"));
-    records.filter(|record| record.get(field).is_some_and(|found| found == value)).collect()
+    let mut log = Log::lock();
+    log.read();
+    log.records.iter().filter(|record| record.get(field).is_some_and(|found| found == value)).cloned().collect()
 }
 
 /// The records of the request with this response.

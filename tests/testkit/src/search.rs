@@ -4,7 +4,7 @@ use local::{Login, SystemFile};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::{eventually, log::Record};
+use crate::{eventually, log::Record, plain_http};
 
 /// One account at Elasticsearch.
 #[derive(Clone)]
@@ -32,7 +32,8 @@ impl Search {
     /// This account at this address, such as `http://127.0.0.1:9200`.
     #[must_use]
     pub fn new(address: &str, login: &Login) -> Self {
-        Self { http: reqwest::Client::new(), address: address.to_owned(), login: login.clone() }
+        let http = plain_http().build().expect("a client");
+        Self { http, address: address.to_owned(), login: login.clone() }
     }
 
     /// Support's account at the Elasticsearch of a system that has both.

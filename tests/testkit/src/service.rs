@@ -17,7 +17,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
 
 use catalogue::Service;
@@ -40,6 +40,9 @@ use crate::{Client, TestDatabase, records};
 /// A password that every account here has.
 pub const PASSWORD: &str = "a ring to find them";
 
+/// Enough for a test, and soon opened; unless its flags say how many.
+const CONNECTIONS: [&str; 2] = ["--database-connections", "4"];
+
 /// Nothing listens there.
 const NO_BROKER: &str = "amqp://nobody:nothing@127.0.0.1:1/%2f";
 
@@ -49,7 +52,6 @@ pub struct RunningService {
     _stop_on_drop: DropGuard,
     anonymous: Client,
     tables: PgPool,
-    hasher: Hasher,
     models: ModelFolder,
     database: TestDatabase,
 }
@@ -58,6 +60,17 @@ pub struct RunningService {
 #[must_use]
 pub fn units(tables: &PgPool) -> Units {
     Units::new(Database::from(tables.clone()), Journal::left_to_services(), Arc::default())
+}
+
+/// Hashes the passwords of all accounts that tests make behind a service's back. One for all: each begins by hashing a password.
+///
+/// # Panics
+///
+/// If the operating system has no randomness.
+#[must_use]
+pub fn hasher() -> &'static Hasher {
+    static HASHER: LazyLock<Hasher> = LazyLock::new(|| Hasher::new().expect("randomness"));
+    &HASHER
 }
 
 /// Starts a service with a new database and an empty model folder. `flags` are its settings beside those:
@@ -79,7 +92,6 @@ pub async fn start<S: Definition>(flags: &[&str]) -> RunningService {
         _stop_on_drop: stop_on_drop,
         anonymous: Client::new(&address),
         tables: database.pool(),
-        hasher: Hasher::new().expect("randomness"),
         models,
         database,
     }
@@ -92,6 +104,9 @@ async fn run<S: Definition>(database: &TestDatabase, models: &ModelFolder, flags
     all_flags.extend(["--model-store-url", &models_url]);
     if S::SERVICE != Service::ShopApi {
         all_flags.extend(["--amqp-url", NO_BROKER]);
+    }
+    if !flags.contains(&CONNECTIONS[0]) {
+        all_flags.extend(CONNECTIONS);
     }
     all_flags.extend(flags);
     let settings = Settings::<S>::from_flags(all_flags).expect("the flags are right");
@@ -166,7 +181,7 @@ impl RunningService {
     /// If the account can't be made.
     pub async fn account(&self, role: Role) -> (Uuid, String) {
         let login = format!("{role}-{}", Uuid::now_v7().simple());
-        let id = accounts::create(&self.units(), &self.hasher, &login, PASSWORD.into(), role, None).await;
+        let id = accounts::create(&self.units(), hasher(), &login, PASSWORD.into(), role, None).await;
         (id.expect("a new account").uuid(), login)
     }
 

@@ -4,6 +4,8 @@ use local::Login;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::{Client, RequestBuilder, Response, header::HeaderMap, redirect::Policy};
 
+use crate::plain_http;
+
 /// A client of Support's page that keeps the session's cookie, and follows no redirection.
 #[derive(Clone, Debug)]
 pub struct PageClient {
@@ -36,7 +38,7 @@ impl PageClient {
     /// If no client can be made.
     #[must_use]
     pub fn of(address: &str) -> Self {
-        let http = Client::builder().redirect(Policy::none()).build().expect("a client");
+        let http = plain_http().redirect(Policy::none()).build().expect("a client");
         Self { http, address: address.to_owned(), cookie: None }
     }
 

@@ -16,7 +16,7 @@ use super::runner::{output, runner, text_of};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn start(data: &Path, only: &[Kind]) -> System {
-    let options = Options { data: Some(data.to_owned()), only: only.to_vec(), ..Options::default() };
+    let options = Options { data: Some(data.to_owned()), short_lived: true, only: only.to_vec(), ..Options::default() };
     System::start(&options).expect("the system starts")
 }
 

@@ -17,6 +17,9 @@ use testkit::{
 };
 use uuid::Uuid;
 
+/// What a service has by default: of fifty requests at once, so many are in the database.
+const CONNECTIONS: [&str; 2] = ["--database-connections", "16"];
+
 /// What keeps the first request from ending: it holds the key's lock.
 async fn hold(service: &RunningService, account: Uuid, key: &str) -> sqlx::PgConnection {
     let mut connection = sqlx::PgConnection::connect(service.database_url()).await.expect("a connection");
@@ -56,7 +59,7 @@ async fn keep(service: &RunningService, account: Uuid, created: u16, create: imp
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_equal_orders_at_once_of_a_customer_are_one() {
-    let shop = service::start::<ShopApi>(&[]).await;
+    let shop = service::start::<ShopApi>(&CONNECTIONS).await;
     let ada = shop.customer().await;
     let create = |quantity: u32| {
         ada.request(Method::POST, "/orders").json(&json!({"material": "gold_585", "quantity": quantity}))
@@ -66,7 +69,7 @@ async fn fifty_equal_orders_at_once_of_a_customer_are_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_equal_orders_at_once_of_a_seller_are_one() {
-    let crm = service::start::<CrmApi>(&[]).await;
+    let crm = service::start::<CrmApi>(&CONNECTIONS).await;
     let (seller, customer) = (crm.seller().await, crm.customer_account().await);
     let create = |quantity: u32| {
         let order = json!({"customer_id": customer, "material": "gold_585", "quantity": quantity});
@@ -77,7 +80,7 @@ async fn fifty_equal_orders_at_once_of_a_seller_are_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_equal_orders_at_once_of_a_partner_are_one_with_one_model() {
-    let mes = service::start::<MesApi>(&["--price-workers", "0"]).await;
+    let mes = service::start::<MesApi>(&[&CONNECTIONS[..], &["--price-workers", "0"]].concat()).await;
     let partner = mes.partner().await;
     let create = |quantity: u32| {
         let model = Part::bytes(solids::cube(10.0).to_binary_stl()).file_name("ring.stl");

@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::host::folders::{KEEP, cargo_profile, workspace};
 use crate::host::process::{POLL, tail};
 use crate::host::process_table;
+use crate::parts::elasticsearch::SHORT_LIVED_VARIABLE;
 use crate::parts::kind::Kind;
 use crate::system::system_file::SystemFile;
 
@@ -34,6 +35,9 @@ pub struct Options {
     pub only: Vec<Kind>,
     /// The data folder, which is kept. By default a new folder that is removed when the system stops.
     pub data: Option<PathBuf>,
+    /// Whether Elasticsearch starts sooner instead of running faster, also with a data folder that is kept; with a new one it
+    /// always does.
+    pub short_lived: bool,
     /// A folder with `ca.pem`, `server.pem` and `server-key.pem` for 127.0.0.1, if PostgreSQL, RabbitMQ and Elasticsearch are
     /// to speak TLS.
     pub certificates: Option<PathBuf>,
@@ -79,6 +83,9 @@ impl System {
         command.args(["up", "--until-stdin-closes", "--free-ports"]).arg("--data").arg(&data);
         if options.data.is_none() {
             command.arg("--throw-away");
+        }
+        if options.short_lived {
+            command.env(SHORT_LIVED_VARIABLE, "1");
         }
         if !options.only.is_empty() {
             let names: Vec<&str> = options.only.iter().map(|kind| kind.name()).collect();

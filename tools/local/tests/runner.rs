@@ -60,6 +60,8 @@ impl Drop for Runner {
 fn command(data: &Path, only: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_alexandrite"));
     command.args(["up", "--free-ports", "--only", only]).arg("--data").arg(data).stdin(Stdio::null());
+    // Elasticsearch runs for seconds here, in which its second compiler would gain nothing.
+    command.env("ALEXANDRITE_SHORT_LIVED", "1");
     command
 }
 

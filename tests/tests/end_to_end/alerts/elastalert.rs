@@ -80,7 +80,7 @@ fn environment(system: &SystemFile, mail_port: u16) -> BTreeMap<&'static str, St
         ("ALERT_MAIL_FROM", "alexandrite@example.org".to_owned()),
         ("ALERT_MAIL_TO", "support@example.org".to_owned()),
         ("KIBANA_URL", "http://kibana.example.org".to_owned()),
-        ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+        (python::CACHE.0, python::CACHE.1.to_owned()),
     ])
 }
 

@@ -5,6 +5,7 @@ use std::ops::Range;
 use catalogue::Service;
 use local::SystemFile;
 use serde_json::{Value, json};
+use testkit::plain_http;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 /// A network that ordinary clients come from.
@@ -21,7 +22,7 @@ impl Writer {
     pub(crate) fn of(system: &SystemFile) -> Self {
         let address = system.elasticsearch.clone().expect("Elasticsearch runs");
         let login = system.accounts.administrator.clone().expect("there is an administrator");
-        Self { http: reqwest::Client::new(), address, login }
+        Self { http: plain_http().build().expect("a client"), address, login }
     }
 
     async fn post(&self, path: &str, body: String) -> Value {

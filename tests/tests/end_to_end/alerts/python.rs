@@ -10,6 +10,11 @@ use std::{
 /// The oldest that ElastAlert runs with.
 const MINIMUM: &str = "import sys; sys.exit(sys.version_info < (3, 12))";
 
+/// The variable that lets Python keep what it has compiled for its next start, and not beside the sources, of which some are
+/// the repository's.
+pub(crate) const CACHE: (&str, &str) =
+    ("PYTHONPYCACHEPREFIX", concat!(env!("CARGO_TARGET_TMPDIR"), "/alerts/compiled"));
+
 /// The folder of the alerts' configuration.
 pub(crate) fn alerts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../elk/alerts").canonicalize().expect("the folder of the alerts")

@@ -1,6 +1,6 @@
 //! What every rule has to have, as ElastAlert itself reads the files.
 
-use std::{collections::BTreeSet, fs, path::Path, process::Command};
+use std::{collections::BTreeSet, fs, path::Path, process::Command, sync::LazyLock};
 
 use catalogue::{Action, field};
 use local::incident::Incident;
@@ -53,10 +53,16 @@ const PERSONAL: [&str; 8] = [
 
 type Rule = Map<String, Value>;
 
-fn rules() -> Vec<Rule> {
+/// All rules, read once.
+fn rules() -> &'static [Rule] {
+    static RULES: LazyLock<Vec<Rule>> = LazyLock::new(read);
+    &RULES
+}
+
+fn read() -> Vec<Rule> {
     let mut python = Command::new(python::programs().join("python"));
     python.args(["-c", PRINT]).current_dir(python::alerts());
-    python.envs([("ES_HOST", "127.0.0.1"), ("ES_PORT", "9200"), ("PYTHONDONTWRITEBYTECODE", "1")]);
+    python.envs([("ES_HOST", "127.0.0.1"), ("ES_PORT", "9200"), python::CACHE]);
     let output = python.output().expect("Python runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let rules: Vec<Rule> = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -114,10 +120,10 @@ fn asked_in_lucene(query: &str) -> impl Iterator<Item = (String, Vec<Value>)> {
 fn every_rule_says_what_it_means_when_it_fires_and_what_to_do() {
     for rule in rules() {
         for key in ["name", "alert_subject", "meaning", "limit", "what_to_do", "runbook", "dashboard"] {
-            assert!(!text(&rule, key).is_empty(), "{} has no {key}", text(&rule, "name"));
+            assert!(!text(rule, key).is_empty(), "{} has no {key}", text(rule, "name"));
         }
-        let name = text(&rule, "name");
-        assert!(text(&rule, "rule_file").ends_with(&format!("/{name}.yaml")) || name.is_empty(), "{rule:#?}");
+        let name = text(rule, "name");
+        assert!(text(rule, "rule_file").ends_with(&format!("/{name}.yaml")) || name.is_empty(), "{rule:#?}");
         assert!(rule.contains_key("realert"), "{name} sends a mail at every look");
     }
 }
@@ -136,8 +142,8 @@ fn every_rule_gives_its_reason_at_its_head() {
 #[test]
 fn every_rule_looks_at_records_alone_and_only_at_what_the_dictionary_has() {
     for rule in rules() {
-        let name = text(&rule, "name");
-        assert_eq!(text(&rule, "index"), elk::INDEX_PATTERN, "{name}");
+        let name = text(rule, "name");
+        assert_eq!(text(rule, "index"), elk::INDEX_PATTERN, "{name}");
         let mut fields = Vec::new();
         asked(&rule["filter"], &mut fields);
         asked(rule.get("counted").unwrap_or(&Value::Null), &mut fields);
@@ -147,9 +153,9 @@ fn every_rule_looks_at_records_alone_and_only_at_what_the_dictionary_has() {
                 assert!(Action::ALL.into_iter().any(|known| action == known.name()), "{name} asks for {action}");
             }
         }
-        let others = ["include", "facts", "top_count_keys"].into_iter().flat_map(|key| texts(&rule, key));
+        let others = ["include", "facts", "top_count_keys"].into_iter().flat_map(|key| texts(rule, key));
         let others = others
-            .chain(["field", "metric_agg_key"].map(|key| text(&rule, key)).into_iter().filter(|key| !key.is_empty()));
+            .chain(["field", "metric_agg_key"].map(|key| text(rule, key)).into_iter().filter(|key| !key.is_empty()));
         for asked in fields.iter().map(|(field, _)| field.as_str()).chain(others) {
             let known = field::ALL.iter().any(|field| field.name == asked)
                 || ADDED.contains(&asked)
@@ -162,10 +168,10 @@ fn every_rule_looks_at_records_alone_and_only_at_what_the_dictionary_has() {
 #[test]
 fn no_rule_reads_who_people_are() {
     for rule in rules() {
-        let of_sums = OF_SUMS.contains(&text(&rule, "type"));
-        assert_eq!(texts(&rule, "include").count() == 0, of_sums, "{}", text(&rule, "name"));
+        let of_sums = OF_SUMS.contains(&text(rule, "type"));
+        assert_eq!(texts(rule, "include").count() == 0, of_sums, "{}", text(rule, "name"));
         for key in ["include", "facts", "top_count_keys"] {
-            assert!(texts(&rule, key).all(|field| !PERSONAL.contains(&field)), "{}: {key}", text(&rule, "name"));
+            assert!(texts(rule, key).all(|field| !PERSONAL.contains(&field)), "{}: {key}", text(rule, "name"));
         }
     }
 }
@@ -177,7 +183,7 @@ fn every_rule_and_every_incident_has_its_section_in_the_runbook_and_every_rule_i
     let sections: BTreeSet<_> = runbook.lines().filter_map(|line| line.strip_prefix("### ")).collect();
     let rules = rules();
     let dashboards = elk::kibana::dashboards();
-    for rule in &rules {
+    for rule in rules {
         assert!(sections.contains(text(rule, "runbook")), "{} has no section {}", text(rule, "name"), rule["runbook"]);
         let leads = dashboards.iter().any(|dashboard| dashboard.id == text(rule, "dashboard"));
         assert!(leads, "there is no dashboard {}", rule["dashboard"]);

@@ -9,13 +9,10 @@ use std::{
     sync::atomic::{AtomicI64, Ordering},
 };
 
-use common::{
-    auth::{Hasher, accounts},
-    domain::Role,
-};
+use common::{auth::accounts, domain::Role};
 use local::Login;
 use sqlx::PgPool;
-use testkit::{TcpProxy, TestDatabase, host_in, service::units};
+use testkit::{TcpProxy, TestDatabase, host_in, service};
 
 use super::{broker::VirtualHost, process::Process, secrets, site::Site, system};
 
@@ -35,6 +32,8 @@ pub(crate) struct World {
     pub(crate) models: PathBuf,
     pub(crate) shop_tables: PgPool,
     pub(crate) mes_tables: PgPool,
+    /// The logs of processes in whose place others are by now.
+    former_logs: Vec<PathBuf>,
     shop_variables: Variables,
     crm_variables: Variables,
     mes_variables: Variables,
@@ -96,6 +95,7 @@ impl World {
             models,
             shop_tables,
             mes_tables,
+            former_logs: Vec::new(),
             shop_variables,
             crm_variables,
             mes_variables,
@@ -156,6 +156,7 @@ impl World {
             Service::SupportWeb => panic!("{NOT_HERE}"),
         };
         *client = new.client();
+        self.former_logs.push(process.log().to_owned());
         *process = new;
     }
 
@@ -227,9 +228,10 @@ impl World {
         self.service(service).healthy(status).await;
     }
 
-    /// The logs of all three.
+    /// The logs of all three, and of those in whose place they are.
     pub(crate) fn logs(&self) -> Vec<PathBuf> {
-        [&self.shop, &self.crm, &self.mes].map(|service| service.log().to_owned()).into()
+        let now = [&self.shop, &self.crm, &self.mes].map(|service| service.log().to_owned());
+        [&self.former_logs[..], &now].concat()
     }
 
     /// Asks all three to stop.
@@ -255,7 +257,7 @@ impl Drop for World {
 /// The services with an account for everybody who uses them.
 async fn site(shop: &Process, crm: &Process, mes: &Process, in_shop: &PgPool, in_mes: &PgPool) -> Site {
     let machine = async |tables: &PgPool, role: Role| {
-        let made = accounts::create_key(&units(tables), &secrets::new(role.name()), role, false).await;
+        let made = accounts::create_key(&service::units(tables), &secrets::new(role.name()), role, false).await;
         secrets::keep(made.expect("a new key").1.expose())
     };
     Site {
@@ -271,9 +273,9 @@ async fn site(shop: &Process, crm: &Process, mes: &Process, in_shop: &PgPool, in
 }
 
 async fn employee(tables: &PgPool, role: Role) -> Login {
-    let hasher = Hasher::new().expect("randomness");
     let login = Login { login: secrets::new("employee"), password: secrets::new("password") };
-    let made = accounts::create(&units(tables), &hasher, &login.login, login.password.clone().into(), role, None).await;
+    let (units, password) = (service::units(tables), login.password.clone().into());
+    let made = accounts::create(&units, service::hasher(), &login.login, password, role, None).await;
     made.expect("a new account");
     login
 }

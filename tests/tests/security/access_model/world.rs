@@ -30,8 +30,12 @@ const PEOPLE: [(Role, usize); 3] = [(Role::Customer, 3), (Role::Seller, 2), (Rol
 const KEY_OWNERS: [Role; 3] = [Role::Partner, Role::Partner, Role::Carrier];
 /// No login has to wait for its turn, nor is held off: it is always from the same address.
 const FLAGS: [&str; 4] = ["--login-burst", "100000", "--logins-per-second", "10000"];
-const PRICES: [&str; 4] = ["--price-workers", "1", "--price-poll-ms", "10"];
+/// One replica of the MES calculates the prices, and looks for them often.
+const PRICES: [&str; 4] = ["--price-workers", "1", "--price-poll-ms", "40"];
+const NO_PRICES: [&str; 2] = ["--price-workers", "0"];
 const PRICE_PATIENCE: Duration = Duration::from_secs(120);
+/// Between two looks for prices that are not there yet. One takes some milliseconds.
+const PRICE_PAUSE: Duration = Duration::from_millis(5);
 
 /// The three services, twice each.
 pub(crate) struct World {
@@ -55,13 +59,12 @@ struct Person {
 impl World {
     pub(crate) async fn start() -> Self {
         let shop = service::start::<ShopApi>(&FLAGS).await;
-        let mes_flags = [FLAGS, PRICES].concat();
-        let mes = service::start::<MesApi>(&mes_flags).await;
+        let mes = service::start::<MesApi>(&[&FLAGS[..], &PRICES].concat()).await;
         let (other_shop, crm, other_crm, other_mes) = (
             shop.replica::<ShopApi>(&FLAGS).await,
             shop.replica::<CrmApi>(&FLAGS).await,
             shop.replica::<CrmApi>(&FLAGS).await,
-            mes.replica::<MesApi>(&mes_flags).await,
+            mes.replica::<MesApi>(&[&FLAGS[..], &NO_PRICES].concat()).await,
         );
         let mut people = Vec::new();
         for (role, count) in PEOPLE {
@@ -160,9 +163,9 @@ impl World {
     pub(crate) async fn calculate_prices(&self) {
         let unfinished = "SELECT EXISTS (SELECT FROM orders WHERE price_status IN ('QUEUED', 'CALCULATING'))";
         let deadline = Instant::now() + PRICE_PATIENCE;
-        // It takes some milliseconds: the query itself is the pause.
         while sqlx::query_scalar(unfinished).fetch_one(self.mes.tables()).await.expect("a truth value") {
             assert!(Instant::now() < deadline, "prices take too long");
+            tokio::time::sleep(PRICE_PAUSE).await;
         }
     }
 

@@ -28,7 +28,9 @@ impl Samples {
     ///
     /// Nothing responds there, or what responds shows no metrics.
     pub async fn scrape(url: &str) -> Result<Self> {
-        let response = reqwest::get(url).await?.error_for_status()?;
+        // Metrics are shown without TLS. To read the certificates that the system trusts would take longer than the rest.
+        let client = reqwest::Client::builder().tls_certs_only([]).build()?;
+        let response = client.get(url).send().await?.error_for_status()?;
         Self::parse(&response.text().await?).with_context(|| format!("{url} shows no metrics"))
     }
 

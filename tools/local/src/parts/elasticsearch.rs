@@ -1,5 +1,6 @@
 //! Elasticsearch: one node, which is a cluster by itself, with security on.
 
+use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -35,9 +36,15 @@ const JVM_OPTIONS: &str = "\
 -Des.queryable_built_in_roles_enabled=false
 ";
 
-/// For a node that is soon thrown away: compiling its code a second time, for speed, takes as much processor time as all the
-/// rest of its start.
-const SHORT_LIVED: &str = "-XX:TieredStopAtLevel=1\n";
+/// The variable by which a test says that a node is short-lived although its data are kept.
+pub(crate) const SHORT_LIVED_VARIABLE: &str = "ALEXANDRITE_SHORT_LIVED";
+
+/// For a short-lived JVM: compiling its code a second time, for speed, takes as much processor time as all the rest of its
+/// start.
+const FIRST_COMPILER_ALONE: &str = "-XX:TieredStopAtLevel=1";
+
+/// A small heap needs no threads that collect garbage meanwhile. The distribution's own options choose G1.
+const SERIAL_COLLECTOR: &str = "-XX:-UseG1GC\n-XX:+UseSerialGC";
 
 /// The distribution for integration tests.
 pub(crate) fn distribution() -> Distribution {
@@ -73,8 +80,9 @@ pub(crate) async fn set_up(
     user.write_file(&configuration.join("jvm.options"), original("jvm.options")?)?;
     let logging = [original("log4j2.properties")?, elk::SEARCH_LOG_CONFIGURATION.into()].concat();
     user.write_file(&configuration.join("log4j2.properties"), logging)?;
-    let lifetime = if throw_away { SHORT_LIVED } else { "" };
-    user.write_file(&options.join("local.options"), [JVM_OPTIONS, lifetime].concat())?;
+    let short_lived = throw_away || env::var_os(SHORT_LIVED_VARIABLE).is_some();
+    let lifetime = if short_lived { format!("{FIRST_COMPILER_ALONE}\n{SERIAL_COLLECTOR}\n") } else { String::new() };
+    user.write_file(&options.join("local.options"), JVM_OPTIONS.to_owned() + &lifetime)?;
     let http_tls = http_tls(folders, &configuration, certificates)?;
     let settings = settings(&folder, http_port, transport_port) + &http_tls;
     user.write_file(&configuration.join("elasticsearch.yml"), settings)?;
@@ -105,6 +113,8 @@ pub(crate) async fn set_up(
             ("ES_JAVA_HOME", text(java_home)),
             ("ES_PATH_CONF", text(configuration)),
             ("ES_TMPDIR", text(temporary)),
+            // The options of the program that starts the node; its own collector is the serial one.
+            ("CLI_JAVA_OPTS", if short_lived { FIRST_COMPILER_ALONE } else { "" }.to_owned()),
         ]),
         ready_within: Duration::from_secs(180),
         ..Part::new((NAME, Stage::Store), distribution.join("bin/elasticsearch"), folders, ready)
