@@ -7,6 +7,7 @@
 
 mod background;
 mod checker;
+mod clock;
 mod disk;
 mod evidence;
 mod history;

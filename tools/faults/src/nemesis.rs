@@ -155,6 +155,12 @@ impl Nemesis {
                 tokio::time::sleep(Duration::from_millis(*ms)).await;
                 replica.set_disk_full(false)?;
             }
+            Fault::Clock { replica, ahead_s, ms } => {
+                let replica = &self.replicas[*replica];
+                replica.set_clock(*ahead_s)?;
+                tokio::time::sleep(Duration::from_millis(*ms)).await;
+                replica.set_clock(0)?;
+            }
             Fault::FullDatabaseDisk { ms } => return self.fill_database_disk(*ms).await,
             Fault::Fill { service } => self.enqueue_junk(service).await?,
         }

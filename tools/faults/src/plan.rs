@@ -43,6 +43,8 @@ pub(crate) enum Fault {
     FullDisk { replica: usize, ms: u64 },
     /// What PostgreSQL writes to files is refused as by a full disk.
     FullDatabaseDisk { ms: u64 },
+    /// A replica's clock jumps, and jumps back after a while. What measures durations goes on.
+    Clock { replica: usize, ahead_s: i64, ms: u64 },
     /// A queue gets many unreadable messages.
     Fill { service: String },
 }
@@ -68,7 +70,8 @@ impl Fault {
                 Self::SlowDown { replica, connection, delay_ms, ms }
             }
             55..61 => Self::Silence { replica, connection, ms: random.u64(500..12_000) },
-            61..76 => Self::Replica { replica },
+            61..66 => Self::Clock { replica, ahead_s: random_jump(random), ms: random.u64(500..12_000) },
+            66..76 => Self::Replica { replica },
             76..81 => Self::Fill { service: Service::APIS[1 + replica % 2].name().to_owned() },
             81..86 => Self::Kill { part: part("shipper") },
             86..88 => Self::Kill { part: part("elasticsearch") },
@@ -79,6 +82,12 @@ impl Fault {
             _ => Self::Kill { part: part("postgres") },
         }
     }
+}
+
+/// Seconds of one to five minutes, forwards or backwards.
+fn random_jump(random: &mut Rng) -> i64 {
+    let seconds = random.i64(60..300);
+    if random.bool() { seconds } else { -seconds }
 }
 
 /// The steps of a seed, without an end. One in five has two faults.

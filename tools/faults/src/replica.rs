@@ -1,28 +1,39 @@
-//! A further process of a service, whose connections to the database and the broker can be cut, slowed down and silenced, and
-//! whose disk can be full. It can be of the version before, and changes its version each time it starts then.
+//! A further process of a service, whose connections to the database and the broker can be cut, slowed down and silenced, whose
+//! disk can be full, and whose clock can be wrong. It can be of the version before, and changes its version each time it starts
+//! then.
 
 use std::{
     collections::BTreeMap,
     fs,
-    net::TcpListener,
+    net::{SocketAddr, TcpListener},
     os::unix::fs::{MetadataExt as _, chown},
     path::{Path, PathBuf},
     process::Child,
     sync::{Mutex, PoisonError},
+    time::Duration,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use catalogue::Service;
 use local::SystemFile;
 use testkit::{TcpProxy, host_in};
+use tokio::net::TcpStream;
 
-use crate::disk;
+use crate::{
+    clock::{self, Clock},
+    disk,
+};
+
+/// How long the first start may take.
+const START: Duration = Duration::from_secs(120);
+const POLL: Duration = Duration::from_millis(50);
 
 /// A replica at a fixed address; it may be running or not.
 pub(crate) struct Replica {
     pub(crate) address: String,
     /// Proxies before the database and, if the service uses it, the broker.
     pub(crate) proxies: Vec<TcpProxy>,
+    clock: Clock,
     process: Mutex<Process>,
 }
 
@@ -52,12 +63,26 @@ impl Replica {
         environment.insert("LISTEN_ADDR".to_owned(), address.to_string());
         let program = file.binaries.get(service.name()).with_context(missing)?;
         let previous = previous.map(|folder| copy_beside(&folder.join(service.name()), program)).transpose()?;
+        let clock = Clock::beside(program)?;
+        environment.extend(clock.environment()?);
         let programs = previous.into_iter().chain([program.clone()]).collect();
         let log = file.logs.join(format!("{service}-replica.log"));
         let process = Mutex::new(Process { programs, environment, log, starts: 0, child: None });
-        let replica = Self { address: format!("http://{address}"), proxies, process };
+        let replica = Self { address: format!("http://{address}"), proxies, clock, process };
         replica.toggle().with_context(|| format!("starting {service}"))?;
+        let listens = tokio::time::timeout(START, replica.wait_until_it_listens(address)).await;
+        listens.context("it doesn't listen").flatten().with_context(|| format!("the replica of {service}"))?;
         Ok(replica)
+    }
+
+    async fn wait_until_it_listens(&self, address: SocketAddr) -> Result<()> {
+        while TcpStream::connect(address).await.is_err() {
+            let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+            ensure!(process.pid().is_some(), "it ended; {} says more", process.log.with_extension("stderr.txt").display());
+            drop(process);
+            tokio::time::sleep(POLL).await;
+        }
+        Ok(())
     }
 
     /// Kills the process if it runs, or else starts a new one.
@@ -76,6 +101,11 @@ impl Replica {
         let Some(pid) = self.process.lock().unwrap_or_else(PoisonError::into_inner).pid() else { return Ok(false) };
         disk::set_full(pid, is_full)?;
         Ok(true)
+    }
+
+    /// Sets the clock of the process so many seconds ahead of the machine's. One that starts later has it, too.
+    pub(crate) fn set_clock(&self, ahead_s: i64) -> Result<()> {
+        self.clock.set(ahead_s)
     }
 }
 
@@ -107,6 +137,7 @@ impl Process {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
+            clock::clean_up_after(child.id());
         }
     }
 }

@@ -72,6 +72,16 @@ pub fn prometheus() -> Result<PathBuf> {
     provide(Need::Prometheus, "prometheus")
 }
 
+/// libfaketime's library for programs with threads.
+///
+/// # Errors
+///
+/// Those of [`browser_driver`].
+pub fn faketime() -> Result<PathBuf> {
+    ensure(Need::Faketime)?;
+    needs::faketime().context("libfaketime was installed, but is not found")
+}
+
 /// A Java of any version that is still maintained.
 ///
 /// # Errors

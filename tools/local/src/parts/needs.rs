@@ -1,12 +1,13 @@
 //! What the parts need from this machine: whether it is there, and which packages have it.
 
 use std::collections::BTreeSet;
+use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
-use crate::host::package_root::program;
+use crate::host::package_root::{PackageRoot, program};
 use crate::host::packages::{self, Apt};
 use crate::host::{folders::Folders, unpacking};
 use crate::parts::{distribution::Distribution, elasticsearch, java, kind::Kind, postgres_programs, rabbitmq, shipper};
@@ -28,14 +29,24 @@ pub(crate) enum Need {
     Openssl,
     Pip,
     Prometheus,
+    Faketime,
 }
 
 impl Need {
     /// What parts need.
     pub(crate) const ALL: [Self; 4] = [Self::Rabbitmq, Self::Rsyslog, Self::Maven, Self::Java];
     /// What only tests need. It isn't unpacked, as it has more ties to its place than parts have.
-    const OF_TESTS: [Self; 8] =
-        [Self::Browser, Self::Python, Self::Go, Self::Npm, Self::Haproxy, Self::Openssl, Self::Pip, Self::Prometheus];
+    const OF_TESTS: [Self; 9] = [
+        Self::Browser,
+        Self::Python,
+        Self::Go,
+        Self::Npm,
+        Self::Haproxy,
+        Self::Openssl,
+        Self::Pip,
+        Self::Prometheus,
+        Self::Faketime,
+    ];
 
     /// What these parts need. Maven is needed until it has downloaded their distributions.
     pub(crate) fn of(kinds: &[Kind], folders: &Folders) -> Vec<Self> {
@@ -67,6 +78,7 @@ impl Need {
             Self::Openssl => "OpenSSL",
             Self::Pip => "pip",
             Self::Prometheus => "Prometheus",
+            Self::Faketime => "libfaketime",
         }
     }
 
@@ -86,6 +98,7 @@ impl Need {
             Self::Openssl => in_path("openssl"),
             Self::Pip => in_path("pip3"),
             Self::Prometheus => in_path("prometheus"),
+            Self::Faketime => faketime().map(|library| library.display().to_string()),
             Self::Java => {
                 java::find(java::MINIMUM, |_| true).map(|java| described(&java.version.to_string(), &java.home))
             }
@@ -108,6 +121,7 @@ impl Need {
             Self::Openssl => &["openssl"],
             Self::Pip => &["python3-pip"],
             Self::Prometheus => &["prometheus"],
+            Self::Faketime => &["libfaketime"],
         }
     }
 }
@@ -119,6 +133,12 @@ fn python() -> Option<PathBuf> {
         asked.is_ok_and(|output| output.status.success())
     };
     program("python3").filter(can)
+}
+
+/// The library that gives a program with threads another clock.
+pub(crate) fn faketime() -> Option<PathBuf> {
+    let path = format!("usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", env::consts::ARCH);
+    PackageRoot::all().map(|root| root.path(&path)).find(|library| library.is_file())
 }
 
 /// How `cargo run` gets this.

@@ -169,7 +169,12 @@ pub fn replica_command(program: &Path, environment: &BTreeMap<String, String>, l
         Ok::<_, io::Error>(file)
     };
     let mut command = as_owner_of(program)?;
-    command.args(["/usr/bin/env", "--ignore-signal=XFSZ"]).arg(program).env_clear().envs(environment);
+    command.args(["/usr/bin/env", "--ignore-signal=XFSZ"]).env_clear().envs(environment);
+    if let Some(library) = environment.get("LD_PRELOAD") {
+        // Not for root's process before: what the library makes there isn't the user's.
+        command.arg(format!("LD_PRELOAD={library}")).env_remove("LD_PRELOAD");
+    }
+    command.arg(program);
     command.stdin(Stdio::null()).stdout(open(log)?).stderr(open(&log.with_extension("stderr.txt"))?);
     Ok(command)
 }
