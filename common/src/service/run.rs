@@ -28,7 +28,8 @@ const EVENT_INTERVAL: u32 = 8;
 /// The whole of a service's `main`.
 pub fn main<S: Definition>() -> ExitCode {
     let settings = Settings::<S>::from_environment();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(EVENT_INTERVAL).build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(EVENT_INTERVAL).build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };

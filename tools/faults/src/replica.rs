@@ -77,11 +77,15 @@ impl Replica {
 
     async fn wait_until_it_listens(&self, address: SocketAddr) -> Result<()> {
         while TcpStream::connect(address).await.is_err() {
-            let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-            ensure!(process.pid().is_some(), "it ended; {} says more", process.log.with_extension("stderr.txt").display());
-            drop(process);
+            self.ensure_it_runs()?;
             tokio::time::sleep(POLL).await;
         }
+        Ok(())
+    }
+
+    fn ensure_it_runs(&self) -> Result<()> {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        ensure!(process.pid().is_some(), "it ended; {} says more", process.log.with_extension("stderr.txt").display());
         Ok(())
     }
 
