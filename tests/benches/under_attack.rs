@@ -5,7 +5,6 @@
 //! lifted, as if every client of the flood had an address of its own.
 
 use std::{
-    fs,
     io::Write as _,
     process::Command,
     sync::atomic::{AtomicBool, AtomicU32, Ordering},
@@ -16,7 +15,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use local::{Kind, Options, System};
 use serde_json::json;
-use testkit::Client;
+use testkit::{Client, memory};
 
 const PASSWORD: &str = "a ring to find them";
 const LOGINS: usize = 40;
@@ -197,12 +196,9 @@ async fn uploads(system: &System, shop: &Client) -> String {
     )
 }
 
-/// A process's memory in MiB, from Linux's accounting.
+/// A process's memory in MiB.
 fn resident(pid: i32, field: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the field is there");
-    let kibibytes = line.trim_start_matches(':').trim().trim_end_matches(" kB");
-    kibibytes.parse::<u64>().expect("a number") / 1024
+    memory(pid, field).expect("the process runs") >> 10
 }
 
 /// The value that so many percent of the others don't exceed.

@@ -1,13 +1,14 @@
 //! A flood of half-open connections and refused logins, in a binary of its own: it takes what the machine has. What it costs
 //! the others in time is in the benchmark (`bench -- flood`).
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use futures::future::join_all;
 use local::{Kind, Options, System};
 use testkit::{
     Client,
     flood::Flood,
+    memory,
     site::{OrderActions as _, Site},
 };
 use tokio::time::Instant;
@@ -18,15 +19,7 @@ const TIME: Duration = Duration::from_secs(25);
 const WARM_UP: Duration = Duration::from_secs(3);
 const CUSTOMERS: usize = 10;
 /// What the shop may need for it: two passwords that are hashed at the same time, buffers of connections, and the rest.
-const MORE_MEMORY: u64 = 96 << 20;
-
-/// The resident memory of a process at most so far, in bytes.
-fn peak_memory(pid: i32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.strip_suffix("kB"));
-    let kibibytes: u64 = line.expect("Linux says it").trim().parse().expect("a number");
-    kibibytes << 10
-}
+const MORE_MEMORY_KIB: u64 = 96 << 10;
 
 /// Orders until then; returns how many orders that were.
 async fn order_until(customer: &Client, end: Instant) -> usize {
@@ -52,19 +45,20 @@ async fn customers_go_on_ordering_in_a_flood_and_memory_stays_bounded() {
     }
     let shop = system.pid("shop-api").expect("the shop runs");
     join_all(customers.iter().map(|customer| order_until(customer, Instant::now() + WARM_UP))).await;
-    let before = peak_memory(shop);
+    let peak_memory = || memory(shop, "VmHWM").expect("the shop runs");
+    let before = peak_memory();
 
     let flood = Flood::start(site.shop.base());
     let end = Instant::now() + TIME;
     let orders = join_all(customers.iter().map(|customer| order_until(customer, end))).await;
     let flood = flood.stop().await;
-    let more = peak_memory(shop) - before;
-    println!("{orders:?} orders in {TIME:?}; {flood:?}; {} MiB more memory at most", more >> 20);
+    let more = peak_memory() - before;
+    println!("{orders:?} orders in {TIME:?}; {flood:?}; {} MiB more memory at most", more >> 10);
 
     assert!(orders.iter().all(|orders| *orders > 0), "a customer could not order: {orders:?}");
     // How many there are a second, and whether the service is in time with all of them, depends on the machine.
     assert!(flood.refused + flood.throttled > 500 && flood.opened > 200, "that was no flood: {flood:?}");
     assert!(flood.throttled > flood.refused, "the limit of one address did not hold: {flood:?}");
-    assert!(more < MORE_MEMORY, "{} MiB more", more >> 20);
+    assert!(more < MORE_MEMORY_KIB, "{} MiB more", more >> 10);
     assert_eq!(system.pid("shop-api").expect("the shop runs"), shop, "the shop was restarted");
 }

@@ -12,6 +12,7 @@ mod database;
 pub mod facts;
 pub mod flood;
 pub mod log;
+mod memory;
 pub mod openapi;
 pub mod order_lifecycle;
 pub mod orders;
@@ -27,6 +28,7 @@ mod wait;
 
 pub use client::{Client, Response, plain_http};
 pub use database::TestDatabase;
+pub use memory::memory;
 pub use mesh::solids;
 pub use tcp_proxy::{TcpProxy, host_in};
 pub use wait::{eventually, eventually_within};

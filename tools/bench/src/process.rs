@@ -17,10 +17,8 @@ pub(crate) fn cpu(pid: i32) -> Result<Duration> {
     Ok(Duration::from_secs_f64((ticks(11)? + ticks(12)?) as f64 / per_second as f64))
 }
 
-/// A size in `/proc/PID/status`, in MiB: `VmRSS` is the resident memory, and `VmHWM` its peak (proc(5)).
+/// A size in `/proc/PID/status`, as in [`testkit::memory`], but in MiB.
 pub(crate) fn memory(pid: i32, field: &str) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("the process doesn't run")?;
-    let size = status.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':')?.strip_suffix("kB"));
-    let kibibytes: f64 = size.with_context(|| format!("no {field} of the process"))?.trim().parse()?;
-    Ok(kibibytes / 1024.0)
+    let kibibytes = testkit::memory(pid, field).with_context(|| format!("no {field} of the process {pid}"))?;
+    Ok(kibibytes as f64 / 1024.0)
 }

@@ -24,15 +24,15 @@ impl Clock {
 
     /// What makes a process follow this clock. Within a second, it notices that the clock was set.
     pub(crate) fn environment(&self) -> Result<[(String, String); 5]> {
-        let pair = |name: &str, value: &Path| (name.to_owned(), value.display().to_string());
-        Ok([
-            pair("LD_PRELOAD", &test_programs::faketime()?),
-            pair("FAKETIME_TIMESTAMP_FILE", &self.file),
-            pair("FAKETIME_CACHE_DURATION", Path::new("1")),
+        let environment = [
+            ("LD_PRELOAD", test_programs::faketime()?.display().to_string()),
+            ("FAKETIME_TIMESTAMP_FILE", self.file.display().to_string()),
+            ("FAKETIME_CACHE_DURATION", "1".to_owned()),
             // As for a clock that is set: what measures durations, and what the kernel notes of files, stays.
-            pair("FAKETIME_DONT_FAKE_MONOTONIC", Path::new("1")),
-            pair("NO_FAKE_STAT", Path::new("1")),
-        ])
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+            ("NO_FAKE_STAT", "1".to_owned()),
+        ];
+        Ok(environment.map(|(name, value)| (name.to_owned(), value)))
     }
 
     /// Sets it so many seconds ahead of the machine's.

@@ -153,9 +153,7 @@ impl Site {
     /// The most memory that a service has had, in KiB.
     fn memory(&self, service: &str) -> u64 {
         let pid = self.system.pid(service).expect("the service runs");
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process is there");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        peak.and_then(|peak| peak.trim().trim_end_matches(" kB").parse().ok()).expect("a number of KiB")
+        testkit::memory(pid, "VmHWM").expect("the service runs")
     }
 
     async fn an_upload_that_breaks_off_leaves_no_part(&self) {

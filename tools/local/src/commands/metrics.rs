@@ -50,7 +50,7 @@ pub(crate) async fn metrics(data: &Path) -> Result<()> {
         Some(before) => format!("Rates are over the last {:.0} s.", (now.at - before.at).as_seconds_f64()),
         None => format!("For rates, do it again within {} s.", LONGEST.as_secs()),
     });
-    print::out("Orders, messages, records and prices are counted every 10 s.");
+    print::out("Counts of orders, messages, records and prices are up to METRICS_COUNT_SECONDS old.");
     scrapes.push(now);
     std::fs::write(data.join(FILE), serde_json::to_vec(&scrapes)?).context("noting what was scraped")
 }

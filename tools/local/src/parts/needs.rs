@@ -135,10 +135,10 @@ fn python() -> Option<PathBuf> {
     program("python3").filter(can)
 }
 
-/// The library that gives a program with threads another clock.
+/// The library that sets the clock of a program with threads.
 pub(crate) fn faketime() -> Option<PathBuf> {
     let path = format!("usr/lib/{}-linux-gnu/faketime/libfaketimeMT.so.1", env::consts::ARCH);
-    PackageRoot::all().map(|root| root.path(&path)).find(|library| library.is_file())
+    Some(PackageRoot::system().path(&path)).filter(|library| library.is_file())
 }
 
 /// How `cargo run` gets this.
