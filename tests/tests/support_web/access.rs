@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use testkit::{eventually, search::Search, support_page::Page};
 use tokio::sync::Mutex;
 
-use crate::system::{self, employee, file, stranger, support};
+use crate::system::{self, employee, employee_with_own_session, file, stranger, support};
 
 #[tokio::test]
 async fn without_a_session_every_path_but_the_login_and_health_leads_to_the_login() {
@@ -64,7 +64,7 @@ async fn a_login_that_fails_again_and_again_has_to_wait() {
     let (failures, page) = until_throttled(&wrong).await;
     assert!(failures >= 5, "{failures}");
     assert!(page.headers.contains_key("retry-after"), "{page:?}");
-    assert_eq!(employee().await.get("/").await.status, 200, "others don't wait");
+    assert_eq!(employee_with_own_session().await.get("/").await.status, 200, "others don't wait");
 }
 
 /// Fails to log in until there is a wait, which a slow machine may have waited already. Returns how often.
@@ -81,7 +81,7 @@ async fn until_throttled(wrong: &Login) -> (usize, Page) {
 
 #[tokio::test]
 async fn a_session_ends_with_the_log_out() {
-    let employee = employee().await;
+    let employee = employee_with_own_session().await;
     let copy = employee.clone();
     assert_eq!(employee.get("/stuck").await.status, 200);
     let page = employee.post("/logout", &[], &[]).await;
@@ -93,7 +93,7 @@ async fn a_session_ends_with_the_log_out() {
 
 #[tokio::test]
 async fn a_form_of_another_site_does_nothing() {
-    let employee = employee().await;
+    let employee = employee_with_own_session().await;
     let page = employee.post("/logout", &[], &[("origin", "https://evil.example")]).await;
     assert_eq!(page.status, 403);
     let page = employee.post("/logout", &[], &[("sec-fetch-site", "cross-site")]).await;
@@ -191,7 +191,7 @@ async fn change(name: &str, new: impl Fn(&str) -> String) {
 
 #[tokio::test]
 async fn what_happens_at_the_page_is_recorded_like_everything_else() {
-    let mut employee = employee().await;
+    let mut employee = employee_with_own_session().await;
     employee.read("/orders/A-200002").await;
     employee.post("/logout", &[], &[]).await;
     let wrong = Login { login: "a-secret-login".to_owned(), password: "a-secret-password".to_owned() };

@@ -34,8 +34,16 @@ pub(crate) async fn stranger() -> PageClient {
     PageClient::of(address().await)
 }
 
-/// A support employee who is logged in.
+/// A support employee who is logged in. All have one session: an address may not log in as often as there are tests.
 pub(crate) async fn employee() -> PageClient {
+    static COOKIE: OnceCell<Option<String>> = OnceCell::const_new();
+    let mut employee = stranger().await;
+    employee.cookie = COOKIE.get_or_init(async || employee_with_own_session().await.cookie).await.clone();
+    employee
+}
+
+/// A support employee with a session that may be ended.
+pub(crate) async fn employee_with_own_session() -> PageClient {
     let mut employee = stranger().await;
     let page = employee.log_in(&support().await).await;
     assert_eq!((page.status, page.location.as_str()), (303, "/"), "{page:?}");
