@@ -3,5 +3,7 @@
 mod error;
 mod s3;
 mod store;
+mod upload;
 
-pub use store::{BodyError, ModelStore, PutError, StoredModel};
+pub use store::{ModelStore, StoredModel};
+pub use upload::{BodyError, PutError};

@@ -16,14 +16,16 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use object_store::{
     ObjectStore, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem, path::Path, prefix::PrefixStore,
 };
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use uuid::Uuid;
 
-use super::{error::OrFailure as _, s3};
+use super::{
+    error::OrFailure as _,
+    s3,
+    upload::{BodyError, PutError, fill},
+};
 use crate::{
     authorities::Authorities,
-    crash,
     domain::{Model, ModelFormat, ModelUnit},
     failure::{ErrorType, Failure, FailureContext as _},
     problem::{ApiError, ProblemCode, Rejection},
@@ -31,12 +33,10 @@ use crate::{
 
 /// Parts of this size are sent to the store; S3 takes none smaller than 5 MiB.
 const PART: usize = 5 * 1024 * 1024;
-/// Parts on their way at once; what arrives faster than the store takes it waits.
-const PARTS_AT_ONCE: usize = 2;
+/// The longest file name, in characters.
+const LONGEST_NAME: usize = 255;
 /// Models that are listed at a time.
 const LISTED_AT_ONCE: usize = 500;
-/// Bytes that are looked at to see whether a file is what its name says.
-const HEAD: usize = 1024;
 /// How long the parts of a failed upload are tried to be removed. Those that stay are for the bucket's lifecycle rules.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a model waits for its turn to have its unit read.
@@ -67,39 +67,6 @@ pub struct StoredModel {
     /// Its SHA-256, 64 hex digits.
     pub sha256: String,
 }
-
-/// Why a model was not stored. Nothing of it stays behind.
-#[derive(Debug)]
-pub enum PutError {
-    /// It has more bytes than allowed.
-    TooLarge,
-    /// It has none.
-    Empty,
-    /// Its content isn't what its name says.
-    WrongContent,
-    /// It didn't arrive whole.
-    Body(BodyError),
-    /// A failure of ours.
-    Failure(Failure),
-}
-
-/// Why a body ended early.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyError {
-    /// It paused for too long, or took too long as a whole.
-    TooSlow,
-    /// The client ended it early, or it can't be read.
-    Broken,
-}
-
-impl From<Failure> for PutError {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
-}
-
-/// The longest file name, in characters.
-const LONGEST_NAME: usize = 255;
 
 impl ModelStore {
     /// Opens the store at `file:///folder` or `s3://bucket/prefix` for a service, for models of at most `limit` bytes. For S3
@@ -325,37 +292,6 @@ fn format_of(filename: &str) -> Result<ModelFormat, Rejection> {
 
 fn unsupported(detail: &'static str) -> Rejection {
     Rejection::new(ProblemCode::UnsupportedModel, detail)
-}
-
-async fn fill(
-    upload: &mut WriteMultipart,
-    body: &mut (impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin),
-    format: ModelFormat,
-    limit: u64,
-) -> Result<(u64, String), PutError> {
-    let mut hash = Sha256::new();
-    let mut bytes = 0;
-    let mut head = Vec::new();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(PutError::Body)?;
-        crash::point("upload", "receiving");
-        bytes += chunk.len() as u64;
-        if bytes > limit {
-            return Err(PutError::TooLarge);
-        }
-        head.extend_from_slice(&chunk[..chunk.len().min(HEAD.saturating_sub(head.len()))]);
-        hash.update(&chunk);
-        upload.wait_for_capacity(PARTS_AT_ONCE).await.or_failure("storing a model")?;
-        upload.put(chunk);
-    }
-    if bytes == 0 {
-        return Err(PutError::Empty);
-    }
-    if !mesh::sniff(format.into(), &head, Some(bytes)) {
-        return Err(PutError::WrongContent);
-    }
-    let sha256 = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok((bytes, sha256))
 }
 
 /// Removes what interrupted uploads left in the folders of days. Only a model that is on its way has `#` and a number behind

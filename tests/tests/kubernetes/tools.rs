@@ -1,0 +1,85 @@
+//! The tools that render and check manifests, in pinned versions; they come into `target/tools` with the first run.
+
+use std::{
+    fs,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    sync::LazyLock,
+};
+
+use local::test_programs;
+use serde_json::Value;
+
+const KUSTOMIZE: &str = "sigs.k8s.io/kustomize/kustomize/v5@v5.8.2";
+const SCHEMAS: &str = "kubernetes-validate==1.37.0";
+
+/// The folder of the workspace.
+pub(crate) fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}
+
+/// The folder of the tools, whose name has their versions; made when it is first needed.
+static TOOLS: LazyLock<PathBuf> = LazyLock::new(|| {
+    let versions = format!("kubernetes-{KUSTOMIZE}-{SCHEMAS}").replace(|c: char| "/@=".contains(c), "-");
+    let tools = workspace().join("target/tools").join(versions);
+    if !tools.exists() {
+        // Made beside its place: a folder that is there is whole.
+        let fresh = tools.with_added_extension(std::process::id().to_string());
+        let go = test_programs::go().expect("there is Go");
+        run(Command::new(go).args(["install", KUSTOMIZE]).env("GOBIN", &fresh), "");
+        let python = test_programs::python().expect("there is Python");
+        run(Command::new(python).args(["-m", "venv"]).arg(&fresh), "");
+        run(Command::new(fresh.join("bin/python")).args(["-m", "pip", "install", "--quiet", SCHEMAS]), "");
+        // Another process may have been faster.
+        let _ = fs::rename(&fresh, &tools).or_else(|_| fs::remove_dir_all(&fresh));
+    }
+    tools
+});
+
+/// What a command says; it has to succeed.
+fn run(command: &mut Command, input: &str) -> String {
+    let output = try_run(command, input);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}{}", String::from_utf8_lossy(&output.stdout));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+fn try_run(command: &mut Command, input: &str) -> Output {
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    child.stdin.take().expect("a pipe").write_all(input.as_bytes()).expect("it reads its input");
+    child.wait_with_output().expect("it ends")
+}
+
+/// The example of an installation, as YAML.
+pub(crate) fn rendered() -> String {
+    run(Command::new(TOOLS.join("kustomize")).arg("build").arg(workspace().join("deploy/kubernetes/example")), "")
+}
+
+/// The example's manifests.
+pub(crate) fn manifests() -> Vec<Value> {
+    let to_json = "import json, sys, yaml; json.dump(list(yaml.safe_load_all(sys.stdin)), sys.stdout)";
+    let json = run(Command::new(TOOLS.join("bin/python")).args(["-c", to_json]), &rendered());
+    serde_json::from_str(&json).expect("JSON")
+}
+
+/// Whether these manifests keep to the schemas of this version, down to fields that it doesn't know.
+pub(crate) fn keeps_to_the_schemas(manifests: &str, version: &str) -> bool {
+    let mut file = std::env::temp_dir();
+    file.push(format!("manifests-{}.yaml", uuid::Uuid::now_v7().simple()));
+    fs::write(&file, manifests).expect("a file");
+    let mut validate = Command::new(TOOLS.join("bin/python"));
+    validate.args(["-m", "kubernetes_validate", "--strict", "--kubernetes-version", version]).arg(&file);
+    let output = try_run(&mut validate, "");
+    fs::remove_file(&file).expect("the file is there");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("deployment/shop-api"), "nothing was looked at: {said}");
+    eprintln!("{said}");
+    output.status.success()
+}
+
+/// The manifests of these kinds.
+pub(crate) fn of_kind<'a>(manifests: &'a [Value], kinds: &'a [&str]) -> impl Iterator<Item = &'a Value> {
+    manifests.iter().filter(|manifest| kinds.iter().any(|kind| manifest["kind"] == *kind))
+}
