@@ -1,6 +1,6 @@
 //! Logging in: the password's check, the wait after failures, and the record of what became of it.
 
-use std::num::NonZeroU32;
+use std::{num::NonZeroU32, time::Duration};
 
 use catalogue::{Action, ErrorType};
 use secrecy::SecretString;
@@ -72,7 +72,16 @@ struct Tried {
     role: Option<Role>,
     disabled_at: Option<OffsetDateTime>,
     failures: Option<i32>,
-    failed_at: Option<OffsetDateTime>,
+    /// How long ago the last of them was, by the database's clock, as the replicas' clocks may differ.
+    seconds_since_failure: Option<f64>,
+}
+
+impl Tried {
+    fn delay(&self) -> Option<Duration> {
+        // A clock that was set back counts as if no time had passed.
+        let passed = Duration::try_from_secs_f64(self.seconds_since_failure?).unwrap_or_default();
+        throttle::delay(self.failures?, passed)
+    }
 }
 
 impl Attempt {
@@ -87,9 +96,7 @@ impl Attempt {
 
     /// Refuses the attempt, and records that, if the failures before it make it wait.
     fn refuse_if_delayed(&self, tried: &Tried) -> Result<(), Rejection> {
-        let Some(delay) = throttle::delay(tried.failures, tried.failed_at, OffsetDateTime::now_utc()) else {
-            return Ok(());
-        };
+        let Some(delay) = tried.delay() else { return Ok(()) };
         self.record_throttled();
         let detail = "Too many failed logins; try again later.";
         Err(Rejection::retry_after(ProblemCode::TooManyAttempts, detail, delay))
@@ -212,7 +219,9 @@ impl Auth {
             r#"SELECT accounts.id AS "account?: AccountId", password_hash AS "password_hash?", role AS "role?: Role",
                       disabled_at AS "disabled_at?",
                       CASE WHEN known.account_id IS NULL THEN counted.failures ELSE known.failures END AS failures,
-                      CASE WHEN known.account_id IS NULL THEN counted.failed_at ELSE known.failed_at END AS failed_at
+                      extract(epoch FROM clock_timestamp() -
+                          CASE WHEN known.account_id IS NULL THEN counted.failed_at ELSE known.failed_at END)::float8
+                          AS seconds_since_failure
                FROM (VALUES ($1::text, $3::bytea)) AS tried (login, login_hash)
                LEFT JOIN accounts ON accounts.login = tried.login AND password_hash IS NOT NULL
                LEFT JOIN login_sources AS known ON known.account_id = accounts.id AND known.source = $2

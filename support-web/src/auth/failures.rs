@@ -4,32 +4,31 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use common::auth::throttle;
-use time::OffsetDateTime;
 
 /// Logins with failures at most; the one whose last failure is oldest makes room.
 const MOST: usize = 10_000;
 
 /// Failed logins in a row.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Failures(Arc<Mutex<HashMap<String, (i32, OffsetDateTime)>>>);
+pub(crate) struct Failures(Arc<Mutex<HashMap<String, (i32, Instant)>>>);
 
 impl Failures {
     /// How long this login still has to wait, if at all.
     pub(crate) fn delay(&self, login: &str) -> Option<Duration> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (failures, failed_at) = *all.get(login)?;
-        throttle::delay(Some(failures), Some(failed_at), OffsetDateTime::now_utc())
+        throttle::delay(failures, failed_at.elapsed())
     }
 
     /// Counts one more failure, and returns how many in a row there are.
     pub(crate) fn failed(&self, login: &str) -> i32 {
-        let now = OffsetDateTime::now_utc();
+        let now = Instant::now();
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.retain(|_, (_, failed_at)| now - *failed_at < throttle::WINDOW);
+        all.retain(|_, (_, failed_at)| now.duration_since(*failed_at) < throttle::WINDOW);
         if all.len() >= MOST
             && let Some(oldest) = all.iter().min_by_key(|(_, (_, at))| *at).map(|(login, _)| login.clone())
         {
