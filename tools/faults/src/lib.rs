@@ -18,6 +18,7 @@ mod promises;
 mod replica;
 mod retrying_client;
 mod run;
+mod slow_disk;
 mod user;
 mod workload;
 

@@ -28,6 +28,7 @@ use crate::{
     replica::Replica,
     retrying_client::RetryingClient,
     run::{Run, say},
+    slow_disk::SlowDisk,
 };
 
 /// Least time between two deaths of a part: the supervisor gives up a part that dies too often.
@@ -154,6 +155,12 @@ impl Nemesis {
                 }
                 tokio::time::sleep(Duration::from_millis(*ms)).await;
                 replica.set_disk_full(false)?;
+            }
+            Fault::SlowDisk { part, writes_per_s, ms } => {
+                // First the one that starts the others: what it starts meanwhile is slow, too.
+                let slow = SlowDisk::of(self.system.pid(part)?, self.system.data(), *writes_per_s)?;
+                self.system.pids(part)?.into_iter().try_for_each(|pid| slow.add(pid))?;
+                tokio::time::sleep(Duration::from_millis(*ms)).await;
             }
             Fault::Clock { replica, ahead_s, ms } => {
                 let replica = &self.replicas[*replica];

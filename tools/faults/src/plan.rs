@@ -43,6 +43,8 @@ pub(crate) enum Fault {
     FullDisk { replica: usize, ms: u64 },
     /// What PostgreSQL writes to files is refused as by a full disk.
     FullDatabaseDisk { ms: u64 },
+    /// A part's disk takes few writes a second. The services have their logs and models there.
+    SlowDisk { part: String, writes_per_s: u32, ms: u64 },
     /// A replica's clock jumps, and jumps back after a while. What measures durations goes on.
     Clock { replica: usize, ahead_s: i64, ms: u64 },
     /// A queue gets many unreadable messages.
@@ -56,7 +58,12 @@ impl Fault {
         let service = Service::APIS[replica].name().to_owned();
         let part = |name: &str| name.to_owned();
         match random.u32(..100) {
-            0..16 => Self::Kill { part: service },
+            0..12 => Self::Kill { part: service },
+            12..16 => {
+                let slow = [service, part("postgres"), part("rabbitmq")];
+                let part = slow[random.usize(..slow.len())].clone();
+                Self::SlowDisk { part, writes_per_s: random.u32(5..50), ms: random.u64(500..12_000) }
+            }
             16..22 => Self::FullDisk { replica, ms: random.u64(500..12_000) },
             22..24 => Self::FullDatabaseDisk { ms: random.u64(500..4_000) },
             24..32 => Self::Freeze { part: service, ms: random.u64(500..12_000) },

@@ -191,19 +191,33 @@ fn killing_the_runner_takes_all_parts_down_and_the_next_start_goes_on() -> Resul
 
 #[test]
 fn it_comes_up_after_everything_was_killed_at_any_moment() -> Result {
-    const ROUNDS: u32 = 3;
-    let data = folder("killed")?;
-    for _ in 0..ROUNDS {
-        // At any moment of a start, and at once after one.
-        let after = Duration::from_nanos(u64::from(SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_nanos()) * 4);
-        let starting = command(&data, "postgres,rabbitmq").stdout(Stdio::null()).stderr(complaints(&data)?).spawn()?;
+    comes_up_after_kills("postgres,rabbitmq", 3, Duration::from_secs(4))
+}
+
+#[test]
+#[ignore = "takes ten minutes; docs/guarantees.md says how to run it"]
+fn the_whole_system_comes_up_after_everything_was_killed_at_any_moment() -> Result {
+    comes_up_after_kills("services,shipper,support-web", 10, Duration::from_secs(20))
+}
+
+/// In each round kills everything at a random moment of a start, which takes about as long as `start`, and then twice right
+/// after one. Each start in between has to come up by itself.
+fn comes_up_after_kills(only: &str, rounds: u32, start: Duration) -> Result {
+    let data = folder(&format!("killed-{rounds}"))?;
+    for round in 1..=rounds {
+        let random = SystemTime::now().duration_since(UNIX_EPOCH)?.subsec_micros() % 1000;
+        let after = start * random / 1000;
+        let starting = command(&data, only).stdout(Stdio::null()).stderr(complaints(&data)?).spawn()?;
         std::thread::park_timeout(after);
         kill_with_family(starting)?;
-        let again = command(&data, "postgres,rabbitmq").stdout(Stdio::piped()).stderr(complaints(&data)?).spawn()?;
-        let again = until_ready(again, &data).map_err(|error| format!("killed {after:?} after its start: {error}"))?;
-        kill_with_family(again)?;
+        for before in [format!("{after:?} after its start"), "when it was ready".to_owned()] {
+            let again = command(&data, only).stdout(Stdio::piped()).stderr(complaints(&data)?).spawn()?;
+            let ready = until_ready(again, &data);
+            kill_with_family(ready.map_err(|error| format!("round {round}, killed {before}: {error}"))?)?;
+            eprintln!("round {round}: it came up, killed {before}");
+        }
     }
-    let mut runner = Runner::start(data, "postgres,rabbitmq")?;
+    let mut runner = Runner::start(data, only)?;
     assert_eq!(runner.end(Signal::SIGTERM)?, Some(0));
     Ok(())
 }
