@@ -95,6 +95,10 @@ impl Nemesis {
             && self.run.goes_on_after(Duration::from_millis(step.pause_ms)).await
         {
             plan::write(&mut self.file, &step)?;
+            // Each says if it has ended by itself.
+            for replica in &self.replicas {
+                replica.runs();
+            }
             let outcomes = join_all(step.faults.iter().map(|fault| self.inject(fault))).await;
             let seconds = began.elapsed().as_secs_f64();
             for (fault, outcome) in step.faults.iter().zip(outcomes) {

@@ -22,6 +22,7 @@ use tokio::net::TcpStream;
 use crate::{
     clock::{self, Clock},
     disk,
+    run::say,
 };
 
 /// How long the first start may take.
@@ -77,16 +78,15 @@ impl Replica {
 
     async fn wait_until_it_listens(&self, address: SocketAddr) -> Result<()> {
         while TcpStream::connect(address).await.is_err() {
-            self.ensure_it_runs()?;
+            ensure!(self.runs(), "it has ended");
             tokio::time::sleep(POLL).await;
         }
         Ok(())
     }
 
-    fn ensure_it_runs(&self) -> Result<()> {
-        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
-        ensure!(process.pid().is_some(), "it ended; {} says more", process.log.with_extension("stderr.txt").display());
-        Ok(())
+    /// Whether the process runs.
+    pub(crate) fn runs(&self) -> bool {
+        self.process.lock().unwrap_or_else(PoisonError::into_inner).pid().is_some()
     }
 
     /// Kills the process if it runs, or else starts a new one.
@@ -131,10 +131,15 @@ impl Process {
         Ok(())
     }
 
-    /// The process's id if it runs.
+    /// The process's id if it runs. That it ended by itself is said once: one that starts while its database is away may.
     fn pid(&mut self) -> Option<i32> {
         let child = self.child.as_mut()?;
-        if matches!(child.try_wait(), Ok(None)) { i32::try_from(child.id()).ok() } else { None }
+        if let Ok(Some(status)) = child.try_wait() {
+            say(format!("  the replica with the log {} ended by itself: {status}", self.log.display()));
+            self.kill();
+            return None;
+        }
+        i32::try_from(child.id()).ok()
     }
 
     fn kill(&mut self) {
