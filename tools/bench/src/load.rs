@@ -33,6 +33,16 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// The outcome of several turns of the same length.
+    pub(crate) fn of_turns(turns: Vec<Self>) -> Result<Self> {
+        let mut durations = Histogram::new(3)?;
+        let rate = turns.iter().map(|turn| turn.rate).sum::<f64>() / turns.len() as f64;
+        for turn in turns {
+            durations.add(turn.durations)?;
+        }
+        Ok(Self { rate, responses: durations.len(), durations })
+    }
+
     /// A percentile of the durations, in milliseconds.
     pub(crate) fn percentile(&self, percent: f64) -> f64 {
         self.durations.value_at_percentile(percent) as f64 / 1000.0

@@ -9,11 +9,13 @@ mod growth;
 mod history;
 mod instance;
 mod load;
+mod order_script;
 mod order_template;
 mod otlp_receiver;
 mod pgbench;
 mod process;
 mod progress;
+mod responder;
 mod rounds;
 mod rows;
 mod table;
@@ -56,6 +58,9 @@ enum Command {
     /// Reads and measures one model; a separate process shows how much memory that takes
     #[command(hide = true)]
     Measure { file: PathBuf },
+    /// Only responds, in a separate process, which shows what HTTP alone costs
+    #[command(hide = true)]
+    Respond,
 }
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -76,6 +81,7 @@ async fn run(flags: Flags) -> Result<()> {
             println!("{}", rows::models::measure_file(&file).await?);
             return Ok(());
         }
+        Some(Command::Respond) => return responder::respond().await,
         None => {}
     }
     let topics = if flags.topics.is_empty() { Topic::value_variants().to_vec() } else { flags.topics };

@@ -11,6 +11,7 @@ mod shipping;
 mod sizes;
 mod starts;
 mod support;
+mod telemetry;
 mod uploads;
 
 use std::fmt;
@@ -23,8 +24,10 @@ use crate::table::Row;
 /// A topic: rows that are measured together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Topic {
-    /// Orders over HTTP: against the database alone, against telemetry off, and their cost
+    /// Orders over HTTP: against the database alone, and their cost
     Orders,
+    /// What records, spans and the journal cost
+    Telemetry,
     /// What metrics cost, in throughput and memory
     Metrics,
     /// What customers feel of a flood
@@ -52,6 +55,7 @@ impl Topic {
     pub(crate) async fn measure(self, rounds: usize, records: u64) -> Result<Vec<Row>> {
         match self {
             Self::Orders => orders::measure(rounds).await,
+            Self::Telemetry => telemetry::measure(rounds).await,
             Self::Metrics => metrics::measure(rounds).await,
             Self::Flood => flood::measure(rounds).await,
             Self::Messages => messages::measure(rounds).await,
