@@ -65,6 +65,12 @@ struct Attempt {
     account: Option<AccountId>,
 }
 
+/// Whose password it was, and the hash that it fits.
+struct Verified {
+    caller: Caller,
+    password_hash: String,
+}
+
 /// What the database knows of a login that is being tried.
 struct Tried {
     account: Option<AccountId>,
@@ -139,10 +145,12 @@ impl Auth {
         let login = login.replace('\0', "\u{fffd}");
         let hash = self.login_hasher.hash(&login).await?;
         let attempt = Attempt { source, place: source.address.to_string(), hash, account: None };
-        let (attempt, caller) = self.verify(attempt, &login, password).await?;
-        let Caller { account, role } = caller;
+        let (attempt, verified) = self.verify(attempt, &login, password).await?;
+        let Verified { caller: Caller { account, role }, password_hash } = verified;
         let token = Token::new_session().map_err(|error| Failure::new(ErrorType::Internal, "making a token", error))?;
-        let expires_at = self.sessions.open(account, &token).await?;
+        let Some(expires_at) = self.sessions.open(account, &password_hash, &token).await? else {
+            return Err(self.wrong(&attempt).await);
+        };
         attempt.record(Action::LoginSucceeded).write();
         Ok(LoggedIn { token, expires_at, account, role })
     }
@@ -165,19 +173,28 @@ impl Auth {
         // from logging in. No login has a NUL.
         let hash = self.login_hasher.hash(&format!("\0{account}")).await?;
         let attempt = Attempt { source, place: "password change".to_owned(), hash, account: None };
-        self.verify(attempt, &login, old).await?;
+        let (attempt, verified) = self.verify(attempt, &login, old).await?;
         let new_hash = self.hasher.hash(new, &login).await.map_err(AccountError::from)?.map_err(AccountError::from)?;
         let mut unit = self.units.begin("password").await?;
-        sqlx::query!(
-            "WITH ended AS (DELETE FROM sessions WHERE account_id = $1 AND token_sha256 <> $3)
-             UPDATE accounts SET password_hash = $2 WHERE id = $1",
+        let replaced = sqlx::query!(
+            "UPDATE accounts SET password_hash = $2 WHERE id = $1 AND password_hash = $3",
             account.uuid(),
             new_hash,
+            verified.password_hash
+        );
+        // Of two changes at once, the later one doesn't know the password any more.
+        if replaced.execute(unit.connection()).await.failure("storing a password")?.rows_affected() == 0 {
+            return Err(self.wrong(&attempt).await);
+        }
+        // In a statement of its own, which sees sessions that were opened while the first one waited for their locks.
+        sqlx::query!(
+            "DELETE FROM sessions WHERE account_id = $1 AND token_sha256 <> $2",
+            account.uuid(),
             &token.sha256()
         )
         .execute(unit.connection())
         .await
-        .failure("storing a password")?;
+        .failure("ending an account's other sessions")?;
         unit.record(changed(Action::AccountPasswordChanged, account).source_ip(source.network));
         Ok(unit.commit().await?)
     }
@@ -188,12 +205,12 @@ impl Auth {
         attempt: Attempt,
         login: &str,
         password: SecretString,
-    ) -> Result<(Attempt, Caller), ApiError> {
+    ) -> Result<(Attempt, Verified), ApiError> {
         let tried = self.look_up(login, &attempt).await?;
         let attempt = Attempt { account: tried.account, ..attempt };
         attempt.refuse_if_delayed(&tried)?;
 
-        let fits = self.hasher.verify(password, tried.password_hash).await.map_err(|error| match error {
+        let fits = self.hasher.verify(password, tried.password_hash.clone()).await.map_err(|error| match error {
             HasherError::Busy => {
                 attempt.record_throttled();
                 ApiError::from(Rejection::busy())
@@ -203,13 +220,20 @@ impl Auth {
         // Once more: attempts that are sent at once have all seen the same count before they waited for their turn to hash.
         attempt.refuse_if_delayed(&self.look_up(login, &attempt).await?)?;
         let is_enabled = tried.disabled_at.is_none();
-        let (Some(account), Some(role), true) = (tried.account, tried.role, fits && is_enabled) else {
-            self.count_failure(&attempt).await?;
-            let detail = "No account has this login and password.";
-            return Err(Rejection::new(ProblemCode::WrongCredentials, detail).into());
+        let known = tried.account.zip(tried.role).zip(tried.password_hash);
+        let Some(((account, role), password_hash)) = known.filter(|_| fits && is_enabled) else {
+            return Err(self.wrong(&attempt).await);
         };
         throttle::succeeded(&self.database, &attempt.hash, account, &attempt.place).await?;
-        Ok((attempt, Caller { account, role }))
+        Ok((attempt, Verified { caller: Caller { account, role }, password_hash }))
+    }
+
+    /// Counts a failed attempt; what the client is told of it, or our failure to count it.
+    async fn wrong(&self, attempt: &Attempt) -> ApiError {
+        match self.count_failure(attempt).await {
+            Ok(()) => Rejection::new(ProblemCode::WrongCredentials, "No account has this login and password.").into(),
+            Err(failure) => failure.into(),
+        }
     }
 
     /// The account that has the login, and the failures that count for this attempt.

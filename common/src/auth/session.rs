@@ -69,19 +69,26 @@ impl Sessions {
         Self { database, units, limits, lookups: Arc::new(lookups) }
     }
 
-    /// Opens a session for an account. Returns when it ends at the latest.
-    pub(super) async fn open(&self, account: AccountId, token: &Token) -> Result<OffsetDateTime, Failure> {
+    /// Opens a session for an account that still has the password with this hash. Returns when it ends at the latest; nothing if
+    /// the password was changed, or the account disabled, since it was verified.
+    pub(super) async fn open(
+        &self,
+        account: AccountId,
+        password_hash: &str,
+        token: &Token,
+    ) -> Result<Option<OffsetDateTime>, Failure> {
         let expires_at = OffsetDateTime::now_utc() + self.limits.absolute;
-        sqlx::query!(
-            "INSERT INTO sessions (token_sha256, account_id, expires_at) VALUES ($1, $2, $3)",
+        let opened = sqlx::query!(
+            // The lock waits for a change of the password that is under way, and makes a later one wait, which ends this session.
+            "INSERT INTO sessions (token_sha256, account_id, expires_at)
+             SELECT $1, id, $4 FROM accounts WHERE id = $2 AND password_hash = $3 AND disabled_at IS NULL FOR SHARE",
             &token.sha256(),
             account.uuid(),
+            password_hash,
             expires_at
-        )
-        .execute(self.database.pool())
-        .await
-        .failure("opening a session")?;
-        Ok(expires_at)
+        );
+        let opened = opened.execute(self.database.pool()).await.failure("opening a session")?;
+        Ok((opened.rows_affected() > 0).then_some(expires_at))
     }
 
     /// The account behind a token or key, if that is valid and the account is enabled. The first use of a key is recorded, and so

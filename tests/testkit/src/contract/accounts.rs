@@ -40,6 +40,38 @@ pub async fn a_new_password_ends_all_other_sessions<S: Definition>(role: Role) {
     service.anonymous().post_json("/sessions", credentials(NEW_PASSWORD)).await.expect(201);
 }
 
+/// A login and a change of the password that have verified the old one don't survive another change that commits first.
+pub async fn what_has_verified_the_old_password_fails_after_its_change<S: Definition>(role: Role) {
+    let service = start::<S>(&[]).await;
+    let (account, login) = service.account(role).await;
+    let client = service.anonymous().log_in(&login, PASSWORD).await;
+    let mut other = service.tables().begin().await.expect("a transaction");
+    let update = sqlx::query("UPDATE accounts SET password_hash = 'of another password' WHERE id = $1").bind(account);
+    update.execute(&mut *other).await.expect("the other change");
+
+    let log_in = service.anonymous().post_json("/sessions", json!({"login": login, "password": PASSWORD}));
+    let commit_once_both_wait = async {
+        eventually("both to wait for the other change", async || {
+            let waiting = "SELECT count(*) FROM pg_stat_activity
+                           WHERE datname = current_database() AND wait_event_type = 'Lock'";
+            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(service.tables()).await.expect("a count");
+            if waiting == 2 { Ok(()) } else { Err(waiting) }
+        })
+        .await;
+        other.commit().await.expect("the other change");
+    };
+    let (log_in, changed, ()) = tokio::join!(log_in, change(&client, PASSWORD, NEW_PASSWORD), commit_once_both_wait);
+
+    log_in.expect_problem(401, "wrong_credentials");
+    changed.expect_problem(401, "wrong_credentials");
+    let sessions = "SELECT count(*) FROM sessions WHERE account_id = $1";
+    let sessions: i64 = sqlx::query_scalar(sessions).bind(account).fetch_one(service.tables()).await.expect("a count");
+    assert_eq!(sessions, 1, "the session of before is left");
+    let hash = "SELECT password_hash FROM accounts WHERE id = $1";
+    let hash: String = sqlx::query_scalar(hash).bind(account).fetch_one(service.tables()).await.expect("a hash");
+    assert_eq!(hash, "of another password");
+}
+
 /// A password is changed only with the old one, to one that isn't weak; guessing is recorded and has to wait.
 pub async fn a_password_is_changed_only_with_the_old_one<S: Definition>(role: Role) {
     let service = start::<S>(&[]).await;

@@ -23,6 +23,7 @@ macro_rules! contract_suite {
         mod suite {
             $crate::contract_suite! { $service, $role, accounts:
                 a_new_password_ends_all_other_sessions,
+                what_has_verified_the_old_password_fails_after_its_change,
                 a_password_is_changed_only_with_the_old_one,
                 own_sessions_are_listed_and_ended,
                 what_a_command_changes_is_recorded_by_the_service,
