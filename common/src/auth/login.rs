@@ -184,6 +184,8 @@ impl Auth {
         );
         // Of two changes at once, the later one doesn't know the password any more.
         if replaced.execute(unit.connection()).await.failure("storing a password")?.rows_affected() == 0 {
+            // Its connection isn't kept while the failure is counted over another one.
+            drop(unit);
             return Err(self.wrong(&attempt).await);
         }
         // In a statement of its own, which sees sessions that were opened while the first one waited for their locks.
