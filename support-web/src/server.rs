@@ -4,8 +4,7 @@ use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::Context as _;
 use catalogue::Service;
-use clap::Parser as _;
-use common::{auth::RateLimit, http, service};
+use common::{auth::SessionLimits, http, service};
 use questions::Elasticsearch;
 use secrecy::ExposeSecret as _;
 use tokio::net::TcpListener;
@@ -21,12 +20,12 @@ use crate::{
 /// The whole of the program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let settings = Settings::parse();
+    let settings = Settings::from_environment();
     let result =
         tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| match settings.command {
-            Some(Command::Healthcheck) => runtime.block_on(service::healthcheck(settings.listen_addr)),
+            Some(Command::Healthcheck) => runtime.block_on(service::healthcheck(settings.server.listen_addr)),
             None => {
-                let (authorities, metrics) = (&settings.ca_file, settings.metrics_addr);
+                let (authorities, metrics) = (&settings.server.ca_file, settings.server.metrics_addr);
                 service::serve(Service::SupportWeb, &runtime, authorities, metrics, build(&settings))
             }
         });
@@ -40,16 +39,22 @@ pub fn main() -> ExitCode {
 }
 
 async fn build(settings: &Settings) -> anyhow::Result<service::Server> {
-    let address = settings.listen_addr;
+    let address = settings.server.listen_addr;
     let listener =
         TcpListener::bind(address).await.with_context(|| format!("LISTEN_ADDR: can't listen on {address}"))?;
     let address = listener.local_addr()?;
     let router = http::pages(Service::SupportWeb, &settings.request_limits(), routes::routes(app(settings)?));
     let stopping = CancellationToken::new();
-    let deadline = Duration::from_secs(settings.shutdown_seconds);
-    let heartbeat = service::heartbeat(Duration::from_secs(settings.heartbeat_seconds), stopping.clone());
-    let serve =
-        http::serve(listener, router, TaskTracker::new(), settings.connection_limits(), stopping.clone(), deadline);
+    let deadline = settings.server.shutdown_deadline();
+    let heartbeat = service::heartbeat(settings.server.heartbeat(), stopping.clone());
+    let serve = http::serve(
+        listener,
+        router,
+        TaskTracker::new(),
+        settings.server.connection_limits(),
+        stopping.clone(),
+        deadline,
+    );
     let work = Box::pin(async move { tokio::join!(serve, heartbeat).0 });
     Ok(service::Server { address, stopping, work })
 }
@@ -64,17 +69,17 @@ fn app(settings: &Settings) -> anyhow::Result<App> {
             Arc::new(key)
         }
     };
-    let idle = Duration::from_secs(settings.session_idle_minutes * 60);
+    let SessionLimits { idle, absolute } = settings.server.session_limits();
     Ok(App {
         elasticsearch: Elasticsearch::new(
             &settings.elasticsearch_url,
             Duration::from_secs(settings.elasticsearch_seconds),
-            settings.ca_file.pem(),
+            settings.server.ca_file.pem(),
         )
         .context("CA_FILE")?,
-        sessions: Sessions::new(idle, Duration::from_secs(settings.session_hours * 3600)),
+        sessions: Sessions::new(idle, absolute),
         failures: Failures::default(),
-        rate_limit: RateLimit::new(settings.login_burst, settings.logins_per_second),
+        rate_limit: settings.server.rate_limit(),
         login_hash_key,
         documents: settings.documents_url.as_deref().map(Into::into),
     })

@@ -30,21 +30,21 @@ impl Application {
         let core = settings.core.open(S::SERVICE, Journal::default())?;
         core.database.migrate(S::migrations()).await.context("DATABASE_URL: the database can't be used")?;
         core.database.open_all().await;
-        let address = settings.core.listen_addr;
+        let address = settings.core.server.listen_addr;
         let listener =
             TcpListener::bind(address).await.with_context(|| format!("LISTEN_ADDR: can't listen on {address}"))?;
         let mut background = Background::default();
         let routes = S::start(&core, &settings.own, &mut background)?;
         background.spawn("housekeeping", housekeeping::run(core.clone(), background.stopping()));
         background.spawn("journal", core.journal.clone().run(core.database.pool().clone(), background.stopping()));
-        background.spawn("heartbeat", heartbeat::heartbeat(settings.core.heartbeat(), background.stopping()));
+        background.spawn("heartbeat", heartbeat::heartbeat(settings.core.server.heartbeat(), background.stopping()));
         if metrics::are_on() {
             core.database.observe();
             let counting = counting::run::<S>(core.database.clone(), core.count_every, background.stopping());
             background.spawn("counting", counting);
         }
         let router = http::router(&core, &settings.core.request_limits(), routes);
-        let (limits, deadline) = (settings.core.connection_limits(), settings.core.shutdown_deadline());
+        let (limits, deadline) = (settings.core.server.connection_limits(), settings.core.server.shutdown_deadline());
         Ok(Self { listener, router, limits, core, background, deadline })
     }
 

@@ -29,7 +29,7 @@ use crate::{
 
 pub(super) async fn run<S: Definition>(command: &Command, settings: &Settings<S>) -> anyhow::Result<()> {
     let output = match command {
-        Command::Healthcheck => return healthcheck(settings.core.listen_addr).await,
+        Command::Healthcheck => return healthcheck(settings.core.server.listen_addr).await,
         Command::DeadLetters(command) => return dead_letters::<S>(command, settings).await,
         Command::Migrate => {
             migrated(settings).await?;
@@ -96,7 +96,7 @@ async fn key<S: Definition>(command: &KeyCommand, core: &Core) -> anyhow::Result
 async fn dead_letters<S: Definition>(command: &DeadLetterCommand, settings: &Settings<S>) -> anyhow::Result<()> {
     let messaging = S::messaging(&settings.own);
     let messaging = messaging.with_context(|| format!("{} has no queue, so it has no dead letters", S::SERVICE))?;
-    let authorities = &settings.core.ca_file;
+    let authorities = &settings.core.server.ca_file;
     let letters = match command {
         DeadLetterCommand::List => dead_letters::list(S::SERVICE, messaging, authorities).await?,
         DeadLetterCommand::Replay { message, .. } => {

@@ -9,6 +9,7 @@ mod heartbeat;
 mod housekeeping;
 mod management;
 mod run;
+mod server_settings;
 mod settings;
 
 pub use application::Application;
@@ -17,4 +18,5 @@ pub use definition::{Definition, InStatus, Standing};
 pub use heartbeat::heartbeat;
 pub use management::MetricsAddr;
 pub use run::{Server, main, serve};
+pub use server_settings::{ServerSettings, variables_of, with_defaults};
 pub use settings::{CoreSettings, Settings};

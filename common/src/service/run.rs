@@ -35,7 +35,7 @@ pub fn main<S: Definition>() -> ExitCode {
     };
     let result = match &settings.command {
         Some(command) => runtime.block_on(command::run(command, &settings)),
-        None => serve(S::SERVICE, &runtime, &settings.core.ca_file, settings.core.metrics_addr, async {
+        None => serve(S::SERVICE, &runtime, &settings.core.server.ca_file, settings.core.server.metrics_addr, async {
             let application = Application::build(&settings).await?;
             let (address, stopping) = (application.address()?, application.stopping());
             Ok(Server { address, stopping, work: Box::pin(application.run_until_stopped()) })

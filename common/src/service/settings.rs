@@ -1,23 +1,25 @@
 //! Settings: environment variables (or flags), each with a default for local use, each checked before anything starts.
 
 use catalogue::Service;
-use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, ensure};
 use axum::http::{HeaderValue, Uri};
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
-use ipnet::IpNet;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use super::{cli::Command, definition::Definition, management::MetricsAddr};
+use super::{
+    cli::Command,
+    definition::Definition,
+    server_settings::{ServerSettings, variables_of, with_defaults},
+};
 use crate::{
-    auth::{Auth, RateLimit, SessionLimits},
-    authorities::Authorities,
+    auth::Auth,
     database::{Database, Timeouts},
-    http::{ConnectionLimits, RequestLimits},
+    http::RequestLimits,
     journal::Journal,
     model_store::ModelStore,
     state::{Core, Health},
@@ -45,12 +47,9 @@ pub struct Settings<S: Definition> {
 /// The settings that every service has.
 #[derive(Clone, Debug, Args)]
 pub struct CoreSettings {
-    /// Where to listen
-    #[arg(long, env = "LISTEN_ADDR", value_name = "LISTEN_ADDR", default_value = "")]
-    pub listen_addr: SocketAddr,
-    /// Where metrics can be scraped, at `/metrics`; nowhere if empty
-    #[arg(long, env = "METRICS_ADDR", value_name = "METRICS_ADDR", default_value = "")]
-    pub metrics_addr: MetricsAddr,
+    /// Those that every server has.
+    #[command(flatten)]
+    pub server: ServerSettings,
     /// Seconds between two counts of what the database holds, for metrics
     #[arg(long, env = "METRICS_COUNT_SECONDS", value_name = "METRICS_COUNT_SECONDS", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -58,11 +57,6 @@ pub struct CoreSettings {
     /// PostgreSQL, as `postgres://login:password@host:port/database`
     #[arg(long, env = "DATABASE_URL", value_name = "DATABASE_URL", default_value = "", hide_env_values = true)]
     pub database_url: SecretString,
-    /// A file with certificates (PEM) of certification authorities that are trusted in TLS connections to other servers,
-    /// in addition to the public ones
-    #[arg(long, env = "CA_FILE", value_name = "CA_FILE", default_value = "", hide_default_value = true,
-          value_parser = Authorities::read)]
-    pub ca_file: Authorities,
     /// Database connections, which are opened at the start and kept
     #[arg(long, env = "DATABASE_CONNECTIONS", value_name = "DATABASE_CONNECTIONS", default_value_t = 16,
           value_parser = clap::value_parser!(u32).range(2..=1000))]
@@ -99,18 +93,6 @@ pub struct CoreSettings {
     #[arg(long, env = "UNUSED_MODEL_HOURS", value_name = "UNUSED_MODEL_HOURS", default_value_t = 24,
           value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub unused_model_hours: u64,
-    /// Connections of clients at the same time; further ones wait until one ends
-    #[arg(long, env = "CLIENT_CONNECTIONS", value_name = "CLIENT_CONNECTIONS", default_value_t = 2000,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub client_connections: u32,
-    /// A connection on which no request comes for so many seconds ends
-    #[arg(long, env = "HEADER_SECONDS", value_name = "HEADER_SECONDS", default_value_t = 15,
-          value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub header_seconds: u64,
-    /// A request or response that makes no progress for so many seconds is given up
-    #[arg(long, env = "STALLED_SECONDS", value_name = "STALLED_SECONDS", default_value_t = 20,
-          value_parser = clap::value_parser!(u64).range(1..=3600))]
-    pub stalled_seconds: u64,
     /// A request's body, such as a model, has to be there after so many seconds
     #[arg(long, env = "BODY_SECONDS", value_name = "BODY_SECONDS", default_value_t = 600,
           value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -119,38 +101,13 @@ pub struct CoreSettings {
     #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "CORS_ALLOWED_ORIGINS", value_delimiter = ',',
           value_parser = origin)]
     pub cors_allowed_origins: Vec<HeaderValue>,
-    /// Networks of proxies whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`, between commas
-    #[arg(long, env = "TRUSTED_PROXIES", value_name = "TRUSTED_PROXIES", value_delimiter = ',')]
-    pub trusted_proxies: Vec<IpNet>,
-    /// Logins and registrations that one address may ask for at once
-    #[arg(long, env = "LOGIN_BURST", value_name = "LOGIN_BURST", default_value = "500")]
-    pub login_burst: NonZeroU32,
-    /// Logins and registrations that one address may ask for each second in the long run
-    #[arg(long, env = "LOGINS_PER_SECOND", value_name = "LOGINS_PER_SECOND", default_value = "50")]
-    pub logins_per_second: NonZeroU32,
     /// So many failed logins from one address within 15 minutes, over all logins, are a warning
     #[arg(long, env = "LOGIN_SOURCE_FAILURES", value_name = "LOGIN_SOURCE_FAILURES", default_value = "50")]
     pub login_source_failures: NonZeroU32,
-    /// A session that isn't used for so many minutes ends
-    #[arg(long, env = "SESSION_IDLE_MINUTES", value_name = "SESSION_IDLE_MINUTES", default_value_t = 60,
-          value_parser = clap::value_parser!(u64).range(2..=100_000))]
-    pub session_idle_minutes: u64,
-    /// Every session ends after so many hours
-    #[arg(long, env = "SESSION_HOURS", value_name = "SESSION_HOURS", default_value_t = 24,
-          value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    pub session_hours: u64,
     /// The key that logins and addresses are hashed with to count their failures, and logins in the log if no account has them;
     /// the database's own unless set
     #[arg(long, env = "LOGIN_HASH_KEY", value_name = "LOGIN_HASH_KEY", hide_env_values = true)]
     pub login_hash_key: Option<SecretString>,
-    /// Seconds that requests and background work get to finish when the service is stopped
-    #[arg(long, env = "SHUTDOWN_SECONDS", value_name = "SHUTDOWN_SECONDS", default_value_t = 20,
-          value_parser = clap::value_parser!(u64).range(1..=600))]
-    pub shutdown_seconds: u64,
-    /// Seconds between two records that say that the service is there
-    #[arg(long, env = "HEARTBEAT_SECONDS", value_name = "HEARTBEAT_SECONDS", default_value_t = 30,
-          value_parser = clap::value_parser!(u64).range(1..=60))]
-    pub heartbeat_seconds: u64,
 }
 
 impl<S: Definition> Settings<S> {
@@ -172,43 +129,35 @@ impl<S: Definition> Settings<S> {
 
     fn described() -> clap::Command {
         let command = Self::command().mut_subcommand("dead-letters", |command| command.hide(S::AMQP_URL.is_empty()));
-        command.name(S::SERVICE.name()).about(S::ABOUT).mut_args(|argument| match argument.get_id().as_str() {
-            "listen_addr" => argument.default_value(S::LISTEN_ADDR),
-            "metrics_addr" => argument.default_value(S::METRICS_ADDR),
-            "database_url" => argument.default_value(S::DATABASE_URL),
-            "amqp_url" => argument.default_value(S::AMQP_URL),
-            _ => argument,
-        })
+        let defaults = [
+            ("listen_addr", S::LISTEN_ADDR),
+            ("metrics_addr", S::METRICS_ADDR),
+            ("database_url", S::DATABASE_URL),
+            ("amqp_url", S::AMQP_URL),
+            ("client_connections", "2000"),
+            ("login_burst", "500"),
+            ("logins_per_second", "50"),
+            ("session_hours", "24"),
+        ];
+        with_defaults(command.name(S::SERVICE.name()).about(S::ABOUT), &defaults)
     }
 
     /// The names of all variables, for the test that holds the documentation to them.
     #[must_use]
     pub fn variables() -> Vec<String> {
-        let command = Self::described();
-        command
-            .get_arguments()
-            .filter_map(|argument| Some(argument.get_env()?.to_string_lossy().into_owned()))
-            .collect()
+        variables_of(&Self::described())
     }
 }
 
 impl CoreSettings {
-    pub(super) const fn shutdown_deadline(&self) -> Duration {
-        Duration::from_secs(self.shutdown_seconds)
-    }
-
-    pub(super) const fn heartbeat(&self) -> Duration {
-        Duration::from_secs(self.heartbeat_seconds)
-    }
-
     /// Lets this process have as many file descriptors as its clients may need: each a connection and a model.
     pub(super) fn raise_descriptor_limit(&self) -> anyhow::Result<()> {
-        let needed = 2 * u64::from(self.client_connections) + u64::from(self.database_connections) + OTHER_DESCRIPTORS;
+        let clients = self.server.client_connections;
+        let needed = 2 * u64::from(clients) + u64::from(self.database_connections) + OTHER_DESCRIPTORS;
         let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
         ensure!(
             needed <= hard,
-            "CLIENT_CONNECTIONS: {} connections need {needed} file descriptors, and this process may have {hard}",
-            self.client_connections
+            "CLIENT_CONNECTIONS: {clients} connections need {needed} file descriptors, and this process may have {hard}"
         );
         if soft < needed {
             setrlimit(Resource::RLIMIT_NOFILE, needed, hard)?;
@@ -216,23 +165,9 @@ impl CoreSettings {
         Ok(())
     }
 
-    /// What connections may not exceed.
-    pub(super) const fn connection_limits(&self) -> ConnectionLimits {
-        ConnectionLimits {
-            connections: self.client_connections as usize,
-            head: Duration::from_secs(self.header_seconds),
-            stalled: Duration::from_secs(self.stalled_seconds),
-        }
-    }
-
     /// What requests may not exceed.
     pub(super) fn request_limits(&self) -> RequestLimits {
-        RequestLimits {
-            stalled: Duration::from_secs(self.stalled_seconds),
-            body: Duration::from_secs(self.body_seconds),
-            cors_origins: self.cors_allowed_origins.clone(),
-            trusted_proxies: self.trusted_proxies.clone(),
-        }
+        self.server.request_limits(Duration::from_secs(self.body_seconds), self.cors_allowed_origins.clone())
     }
 
     /// Opens what the settings name. The database is connected to when it is first needed.
@@ -242,14 +177,9 @@ impl CoreSettings {
             statement: Duration::from_secs(self.database_statement_seconds),
             lock: Duration::from_secs(self.database_lock_seconds),
         };
-        let (url, authorities) = (&self.database_url, &self.ca_file);
+        let (url, authorities) = (&self.database_url, &self.server.ca_file);
         let database = Database::open(url, authorities, self.database_connections, timeouts, service.name())
             .map_err(|_| anyhow::anyhow!("DATABASE_URL: this is no postgres:// URL"))?;
-        let sessions = SessionLimits {
-            idle: Duration::from_secs(self.session_idle_minutes * 60),
-            absolute: Duration::from_secs(self.session_hours * 3600),
-        };
-        let rate_limit = RateLimit::new(self.login_burst, self.logins_per_second);
         let timeout = Duration::from_secs(self.model_store_seconds);
         let models = ModelStore::open(&self.model_store_url, service, self.upload_limit_bytes, timeout, authorities);
         let outbox_written = Arc::new(Notify::new());
@@ -257,8 +187,8 @@ impl CoreSettings {
         let auth = Auth::new(
             database.clone(),
             units.clone(),
-            sessions,
-            rate_limit,
+            self.server.session_limits(),
+            self.server.rate_limit(),
             self.login_hash_key.clone(),
             self.login_source_failures,
         )?;
