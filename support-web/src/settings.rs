@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use axum::http::Uri;
-use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use common::{
     http::RequestLimits,
-    service::{ServerSettings, variables_of, with_defaults},
+    service::{ServerSettings, from_environment, variables_of, with_defaults},
 };
 use secrecy::SecretString;
 
@@ -48,8 +48,7 @@ pub(crate) enum Command {
 impl Settings {
     /// Reads flags and variables; on a wrong value, says which and ends the process.
     pub(crate) fn from_environment() -> Self {
-        let matches = Self::described().get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut Self::described()).exit())
+        from_environment(Self::described)
     }
 
     fn described() -> clap::Command {

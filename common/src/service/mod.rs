@@ -18,5 +18,5 @@ pub use definition::{Definition, InStatus, Standing};
 pub use heartbeat::heartbeat;
 pub use management::MetricsAddr;
 pub use run::{Server, main, serve};
-pub use server_settings::{ServerSettings, variables_of, with_defaults};
+pub use server_settings::{ServerSettings, from_environment, variables_of, with_defaults};
 pub use settings::{CoreSettings, Settings};

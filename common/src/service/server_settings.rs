@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use axum::http::HeaderValue;
-use clap::Args;
+use clap::{Args, FromArgMatches};
 use ipnet::IpNet;
 
 use super::management::MetricsAddr;
@@ -66,7 +66,7 @@ pub struct ServerSettings {
     pub heartbeat_seconds: u64,
 }
 
-/// Gives settings the defaults of a program, by the names of their fields.
+/// Sets the defaults of a program, by the names of the settings' fields.
 pub fn with_defaults(command: clap::Command, defaults: &[(&'static str, &'static str)]) -> clap::Command {
     command.mut_args(|argument| {
         let own = defaults.iter().find(|(name, _)| argument.get_id() == name);
@@ -75,6 +75,11 @@ pub fn with_defaults(command: clap::Command, defaults: &[(&'static str, &'static
             None => argument,
         }
     })
+}
+
+/// Reads flags and variables; on a wrong value, says which and ends the process.
+pub fn from_environment<S: FromArgMatches>(described: impl Fn() -> clap::Command) -> S {
+    S::from_arg_matches(&described().get_matches()).unwrap_or_else(|error| error.format(&mut described()).exit())
 }
 
 /// The names of all variables of a program.

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use super::{
     cli::Command,
     definition::Definition,
-    server_settings::{ServerSettings, variables_of, with_defaults},
+    server_settings::{ServerSettings, from_environment, variables_of, with_defaults},
 };
 use crate::{
     auth::Auth,
@@ -113,8 +113,7 @@ pub struct CoreSettings {
 impl<S: Definition> Settings<S> {
     /// Reads flags and variables; on a wrong value, says which and ends the process.
     pub(super) fn from_environment() -> Self {
-        let matches = Self::described().get_matches();
-        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut Self::described()).exit())
+        from_environment(Self::described)
     }
 
     /// Reads the given flags, and variables for the others.

@@ -15,6 +15,9 @@ use tokio::{
     net::TcpStream,
 };
 
+/// As many clients of the shop as load it: twice as many as a service's database connections by default.
+pub(crate) const CONNECTIONS: usize = 32;
+
 /// A request to a service, and the status that each response must have.
 #[derive(Clone)]
 pub(crate) struct Target {

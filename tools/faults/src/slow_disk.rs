@@ -36,10 +36,10 @@ impl SlowDisk {
         for (root, file, before) in VERSIONS.map(|(root, file, before)| (Path::new(root), file, before)) {
             let (home, group) = (home_of(pid, root), root.join(&name));
             // Version 2 offers a limit where the group above hands it down. Version 1 has no such file.
-            let _ = tell(&root.join("cgroup.subtree_control"), "+io");
+            let _ = write_existing(&root.join("cgroup.subtree_control"), "+io");
             if let (Some(home), Ok(())) = (home, fs::create_dir(&group)) {
                 let slow = Self { group, home };
-                if tell(&slow.group.join(file), &format!("{disk} {before}{writes_per_s}")).is_ok() {
+                if write_existing(&slow.group.join(file), &format!("{disk} {before}{writes_per_s}")).is_ok() {
                     slow.add(pid)?;
                     return Ok(slow);
                 }
@@ -71,14 +71,14 @@ impl Drop for SlowDisk {
 
 /// Moves a process into a group, if it still runs.
 fn move_to(group: &Path, pid: i32) -> Result<()> {
-    match tell(&group.join("cgroup.procs"), &pid.to_string()) {
+    match write_existing(&group.join("cgroup.procs"), &pid.to_string()) {
         Err(error) if error.raw_os_error() == Some(Errno::ESRCH as i32) => Ok(()),
         moved => moved.with_context(|| format!("moving process {pid} into {}", group.display())),
     }
 }
 
-/// Writes to a file of the kernel, which has to be there.
-fn tell(file: &Path, text: &str) -> io::Result<()> {
+/// Writes to a file that is there: outside a kernel's folder, another one would be made.
+fn write_existing(file: &Path, text: &str) -> io::Result<()> {
     OpenOptions::new().write(true).open(file)?.write_all(text.as_bytes())
 }
 

@@ -8,7 +8,7 @@ use local::{Kind, Samples};
 
 use crate::{
     instance::Instance,
-    load::Target,
+    load::{CONNECTIONS, Target},
     process,
     progress::say,
     rounds::repeat,
@@ -16,8 +16,6 @@ use crate::{
     testbed::Testbed,
 };
 
-/// Twice as many as a service's database connections by default.
-const CONNECTIONS: usize = 32;
 /// A round is this many turns of each, short ones, so that a change of the machine's speed affects both alike.
 const TURNS: usize = 20;
 const TURN: Duration = Duration::from_secs(1);

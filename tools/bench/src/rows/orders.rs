@@ -9,7 +9,7 @@ use local::Kind;
 
 use crate::{
     instance::Instance,
-    load::{Outcome, Target},
+    load::{CONNECTIONS, Outcome, Target},
     order_script::OrderScript,
     otlp_receiver::OtlpReceiver,
     pgbench, process,
@@ -20,8 +20,6 @@ use crate::{
     testbed::Testbed,
 };
 
-/// Twice as many as a service's database connections by default.
-const CONNECTIONS: usize = 32;
 const TIME: Duration = Duration::from_secs(10);
 
 /// The results of a round.

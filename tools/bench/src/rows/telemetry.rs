@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::{
     instance::Instance,
-    load::{Outcome, Target},
+    load::{CONNECTIONS, Outcome, Target},
     order_script::{OrderScript, PRUNE, journal_row},
     otlp_receiver::OtlpReceiver,
     pgbench,
@@ -20,8 +20,6 @@ use crate::{
     testbed::Testbed,
 };
 
-/// Twice as many as a service's database connections by default.
-const CONNECTIONS: usize = 32;
 /// A round is this many turns of each, short ones, so that a change of the machine's speed affects all alike.
 const TURNS: usize = 10;
 const TURN: Duration = Duration::from_secs(1);
