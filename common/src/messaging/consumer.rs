@@ -13,7 +13,10 @@ use std::{
 };
 
 use catalogue::{Action, Service, field};
-use futures::StreamExt as _;
+use futures::{
+    StreamExt as _,
+    future::{join_all, try_join_all},
+};
 use lapin::{
     message::Delivery,
     options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions, BasicRejectOptions},
@@ -27,7 +30,7 @@ use uuid::Uuid;
 
 use super::{
     backoff::Backoff,
-    broker::{Broker, EXCHANGE, queue},
+    broker::{Broker, EXCHANGE, Link, queue},
     delivery::{Envelope, replays, trace_of},
     inbox,
 };
@@ -94,47 +97,54 @@ impl<H: Handler> Consumer<H> {
             return Ok(());
         };
         let link = link?;
-        // The next batch is here already when one ends, and needs no wait for the network.
-        let prefetch = self.concurrency.saturating_mul(BATCH);
-        link.channel.basic_qos(prefetch, BasicQosOptions::default()).await.failure("limiting deliveries")?;
-        let deliveries = link
-            .channel
-            .basic_consume(
-                queue(self.service).into(),
-                format!("{}-{}", self.service, Uuid::now_v7()).into(),
-                BasicConsumeOptions::default(),
-                FieldTable::default(),
-            )
-            .await
-            .failure("subscribing")?;
+        let lanes = (0..self.concurrency).map(|_| self.subscribe(&link));
+        let lanes = try_join_all(lanes).await.failure("subscribing")?;
         self.connected.store(true, Ordering::Relaxed);
         if !backoff.is_first() {
             Record::lifecycle("ready").message("messages are received again".to_owned()).write();
         }
         backoff.reset();
 
-        // Ends when the broker cancels the subscription, closes the channel, or we are to stop; what is under way is
-        // finished first.
+        let ended = self.stopping.child_token();
+        let causes = join_all(lanes.into_iter().map(|deliveries| self.receive_all(deliveries, &ended))).await;
+        if self.stopping.is_cancelled() {
+            // The broker requeues what was prefetched.
+            return link.connection.close(200, "stopping".into()).await.failure("closing the connection");
+        }
+        let context = "the broker ended the subscription";
+        Err(match causes.into_iter().flatten().next() {
+            Some(error) => Failure::new(ErrorType::BrokerUnavailable, context, error),
+            None => Failure::bare(ErrorType::BrokerUnavailable, context),
+        })
+    }
+
+    /// A subscription on a channel of its own, so that a batch can be acknowledged at once: an acknowledgement of several covers
+    /// all that the channel has delivered before.
+    async fn subscribe(&self, link: &Link) -> Result<lapin::Consumer, lapin::Error> {
+        let channel = link.connection.create_channel().await?;
+        // The next batch is here already when one ends, and needs no wait for the network.
+        channel.basic_qos(2 * BATCH, BasicQosOptions::default()).await?;
+        let tag = format!("{}-{}", self.service, Uuid::now_v7());
+        let options = BasicConsumeOptions::default();
+        channel.basic_consume(queue(self.service).into(), tag.into(), options, FieldTable::default()).await
+    }
+
+    /// Receives one batch after the other, until the broker cancels the subscription or closes the channel, another subscription
+    /// has ended, or the service is to stop; what is under way is finished first. Returns the error that ended it, if one did.
+    async fn receive_all(&self, deliveries: lapin::Consumer, ended: &CancellationToken) -> Option<lapin::Error> {
         let mut cause = None;
         deliveries
             .take_while(|delivery| {
                 cause = delivery.as_ref().err().cloned();
                 std::future::ready(delivery.is_ok())
             })
-            .take_until(self.stopping.cancelled())
+            .take_until(ended.cancelled())
             .filter_map(|delivery| std::future::ready(delivery.ok()))
             .ready_chunks(usize::from(BATCH))
-            .for_each_concurrent(usize::from(self.concurrency), |batch| self.receive(batch))
+            .for_each(|batch| self.receive(batch))
             .await;
-        if self.stopping.is_cancelled() {
-            // The broker requeues what was prefetched.
-            return link.connection.close(200, "stopping".into()).await.failure("closing the connection");
-        }
-        let context = "the broker ended the subscription";
-        Err(match cause {
-            Some(error) => Failure::new(ErrorType::BrokerUnavailable, context, error),
-            None => Failure::bare(ErrorType::BrokerUnavailable, context),
-        })
+        ended.cancel();
+        cause
     }
 
     /// Handles deliveries to their end: acknowledged, or dead letters. If the channel breaks meanwhile, the broker
@@ -156,8 +166,9 @@ impl<H: Handler> Consumer<H> {
         // Every transaction locks orders in the same sequence. The sort is stable: messages of one order stay in theirs.
         messages.sort_by(|one, other| one.order().cmp(other.order()));
         if messages.len() > 1 && self.apply(&messages).await.is_ok() {
-            for message in &messages {
-                message.acknowledge().await;
+            messages.iter().for_each(Incoming::count);
+            if let Some(last) = messages.iter().max_by_key(|message| message.delivery.delivery_tag) {
+                last.acknowledge(BasicAckOptions { multiple: true }).await;
             }
             return;
         }
@@ -169,7 +180,10 @@ impl<H: Handler> Consumer<H> {
 
     async fn receive_alone(&self, incoming: &Incoming<'_>) {
         match self.handle(incoming).await {
-            Ok(()) => incoming.acknowledge().await,
+            Ok(()) => {
+                incoming.count();
+                incoming.acknowledge(BasicAckOptions::default()).await;
+            }
             Err(Some(failure)) => {
                 self.reject(incoming.delivery, &incoming.envelope, &failure, incoming.started).await;
             }
@@ -306,10 +320,13 @@ impl Incoming<'_> {
         Subject::order(self.order(), self.facts.order.owner)
     }
 
-    async fn acknowledge(&self) {
+    fn count(&self) {
         metrics::processed(self.envelope.message_type, true, self.started.elapsed());
+    }
+
+    async fn acknowledge(&self, options: BasicAckOptions) {
         // If the channel is closed, the broker delivers the message again, and the inbox knows it.
-        let _ = self.delivery.ack(BasicAckOptions::default()).await;
+        let _ = self.delivery.ack(options).await;
     }
 }
 
