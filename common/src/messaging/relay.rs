@@ -165,13 +165,12 @@ fn subject(message: &Waiting) -> Subject {
 async fn publish(link: &Link, waiting: &[Waiting], spans: &[Span]) -> Result<HashSet<String>, Failure> {
     let mut confirms = Vec::with_capacity(waiting.len());
     for (message, span) in waiting.iter().zip(spans) {
-        let body = serde_json::to_vec(&message.body).failure("serialising a message")?;
         let options = BasicPublishOptions { mandatory: true, ..BasicPublishOptions::default() };
         let sent = link.channel.basic_publish(
             EXCHANGE.into(),
             message.message_type.as_str().into(),
             options,
-            &body,
+            message.body.as_bytes(),
             properties(message, span),
         );
         confirms.push(sent.await.failure("publishing a message")?);

@@ -43,7 +43,8 @@ pub(crate) struct Waiting {
     pub(crate) message_id: MessageId,
     pub(crate) message_type: String,
     pub(crate) order_id: OrderId,
-    pub(crate) body: serde_json::Value,
+    /// JSON, which is only passed on.
+    pub(crate) body: String,
     traceparent: Option<String>,
     tracestate: Option<String>,
 }
@@ -60,7 +61,7 @@ impl Waiting {
 pub(crate) async fn claim(transaction: &mut PgConnection, limit: i64) -> Result<Vec<Waiting>, Failure> {
     sqlx::query_as!(
         Waiting,
-        r#"SELECT seq, message_id AS "message_id: MessageId", type AS message_type, order_id AS "order_id: OrderId", body, traceparent, tracestate
+        r#"SELECT seq, message_id AS "message_id: MessageId", type AS message_type, order_id AS "order_id: OrderId", body::text AS "body!", traceparent, tracestate
            FROM outbox ORDER BY seq LIMIT $1 FOR UPDATE SKIP LOCKED"#,
         limit
     )
@@ -72,7 +73,7 @@ pub(crate) async fn claim(transaction: &mut PgConnection, limit: i64) -> Result<
 /// The longest-waiting message, whether a relay has it locked or not.
 pub(crate) async fn first(connection: &mut PgConnection) -> Result<Option<Waiting>, Failure> {
     sqlx::query_as::<_, Waiting>(
-        "SELECT seq, message_id, type AS message_type, order_id, body, traceparent, tracestate
+        "SELECT seq, message_id, type AS message_type, order_id, body::text, traceparent, tracestate
          FROM outbox ORDER BY seq LIMIT 1",
     )
     .fetch_optional(connection)
