@@ -20,6 +20,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{
+    early_sync::EarlySync,
     error::OrFailure as _,
     s3,
     upload::{BodyError, PutError, fill},
@@ -114,7 +115,9 @@ impl ModelStore {
         let key = Path::from(format!("{owner}/{day}/{id}.{}", format.extension()));
         let upload = self.store.put_multipart(&key).await.or_failure("opening a model's upload")?;
         let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
-        match fill(&mut upload, &mut body, format, self.limit).await {
+        // As the folder's store calls the file until it is whole.
+        let partial = self.folder.as_ref().map(|folder| folder.join(format!("{key}#1")));
+        match fill(&mut upload, &mut body, EarlySync::new(partial), format, self.limit).await {
             Ok((bytes, sha256)) => {
                 upload.finish().await.or_failure("storing a model")?;
                 Ok(StoredModel { key: key.to_string(), bytes, sha256 })
@@ -311,7 +314,7 @@ fn remove_partial(folder: &std::path::Path, before: SystemTime) -> io::Result<()
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt as _;
+    use futures::{FutureExt as _, stream};
     use object_store::memory::InMemory;
 
     use super::*;
@@ -341,6 +344,24 @@ mod tests {
         // In its turn it is looked for in the store, which has none.
         let set = store.set_unit(&mut model, &stored, Some(ModelUnit::Metre)).now_or_never();
         assert!(set.is_some_and(|set| set.is_err()));
+    }
+
+    #[tokio::test]
+    async fn a_model_on_its_way_is_in_the_file_that_is_synced_early() {
+        let folder = std::env::temp_dir().join(format!("alexandrite-models-{}", Uuid::now_v7()));
+        let url = format!("file://{}", folder.display());
+        let store = ModelStore::open(&url, Service::ShopApi, 1, Duration::from_secs(1), &Authorities::default());
+        let store = store.expect("a store");
+        let day = folder.join(format!("shop-api/{}", time::OffsetDateTime::now_utc().date()));
+        let mut names = Vec::new();
+        let body = stream::once(async {
+            names.extend(fs::read_dir(&day).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()));
+            Err(BodyError::Broken)
+        });
+        assert!(matches!(store.put(body.boxed(), ModelFormat::Stl).await, Err(PutError::Body(BodyError::Broken))));
+        assert!(matches!(&names[..], [name] if name.ends_with(".stl#1")), "{names:?}");
+        assert_eq!(fs::read_dir(&day).unwrap().count(), 0);
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

@@ -9,7 +9,7 @@ use object_store::WriteMultipart;
 use sha2::{Digest as _, Sha256};
 use tokio::task::JoinError;
 
-use super::error::OrFailure as _;
+use super::{early_sync::EarlySync, error::OrFailure as _};
 use crate::{
     crash,
     domain::ModelFormat,
@@ -61,6 +61,7 @@ impl From<Failure> for PutError {
 pub(super) async fn fill(
     upload: &mut WriteMultipart,
     body: &mut (impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin),
+    mut early_sync: EarlySync,
     format: ModelFormat,
     limit: u64,
 ) -> Result<(u64, String), PutError> {
@@ -71,6 +72,7 @@ pub(super) async fn fill(
         let chunk = chunk.map_err(PutError::Body)?;
         crash::point("upload", "receiving");
         bytes += chunk.len() as u64;
+        early_sync.arrived(chunk.len() as u64);
         if bytes > limit {
             return Err(PutError::TooLarge);
         }
