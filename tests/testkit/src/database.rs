@@ -18,10 +18,20 @@ impl TestDatabase {
     ///
     /// If the server doesn't.
     pub async fn create(administrator: &str) -> Self {
+        // PostgreSQL's own template, which is empty.
+        Self::copy(administrator, "template1").await
+    }
+
+    /// A copy of another one, to which nothing is connected.
+    pub(crate) async fn copy_of(template: &Self) -> Self {
+        Self::copy(&template.administrator, &template.name).await
+    }
+
+    async fn copy(administrator: &str, template: &str) -> Self {
         let name = format!("test_{}", Uuid::now_v7().simple());
         let server = administrator.rsplit_once('/').map_or(administrator, |(server, _)| server);
         let url = format!("{server}/{name}");
-        execute(administrator, format!("CREATE DATABASE {name}")).await.expect("a new database");
+        execute(administrator, format!("CREATE DATABASE {name} TEMPLATE {template}")).await.expect("a new database");
         Self { administrator: administrator.to_owned(), name, url }
     }
 

@@ -15,6 +15,7 @@
 //! the outbox.
 
 use std::{
+    collections::btree_map::{BTreeMap, Entry},
     fs,
     path::{Path, PathBuf},
     sync::{Arc, LazyLock},
@@ -32,6 +33,7 @@ use common::{
 use local::Kind;
 use serde_json::Value;
 use sqlx::PgPool;
+use tokio::sync::Mutex;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use uuid::Uuid;
 
@@ -84,7 +86,7 @@ pub async fn start<S: Definition>(flags: &[&str]) -> RunningService {
     let postgres = tokio::task::spawn_blocking(|| local::System::shared(&[Kind::Postgres])).await;
     let postgres = postgres.expect("PostgreSQL starts");
     let administrator = postgres.file().postgres_admin.as_deref().expect("PostgreSQL runs");
-    let database = TestDatabase::create(administrator).await;
+    let database = migrated::<S>(administrator).await;
     let models = ModelFolder(postgres.data().join(format!("models-{}", database.name())));
 
     let (stop_on_drop, address) = run::<S>(&database, &models, flags).await;
@@ -95,6 +97,25 @@ pub async fn start<S: Definition>(flags: &[&str]) -> RunningService {
         models,
         database,
     }
+}
+
+/// A new database with the service's tables: a copy of one that this process has migrated, which takes a tenth of the time. The
+/// service still looks whether a migration is missing.
+async fn migrated<S: Definition>(administrator: &str) -> TestDatabase {
+    /// One for each service, though a process tests only one of them as a rule.
+    static TEMPLATES: Mutex<BTreeMap<&str, TestDatabase>> = Mutex::const_new(BTreeMap::new());
+    let mut templates = TEMPLATES.lock().await;
+    let template = match templates.entry(S::SERVICE.name()) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(unknown) => {
+            let template = TestDatabase::create(administrator).await;
+            let pool = template.pool();
+            Database::from(pool.clone()).migrate(S::migrations()).await.expect("tables");
+            pool.close().await;
+            unknown.insert(template)
+        }
+    };
+    TestDatabase::copy_of(template).await
 }
 
 /// Runs a service until the guard is dropped; returns its address.
