@@ -138,7 +138,10 @@ pub(crate) async fn build(folders: &Folders, features: Option<&str>, line: &Line
     let runner = std::env::current_exe()?.canonicalize()?;
     let built = runner.parent().context("this program has no folder")?;
     let mut cargo = process::command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--workspace", "--bins", "--profile", cargo_profile(built)]).current_dir(workspace());
+    // Chosen by program and not by package, so that dependencies have the features that they have for the whole workspace, and
+    // none is built twice.
+    let programs = Service::ALL.into_iter().flat_map(|service| ["--bin", service.name()]);
+    cargo.args(["build", "--profile", cargo_profile(built)]).args(programs).current_dir(workspace());
     cargo.args(features.map(|features| format!("--features={features}")));
     process::run_with_progress(&mut cargo, |text| line.now(text)).await.context("building the services")?;
     for service in Service::ALL {
