@@ -2,13 +2,16 @@
 //!
 //! [`rows`] has one module for each topic of the table. A system and its baseline are measured in turns, in several
 //! rounds, so that other load on the machine affects both alike. [`growth`] measures how rates and durations grow, and
-//! plots them. All other modules are shared by the two.
+//! plots them; [`costs`] counts what an order costs in each part. All other modules are shared by them.
 
+mod costs;
 mod dataset;
 mod growth;
 mod history;
 mod instance;
+mod journal;
 mod load;
+mod message_floor;
 mod order_script;
 mod order_template;
 mod otlp_receiver;
@@ -42,6 +45,9 @@ struct Flags {
     /// Rounds that each pair is measured in
     #[arg(long, default_value_t = 5)]
     rounds: usize,
+    /// Orders whose lists are read
+    #[arg(long, default_value_t = 1_000_000)]
+    orders: u64,
     /// Records that Support's page finds an order among
     #[arg(long, default_value_t = 10_000_000)]
     records: u64,
@@ -55,6 +61,8 @@ enum Command {
         #[arg(long, default_value = "docs/performance")]
         to: PathBuf,
     },
+    /// Prints what one order costs in each part, and what so many a second would need
+    Costs,
     /// Reads and measures one model; a separate process shows how much memory that takes
     #[command(hide = true)]
     Measure { file: PathBuf },
@@ -77,6 +85,7 @@ async fn main() -> ExitCode {
 async fn run(flags: Flags) -> Result<()> {
     match flags.command {
         Some(Command::Growth { to }) => return growth::plot_all(&to).await,
+        Some(Command::Costs) => return costs::print().await,
         Some(Command::Measure { file }) => {
             println!("{}", rows::models::measure_file(&file).await?);
             return Ok(());
@@ -88,7 +97,7 @@ async fn run(flags: Flags) -> Result<()> {
     let (mut rows, mut outcome) = (Vec::new(), Ok(()));
     for topic in topics {
         say(format!("{topic}:"));
-        match topic.measure(flags.rounds, flags.records).await {
+        match topic.measure(flags.rounds, flags.orders, flags.records).await {
             Ok(measured) => rows.extend(measured),
             Err(error) => {
                 // The rows of the other topics are still printed.

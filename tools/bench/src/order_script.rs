@@ -6,21 +6,10 @@ use anyhow::Result;
 use sqlx::{Connection as _, PgConnection};
 use testkit::Client;
 
-use crate::testbed::Testbed;
-
-/// The approximate size of the record of a new order.
-const RECORD_BYTES: usize = 500;
-
-/// The statement that keeps an order's record in the journal.
-pub(crate) fn journal_row(event_id: &str, order: &str, from: &str) -> String {
-    let line = "x".repeat(RECORD_BYTES);
-    format!(
-        "INSERT INTO journal (event_id, line) SELECT {event_id}, replace('{line}'::text, 'A-000000'::text, {order}) {from}"
-    )
-}
-
-/// Deletes what is in the journal.
-pub(crate) const PRUNE: &str = "DELETE FROM journal";
+use crate::{
+    journal::{self, PRUNE},
+    testbed::Testbed,
+};
 
 /// The scripts.
 pub(crate) struct OrderScript {
@@ -62,7 +51,7 @@ impl OrderScript {
             let file = folder.join(name);
             fs::write(&file, text).map(|()| file).map_err(Into::into)
         };
-        let kept = journal_row("number.id", "created.id", "FROM created, number");
+        let kept = journal::row("number.id", "created.id", "FROM created, number");
         Ok(Self {
             create: write("create.sql", &create(&format!(", kept AS ({kept})")))?,
             create_without_journal: write("create-without-journal.sql", &create(""))?,

@@ -74,7 +74,28 @@ impl OrderTemplate {
         Ok(())
     }
 
+    /// Inserts only messages of submitted copies, into an outbox that no relay reads.
+    pub(crate) async fn fill_outbox(&self, database: &mut PgConnection, count: u64) -> Result<()> {
+        const INSERT: &str = "
+            INSERT INTO outbox (message_id, type, order_id, body, traceparent)
+            SELECT gen_random_uuid(), $2, 'A-' || number, jsonb_set($3, '{order,id}', to_jsonb('A-' || number)),
+                   '00-' || md5(number::text) || '-' || substr(md5(number::text), 17) || '-01'
+            FROM generate_series(100000, 99999 + $1) AS number";
+        sqlx::query(INSERT)
+            .bind(i64::try_from(count)?)
+            .bind(MessageType::OrderSubmitted.name())
+            .bind(self.submitted_now()?)
+            .execute(database)
+            .await
+            .context("inserting messages")?;
+        Ok(())
+    }
+
     /// The body of the message if the order is submitted now.
+    pub(crate) fn submitted_now(&self) -> Result<Value> {
+        self.message(OffsetDateTime::now_utc())
+    }
+
     fn message(&self, now: OffsetDateTime) -> Result<Value> {
         let mut facts = self.0.clone();
         let mut submitted = facts.history.last().context("the order has no history")?.clone();

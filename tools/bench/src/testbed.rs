@@ -39,6 +39,11 @@ impl Testbed {
         self.system.pid(part)
     }
 
+    /// The process ids of a part and of what it has started.
+    pub(crate) fn pids(&self, part: &str) -> Result<Vec<i32>> {
+        self.system.pids(part)
+    }
+
     /// A client of the shop.
     pub(crate) fn shop(&self) -> Result<Client> {
         Ok(Client::new(self.file().shop_api.as_deref().context("the shop doesn't run")?))

@@ -15,7 +15,6 @@ use crate::{
 };
 
 const FEW: u64 = 1_000;
-const MANY: u64 = 1_000_000;
 const TIME: Duration = Duration::from_secs(5);
 
 /// The outcomes of one round.
@@ -24,17 +23,18 @@ struct Round {
     many: Outcome,
 }
 
-pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
+/// `many` orders against few.
+pub(super) async fn measure(rounds: usize, many: u64) -> Result<Vec<Row>> {
     let testbed = Testbed::start(&[Kind::Services], &[])?;
     let mut rows = Vec::new();
     for list in LISTS {
         say(format_args!("  {}", list.what));
         let few = Dataset::start(&testbed, list, FEW).await?;
-        let many = Dataset::start(&testbed, list, MANY).await?;
-        let measured = repeat(rounds, async || Ok(Round { few: load(&few).await?, many: load(&many).await? })).await?;
-        rows.extend([50.0, 99.0].map(|percent| row(list, percent, &measured)));
+        let large = Dataset::start(&testbed, list, many).await?;
+        let measured = repeat(rounds, async || Ok(Round { few: load(&few).await?, many: load(&large).await? })).await?;
+        rows.extend([50.0, 99.0].map(|percent| row(list, many, percent, &measured)));
         few.remove().await?;
-        many.remove().await?;
+        large.remove().await?;
     }
     testbed.stop()?;
     Ok(rows)
@@ -46,12 +46,12 @@ async fn load(dataset: &Dataset) -> Result<Outcome> {
     Ok(outcome)
 }
 
-fn row(list: List, percent: f64, rounds: &[Round]) -> Row {
+fn row(list: List, orders: u64, percent: f64, rounds: &[Round]) -> Row {
     let few = |round: &Round| round.few.percentile(percent);
     let many = |round: &Round| round.many.percentile(percent);
     let ratio = Spread::of(rounds, |round| many(round) / few(round));
     Row {
-        what: format!("`GET {}`, {MANY} orders: p{percent}", list.path),
+        what: format!("`GET {}`, {orders} orders: p{percent}", list.path),
         measured: format!("{:.2} ms", Spread::of(rounds, many)),
         against: format!("{FEW} orders: {:.2} ms", Spread::of(rounds, few)),
         figure: format!("{ratio:.2}"),

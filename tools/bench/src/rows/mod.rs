@@ -51,8 +51,9 @@ pub(crate) enum Topic {
 }
 
 impl Topic {
-    /// Measures the topic in this many rounds; `records` is how many Support's page finds its order among.
-    pub(crate) async fn measure(self, rounds: usize, records: u64) -> Result<Vec<Row>> {
+    /// Measures the topic in this many rounds; lists are those of so many `orders`, and Support's page finds its order among so
+    /// many `records`.
+    pub(crate) async fn measure(self, rounds: usize, orders: u64, records: u64) -> Result<Vec<Row>> {
         match self {
             Self::Orders => orders::measure(rounds).await,
             Self::Telemetry => telemetry::measure(rounds).await,
@@ -60,7 +61,7 @@ impl Topic {
             Self::Flood => flood::measure(rounds).await,
             Self::Messages => messages::measure(rounds).await,
             Self::Models => models::measure(rounds).await,
-            Self::Lists => lists::measure(rounds).await,
+            Self::Lists => lists::measure(rounds, orders).await,
             Self::Uploads => uploads::measure(rounds).await,
             Self::Shipping => shipping::measure(rounds).await,
             Self::Support => support::measure(rounds, records).await,

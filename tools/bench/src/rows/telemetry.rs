@@ -10,8 +10,9 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::{
     instance::Instance,
+    journal::{self, while_pruned},
     load::{CONNECTIONS, Outcome, Target},
-    order_script::{OrderScript, PRUNE, journal_row},
+    order_script::OrderScript,
     otlp_receiver::OtlpReceiver,
     pgbench,
     progress::say,
@@ -23,8 +24,6 @@ use crate::{
 /// A round is this many turns of each, short ones, so that a change of the machine's speed affects all alike.
 const TURNS: usize = 10;
 const TURN: Duration = Duration::from_secs(1);
-/// How often written records are pruned.
-const PRUNE_EVERY: Duration = Duration::from_millis(250);
 /// The setting by which the database knows the connections of the shop without telemetry.
 const SILENT: &str = "bench.without_telemetry";
 
@@ -46,7 +45,7 @@ pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
     let mut journal = PgConnection::connect(database).await?;
     keep_rows_for_the_silent(&mut journal).await?;
     let (_, environment) = testbed.program(Service::ShopApi)?;
-    let silent = with_setting(&environment["DATABASE_URL"], SILENT);
+    let silent = pgbench::with_setting(&environment["DATABASE_URL"], SILENT, "on");
     let all =
         Instance::start(&testbed, Service::ShopApi, &[("OTEL_EXPORTER_OTLP_ENDPOINT", &receiver.address)]).await?;
     let without_spans = Instance::start(&testbed, Service::ShopApi, &[]).await?;
@@ -128,7 +127,7 @@ fn rows(rounds: &[Round]) -> Vec<Row> {
 /// Has the database keep a row in the journal for each order of the shop without telemetry: durability is no part of the
 /// difference then.
 async fn keep_rows_for_the_silent(database: &mut PgConnection) -> Result<()> {
-    let insert = journal_row("gen_random_uuid()", "NEW.id", "");
+    let insert = journal::row("gen_random_uuid()", "NEW.id", "");
     let statements = format!(
         "CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {insert}; RETURN NULL; END $$;
          CREATE TRIGGER keep AFTER INSERT ON orders FOR EACH ROW
@@ -136,24 +135,4 @@ async fn keep_rows_for_the_silent(database: &mut PgConnection) -> Result<()> {
     );
     sqlx::raw_sql(AssertSqlSafe(statements)).execute(database).await?;
     Ok(())
-}
-
-/// Awaits a load, and prunes the journal meanwhile, as the shop does for its own rows.
-async fn while_pruned(database: &mut PgConnection, load: impl Future<Output = Result<Outcome>>) -> Result<Outcome> {
-    let mut interval = tokio::time::interval(PRUNE_EVERY);
-    let mut load = std::pin::pin!(load);
-    loop {
-        tokio::select! {
-            outcome = &mut load => return outcome,
-            _ = interval.tick() => {
-                sqlx::raw_sql(PRUNE).execute(&mut *database).await?;
-            }
-        }
-    }
-}
-
-/// A database's URL for connections with this setting.
-fn with_setting(url: &str, name: &str) -> String {
-    let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}options[{name}]=on")
 }
