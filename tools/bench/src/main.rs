@@ -18,6 +18,7 @@ mod otlp_receiver;
 mod pgbench;
 mod process;
 mod progress;
+mod records;
 mod responder;
 mod rounds;
 mod rows;

@@ -4,11 +4,13 @@ use std::{fmt, time::Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::search::{Search, matching};
 
-use super::RECORDS;
-use crate::table::percentile;
+use crate::{
+    records::{RECORDS, call},
+    table::percentile,
+};
 
 /// Orders whose trails are read, each once.
 const TRAILS: usize = 300;
@@ -65,10 +67,4 @@ async fn rewrite(administrator: &Search, index: &str, codec: &str) -> Result<()>
     let record = &found["hits"]["hits"][0]["_source"];
     call(administrator, Method::POST, &format!("{index}/_doc?refresh=true"), Some(record)).await?;
     call(administrator, Method::POST, &format!("{index}/_forcemerge?max_num_segments=1"), None).await.map(drop)
-}
-
-async fn call(administrator: &Search, method: Method, path: &str, body: Option<&Value>) -> Result<Value> {
-    let (status, response) = administrator.call(method, path, body).await;
-    ensure!(matches!(status, 200 | 201), "{path}: {status}: {response}");
-    Ok(response)
 }

@@ -13,13 +13,11 @@ use local::Kind;
 use reqwest::Method;
 use testkit::{eventually, search::Search};
 
-use crate::{progress::say, testbed::Testbed};
+use crate::{progress::say, records::RECORDS, testbed::Testbed};
 use lives::Lives;
 use scaling::Costs;
 use snapshot::Snapshot;
 
-/// The indices of the services' records, without those of searches.
-const RECORDS: &str = "alexandrite-*,-alexandrite-audit-*";
 /// Orders before the measured ones, so that plans, caches and pages are there.
 const WARM_UP: usize = 200;
 const ORDERS: usize = 2_000;

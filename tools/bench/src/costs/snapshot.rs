@@ -59,7 +59,7 @@ fn processor(testbed: &Testbed, part: &str) -> Result<Duration> {
     Ok(testbed.pids(part)?.into_iter().filter_map(|pid| process::cpu_with_ended_children(pid).ok()).sum())
 }
 
-/// The bytes that a part's processes have written to files and sockets.
+/// The bytes that a part's processes have had written to the disk.
 fn written(testbed: &Testbed, part: &str) -> Result<f64> {
     let of_process = |pid: i32| -> Result<f64> {
         let io = fs::read_to_string(format!("/proc/{pid}/io"))?;

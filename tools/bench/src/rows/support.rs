@@ -2,17 +2,16 @@
 
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Context as _, Result, ensure};
 use local::Kind;
 use reqwest::Method;
-use serde_json::Value;
 use testkit::{order_lifecycle, search::Search, site::Site, support_page::PageClient};
 use time::{Duration, OffsetDateTime};
-use tokio::time::sleep;
 
 use crate::{
-    history::{BACK_OFF, History},
+    history::History,
     progress::say,
+    records::{RECORDS, call},
     table::{Goal, Row, Spread, percentile},
     testbed::Testbed,
 };
@@ -77,35 +76,22 @@ pub(super) async fn measure(rounds: usize, records: u64) -> Result<Vec<Row>> {
     }])
 }
 
-/// The indices of the system's own services and of the copies, but not those of who has searched.
-const RECORDS: &str = "alexandrite-*,-alexandrite-audit-*";
-
-/// A request of the administrator, again while Elasticsearch has as much in its memory as it may.
-async fn call(administrator: &Search, method: Method, path: &str) -> Result<Value> {
-    loop {
-        match administrator.call(method.clone(), path, None).await {
-            (200, response) => return Ok(response),
-            (429, _) => sleep(BACK_OFF).await,
-            (status, response) => return Err(anyhow!("{path}: {status}: {response}")),
-        }
-    }
-}
-
 /// Merges the indices of all days but the last two, as the lifecycle policy does where Elasticsearch has that module.
 async fn merge(administrator: &Search) -> Result<()> {
     let today = OffsetDateTime::now_utc().date();
     let recent = [today, today - Duration::DAY].map(|day| format!("-{}", elk::index_of("*", day))).join(",");
-    call(administrator, Method::POST, &format!("{RECORDS},{recent}/_forcemerge?max_num_segments=1")).await?;
+    call(administrator, Method::POST, &format!("{RECORDS},{recent}/_forcemerge?max_num_segments=1"), None).await?;
     Ok(())
 }
 
 /// Waits until a search finds all records; returns how many indices they are in, and their size on the disk.
 async fn stored(administrator: &Search, records: u64) -> Result<(usize, u64)> {
-    call(administrator, Method::POST, &format!("{RECORDS}/_refresh?filter_path=_shards.failed")).await?;
-    let count = call(administrator, Method::GET, &format!("{RECORDS}/_count")).await?;
+    call(administrator, Method::POST, &format!("{RECORDS}/_refresh?filter_path=_shards.failed"), None).await?;
+    let count = call(administrator, Method::GET, &format!("{RECORDS}/_count"), None).await?;
     ensure!(count["count"].as_u64() >= Some(records), "{count} of {records} records are found");
     let sizes =
-        call(administrator, Method::GET, &format!("{RECORDS}/_stats/store?filter_path=_all,indices.*.uuid")).await?;
+        call(administrator, Method::GET, &format!("{RECORDS}/_stats/store?filter_path=_all,indices.*.uuid"), None)
+            .await?;
     let indices = sizes["indices"].as_object().map_or(0, serde_json::Map::len);
     Ok((indices, sizes["_all"]["total"]["store"]["size_in_bytes"].as_u64().unwrap_or_default()))
 }
