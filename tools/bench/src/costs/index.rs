@@ -29,7 +29,7 @@ impl fmt::Display for OfCodec {
     }
 }
 
-/// With the default codec, and with `best_compression`.
+/// With Elasticsearch's default codec, and with `best_compression`, which the index template asks for.
 pub(super) async fn by_codec(administrator: &Search, orders: &[String]) -> Result<[OfCodec; 2]> {
     let indices = call(administrator, Method::GET, &format!("{RECORDS}/_stats/docs"), None).await?;
     let indices: Vec<String> = indices["indices"].as_object().context("no indices")?.keys().cloned().collect();

@@ -50,8 +50,8 @@ pub(crate) async fn print() -> Result<()> {
     testbed.stop()?;
 
     say(format_args!("  {rate:.0} whole lives a second"));
-    say(format_args!("  a record in Elasticsearch: {default}; by best_compression {compressed}"));
-    let costs = Costs::of(&before, &after, ORDERS as f64, default.bytes);
+    say(format_args!("  a record in Elasticsearch: {compressed}; by the default codec {default}"));
+    let costs = Costs::of(&before, &after, ORDERS as f64, compressed.bytes);
     println!("{}\n\n{}", costs.table(), costs.needs(&[100.0, 1_000.0, 10_000.0]));
     Ok(())
 }
