@@ -28,6 +28,8 @@ struct Database {
     /// Folders of migrations, in the order in which they are applied.
     migrations: &'static [&'static str],
     crates: &'static [&'static str],
+    /// A program that they are part of.
+    program: &'static str,
     /// The folder of the committed descriptions.
     folder: &'static str,
 }
@@ -38,6 +40,7 @@ const DATABASES: [Database; 2] = [
         variable: "SHOP_DATABASE_URL",
         migrations: &["common/migrations", "shop-orders/migrations"],
         crates: &["common", "shop-orders"],
+        program: "shop-api",
         folder: ".sqlx",
     },
     Database {
@@ -45,6 +48,7 @@ const DATABASES: [Database; 2] = [
         variable: "MES_DATABASE_URL",
         migrations: &["common/migrations", "mes-api/migrations"],
         crates: &["mes-api"],
+        program: "mes-api",
         folder: "mes-api/.sqlx",
     },
 ];
@@ -148,20 +152,19 @@ fn migrations(folder: &Path) -> Result<Vec<PathBuf>> {
 async fn describe(database: &Database, postgres: &Postgres, folder: &Path) -> Result<()> {
     // Makes cargo compile them again: it doesn't know that the macros depend on the database. A source with a new time would
     // do that as well, but also in the folders of builds that go on at the same time.
-    process::run(&mut cargo(&["clean", "--quiet"], database), Duration::from_secs(60)).await?;
-    let mut check = cargo(&["check", "--quiet", "--keep-going", "--lib"], database);
-    check.env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", folder);
-    check.env(database.variable, postgres.superuser_url(database.name));
-    process::run_visibly(&mut check).await
+    let packages = database.crates.iter().flat_map(|name| ["--package", name]);
+    process::run(cargo("clean").args(packages), Duration::from_secs(60)).await?;
+    // By the workspace's features, as the tests are built: nothing else is compiled where they were.
+    let mut build = cargo("build");
+    build.args(["--keep-going", "--workspace", "--bin", database.program]);
+    build.env("SQLX_OFFLINE", "false").env("SQLX_OFFLINE_DIR", folder);
+    build.env(database.variable, postgres.superuser_url(database.name));
+    process::run_visibly(&mut build).await
 }
 
-/// A command of cargo for the crates of one database.
-fn cargo(arguments: &[&str], database: &Database) -> Command {
+fn cargo(command: &str) -> Command {
     let mut cargo = process::command("cargo");
-    cargo.args(arguments).current_dir(workspace());
-    for name in database.crates {
-        cargo.args(["--package", name]);
-    }
+    cargo.args([command, "--quiet"]).current_dir(workspace());
     cargo
 }
 
