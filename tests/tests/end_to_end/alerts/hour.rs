@@ -15,6 +15,7 @@ use super::{
     mail::{Mail, MailServer},
     ordinary::{Writer, ordinary, record, request},
     python,
+    start::silence_counts_from_the_first_record_on,
 };
 
 const NONE: [&str; 0] = [];
@@ -81,6 +82,7 @@ async fn an_ordinary_hour_sends_no_mail_and_a_flood_sends_one_with_its_numbers()
         System::start(&Options { only: vec![Kind::Elasticsearch], ..Options::default() })
     });
     let system = system.await.expect("no panic").expect("Elasticsearch starts");
+    silence_counts_from_the_first_record_on(&system).await;
     let file = system.file();
     let writer = Arc::new(Writer::of(file));
     let mut mail_server = MailServer::at(&system.data().join("mail"));

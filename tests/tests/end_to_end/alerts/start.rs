@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
 };
 
-use local::{Kind, Options, System};
+use local::System;
 use reqwest::Method;
 use serde_json::json;
 use testkit::{eventually, host_in, search::Search};
@@ -20,10 +20,8 @@ use tokio::{
 
 use super::{day::PATIENCE, python};
 
-#[tokio::test]
-async fn silence_counts_from_the_first_record_on() {
-    let system = System::start(&Options { only: vec![Kind::Elasticsearch], ..Options::default() });
-    let system = system.expect("Elasticsearch starts");
+/// In an Elasticsearch without records, of which it leaves one.
+pub(super) async fn silence_counts_from_the_first_record_on(system: &System) {
     let folder = system.data().join("elastalert-start");
     fs::create_dir_all(folder.join("elastalert")).expect("a folder");
     fs::write(folder.join("elastalert/__init__.py"), "").expect("a package");
