@@ -1,12 +1,13 @@
 //! A real system for tests: started by the runner's own executable on free ports in a folder of its own. It ends with
 //! the test process, also when that is killed.
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -25,8 +26,8 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(120);
 /// The minimum age of a failed test's folder before it is removed.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3600);
 
-/// Whether a test of this process has failed; its logs are kept then.
-static FAILED: AtomicBool = AtomicBool::new(false);
+/// The first panic of a test of this process. Logs are kept then.
+static FAILURE: OnceLock<String> = OnceLock::new();
 
 /// The parts to start, and their settings.
 #[derive(Clone, Debug, Default)]
@@ -186,13 +187,13 @@ impl System {
     pub fn stop(&self) -> Result<()> {
         let process = self.process.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut process) = process else { return Ok(()) };
-        if FAILED.load(Ordering::Relaxed) {
-            fs::write(self.data.join(KEEP), "")?;
-            eprintln!("the logs of the failed tests' system are in {}", self.file.logs.display());
+        if let Some(failure) = FAILURE.get() {
+            fs::write(self.data.join(KEEP), failure)?;
+            eprintln!("the logs of the failed tests' system are in {} ({failure})", self.file.logs.display());
         }
         let status = process.stop()?;
         ensure!(status.success(), "the runner ended with {status}:\n{}", process.output());
-        if !FAILED.load(Ordering::Relaxed) {
+        if FAILURE.get().is_none() {
             fs::remove_file(&process.stderr)?;
         }
         Ok(())
@@ -255,8 +256,9 @@ fn new_folder() -> PathBuf {
     systems().join(format!("{}-{count}", std::process::id()))
 }
 
+/// `ALEXANDRITE_TEST_SYSTEMS`, by default a folder of the build's.
 fn systems() -> PathBuf {
-    workspace().join("target/test-systems")
+    env::var_os("ALEXANDRITE_TEST_SYSTEMS").map_or_else(|| workspace().join("target/test-systems"), PathBuf::from)
 }
 
 /// The file for the runner's messages: next to its data folder, which it may remove.
@@ -267,13 +269,13 @@ fn stderr_of(data: &Path) -> Result<PathBuf> {
 
 /// The runner's executable. It is built if it isn't in the folder of the test's executable.
 fn runner() -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
+    let test = env::current_exe()?;
     // Tests are in the folder `deps` of the other programs' folder.
     let folders = test.ancestors().skip(1).skip_while(|folder| folder.ends_with("deps"));
     let profile = folders.into_iter().next().context("the test isn't in a target folder")?;
     let runner = profile.join("alexandrite");
     if !runner.exists() {
-        let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.args(["build", "--bin", "alexandrite", "--profile", cargo_profile(profile)]).current_dir(workspace());
         let status = cargo.status().context("building the runner")?;
         ensure!(status.success(), "building the runner failed ({status})");
@@ -287,7 +289,7 @@ fn note_failures() {
     ONCE.call_once(|| {
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |panic| {
-            FAILED.store(true, Ordering::Relaxed);
+            let _ = FAILURE.set(panic.to_string());
             before(panic);
         }));
     });
