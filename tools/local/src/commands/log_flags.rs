@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Logs")]
 pub(crate) struct LogFlags {
-    /// Asks this Elasticsearch, such as https://logs.example.org:9200, instead of the local system's.
+    /// Asks this Elasticsearch, such as `https://logs.example.org:9200`, instead of the local system's.
     #[arg(long, value_name = "URL", requires = "login")]
     elasticsearch: Option<String>,
     /// As this account, which needs the role `support`. Its password is the variable ELASTICSEARCH_PASSWORD, or a line
