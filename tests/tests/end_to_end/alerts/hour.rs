@@ -191,5 +191,6 @@ async fn a_disk_that_fills_sends_a_mail(system: &System, notes: &Notes) {
     assert!(notes.wait_for("disk-fills").await.sent);
     let mails = mail_server.mails();
     let [mail] = &mails[..] else { panic!("{mails:#?}") };
-    assert!((0.0..100.0).contains(&number(mail, "free_percent")), "{mail:#?}");
+    // To one decimal place: a large disk may be as good as empty.
+    assert!((0.0..=100.0).contains(&number(mail, "free_percent")), "{mail:#?}");
 }
