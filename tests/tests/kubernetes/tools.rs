@@ -27,10 +27,12 @@ static TOOLS: LazyLock<PathBuf> = LazyLock::new(|| {
         // Made beside its place: a folder that is there is whole.
         let fresh = tools.with_added_extension(std::process::id().to_string());
         let go = test_programs::go().expect("there is Go");
-        run(Command::new(go).args(["install", KUSTOMIZE]).env("GOBIN", &fresh), "");
+        // Optimised code would take longer to compile than it saves.
+        run(Command::new(go).args(["install", "-gcflags=all=-N -l", KUSTOMIZE]).env("GOBIN", &fresh), "");
         let python = test_programs::python().expect("there is Python");
         run(Command::new(python).args(["-m", "venv"]).arg(&fresh), "");
-        run(Command::new(fresh.join("bin/python")).args(["-m", "pip", "install", "--quiet", SCHEMAS]), "");
+        let pip = ["-m", "pip", "install", "--quiet", "--no-compile", SCHEMAS];
+        run(Command::new(fresh.join("bin/python")).args(pip), "");
         // Another process may have been faster.
         let _ = fs::rename(&fresh, &tools).or_else(|_| fs::remove_dir_all(&fresh));
     }
