@@ -82,8 +82,7 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
-        let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
-        let folder = workspace.join(format!("target/test-systems/backup-{}", std::process::id()));
+        let folder = System::folder().join(format!("backup-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
         Self(folder)
     }

@@ -147,6 +147,12 @@ impl System {
         system
     }
 
+    /// The folder for the data of all tests' systems: `ALEXANDRITE_TEST_SYSTEMS`, by default one of the build's.
+    #[must_use]
+    pub fn folder() -> PathBuf {
+        env::var_os("ALEXANDRITE_TEST_SYSTEMS").map_or_else(|| workspace().join("target/test-systems"), PathBuf::from)
+    }
+
     /// The addresses, accounts and folders.
     #[must_use]
     pub fn file(&self) -> &SystemFile {
@@ -253,12 +259,7 @@ impl Process {
 fn new_folder() -> PathBuf {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
-    systems().join(format!("{}-{count}", std::process::id()))
-}
-
-/// `ALEXANDRITE_TEST_SYSTEMS`, by default a folder of the build's.
-fn systems() -> PathBuf {
-    env::var_os("ALEXANDRITE_TEST_SYSTEMS").map_or_else(|| workspace().join("target/test-systems"), PathBuf::from)
+    System::folder().join(format!("{}-{count}", std::process::id()))
 }
 
 /// The file for the runner's messages: next to its data folder, which it may remove.
@@ -297,7 +298,7 @@ fn note_failures() {
 
 /// Removes the old folders of failed tests. Errors do no harm.
 fn remove_old_folders() {
-    for item in fs::read_dir(systems()).into_iter().flatten().flatten() {
+    for item in fs::read_dir(System::folder()).into_iter().flatten().flatten() {
         let modified = item.metadata().and_then(|data| data.modified()).ok();
         if modified.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > KEPT_FOR) {
             let _ = fs::remove_dir_all(item.path());

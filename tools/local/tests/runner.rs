@@ -89,7 +89,7 @@ fn complaints(data: &Path) -> Result<File> {
 }
 
 fn folder(name: &str) -> Result<PathBuf> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+    let folder = System::folder().join(format!("{name}-{}", std::process::id()));
     fs::create_dir_all(&folder)?;
     Ok(folder)
 }
