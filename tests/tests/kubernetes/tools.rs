@@ -6,38 +6,53 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::LazyLock,
+    thread,
 };
 
-use local::test_programs;
+use local::test_programs::{self, python_packages};
 use serde_json::Value;
 
 const KUSTOMIZE: &str = "sigs.k8s.io/kustomize/kustomize/v5@v5.8.2";
-const SCHEMAS: &str = "kubernetes-validate==1.37.0";
+const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kubernetes/requirements.txt");
+/// Debian's.
+const OLDEST_PYTHON: (u8, u8) = (3, 11);
 
 /// The folder of the workspace.
 pub(crate) fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
 }
 
-/// The folder of the tools, whose name has their versions; made when it is first needed.
-static TOOLS: LazyLock<PathBuf> = LazyLock::new(|| {
-    let versions = format!("kubernetes-{KUSTOMIZE}-{SCHEMAS}").replace(|c: char| "/@=".contains(c), "-");
-    let tools = workspace().join("target/tools").join(versions);
-    if !tools.exists() {
+/// Programs, made when they are first needed.
+struct Tools {
+    kustomize: PathBuf,
+    python: PathBuf,
+}
+
+static TOOLS: LazyLock<Tools> = LazyLock::new(|| {
+    thread::scope(|scope| {
+        let python = scope.spawn(|| {
+            let packages =
+                python_packages(&workspace().join("target/tools/kubernetes"), Path::new(REQUIREMENTS), OLDEST_PYTHON);
+            packages.expect("Kubernetes' schemas").join("python")
+        });
+        Tools { kustomize: kustomize(), python: python.join().expect("no panic") }
+    })
+});
+
+/// In a folder whose name has its version.
+fn kustomize() -> PathBuf {
+    let folder = workspace().join("target/tools").join(KUSTOMIZE.replace(['/', '@'], "-"));
+    if !folder.exists() {
         // Made beside its place: a folder that is there is whole.
-        let fresh = tools.with_added_extension(std::process::id().to_string());
+        let fresh = folder.with_added_extension(std::process::id().to_string());
         let go = test_programs::go().expect("there is Go");
         // Optimised code would take longer to compile than it saves.
         run(Command::new(go).args(["install", "-gcflags=all=-N -l", KUSTOMIZE]).env("GOBIN", &fresh), "");
-        let python = test_programs::python().expect("there is Python");
-        run(Command::new(python).args(["-m", "venv"]).arg(&fresh), "");
-        let pip = ["-m", "pip", "install", "--quiet", "--no-compile", SCHEMAS];
-        run(Command::new(fresh.join("bin/python")).args(pip), "");
         // Another process may have been faster.
-        let _ = fs::rename(&fresh, &tools).or_else(|_| fs::remove_dir_all(&fresh));
+        let _ = fs::rename(&fresh, &folder).or_else(|_| fs::remove_dir_all(&fresh));
     }
-    tools
-});
+    folder.join("kustomize")
+}
 
 /// What a command says; it has to succeed.
 fn run(command: &mut Command, input: &str) -> String {
@@ -56,13 +71,13 @@ fn try_run(command: &mut Command, input: &str) -> Output {
 
 /// The example of an installation, as YAML.
 pub(crate) fn rendered() -> String {
-    run(Command::new(TOOLS.join("kustomize")).arg("build").arg(workspace().join("deploy/kubernetes/example")), "")
+    run(Command::new(&TOOLS.kustomize).arg("build").arg(workspace().join("deploy/kubernetes/example")), "")
 }
 
 /// The example's manifests.
 pub(crate) fn manifests() -> Vec<Value> {
     let to_json = "import json, sys, yaml; json.dump(list(yaml.safe_load_all(sys.stdin)), sys.stdout)";
-    let json = run(Command::new(TOOLS.join("bin/python")).args(["-c", to_json]), &rendered());
+    let json = run(Command::new(&TOOLS.python).args(["-c", to_json]), &rendered());
     serde_json::from_str(&json).expect("JSON")
 }
 
@@ -71,7 +86,7 @@ pub(crate) fn keeps_to_the_schemas(manifests: &str, version: &str) -> bool {
     let mut file = std::env::temp_dir();
     file.push(format!("manifests-{}.yaml", uuid::Uuid::now_v7().simple()));
     fs::write(&file, manifests).expect("a file");
-    let mut validate = Command::new(TOOLS.join("bin/python"));
+    let mut validate = Command::new(&TOOLS.python);
     validate.args(["-m", "kubernetes_validate", "--strict", "--kubernetes-version", version]).arg(&file);
     let output = try_run(&mut validate, "");
     fs::remove_file(&file).expect("the file is there");

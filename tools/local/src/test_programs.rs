@@ -1,13 +1,16 @@
 //! Programs that only tests need. What is missing is installed if this process may do that.
 
+mod packages;
+mod provide;
+
 use std::path::PathBuf;
-use std::thread;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 
-use crate::host::package_root::program;
 use crate::parts::{java, needs, needs::Need};
-use crate::terminal::progress::Progress;
+
+pub use packages::python_packages;
+use provide::{ensure, provide};
 
 /// Chromium's driver. Chromium is there as well.
 ///
@@ -16,15 +19,6 @@ use crate::terminal::progress::Progress;
 /// It is missing and can't be installed; the error has the command that does it.
 pub fn browser_driver() -> Result<PathBuf> {
     provide(Need::Browser, "chromedriver")
-}
-
-/// A Python that can make environments.
-///
-/// # Errors
-///
-/// Those of [`browser_driver`].
-pub fn python() -> Result<PathBuf> {
-    provide(Need::Python, "python3")
 }
 
 /// Go.
@@ -94,19 +88,4 @@ pub fn java() -> Result<PathBuf> {
     }
     let java = java::find(OLDEST, |_| true).context("Java was got, but is not found")?;
     Ok(java.home.join("bin/java"))
-}
-
-fn provide(need: Need, name: &str) -> Result<PathBuf> {
-    ensure(need)?;
-    program(name).with_context(|| format!("{name} was installed, but is not found"))
-}
-
-fn ensure(need: Need) -> Result<()> {
-    let ensure = || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(needs::ensure(&[need], &Progress::new()))
-    };
-    // A test may be in a runtime, where no other can run.
-    let ended = thread::scope(|scope| scope.spawn(ensure).join());
-    ended.unwrap_or_else(|_| Err(anyhow!("getting {need:?} failed")))
 }

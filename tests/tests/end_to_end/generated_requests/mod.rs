@@ -16,7 +16,7 @@ use std::{
 
 use common::domain::OrderStatus;
 use futures::future::join_all;
-use local::{Kind, Options, System, SystemFile};
+use local::{Kind, Options, System, SystemFile, test_programs::python_packages};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use testkit::{Client, solids};
@@ -25,12 +25,14 @@ use tokio::process::Command;
 /// Requests per operation and phase, unless `GENERATED_REQUESTS` says how many.
 const SHORT_RUN: &str = "8";
 const CUSTOMER: (&str, &str) = ("generated-requests", "a ring for every request");
-const REQUIREMENTS: &str = include_str!("requirements.txt");
+const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/generated_requests/requirements.txt");
+/// Debian's.
+const OLDEST_PYTHON: (u8, u8) = (3, 11);
 const CONFIGURATION: &str = include_str!("schemathesis.toml");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn generated_requests_break_nothing_and_get_only_responses_that_are_documented() {
-    let schemathesis = tokio::spawn(install());
+    let schemathesis = tokio::task::spawn_blocking(install);
     let options = Options { only: vec![Kind::Services], ..Options::default() };
     let started = tokio::task::spawn_blocking(move || System::start(&options)).await.expect("no panic");
     let system = started.expect("the services start");
@@ -48,25 +50,10 @@ async fn generated_requests_break_nothing_and_get_only_responses_that_are_docume
 }
 
 /// Installs schemathesis, unless an earlier run has; returns its executable.
-async fn install() -> PathBuf {
+fn install() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schemathesis");
-    let (executable, installed) = (folder.join("bin/schemathesis"), folder.join("installed.txt"));
-    if fs::read_to_string(&installed).is_ok_and(|installed| installed == REQUIREMENTS) {
-        return executable;
-    }
-    let requirements = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/generated_requests/requirements.txt");
-    let python = local::test_programs::python().expect("there is Python");
-    run(Command::new(python).args(["-m", "venv", "--clear"]).arg(&folder)).await;
-    // Python compiles what it imports, which is less than all.
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", "-r", requirements];
-    run(Command::new(folder.join("bin/python")).args(pip)).await;
-    fs::write(installed, REQUIREMENTS).expect("a file below target");
-    executable
-}
-
-async fn run(command: &mut Command) {
-    let output = command.output().await.unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let programs = python_packages(&folder, Path::new(REQUIREMENTS), OLDEST_PYTHON);
+    programs.expect("schemathesis can be installed").join("schemathesis")
 }
 
 /// A running system, and what attacks it.

@@ -12,6 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use catalogue::Service;
 use common::{authorities::Authorities, model_store::ModelStore};
+use local::test_programs::python_packages;
 use mesh::{Format, Limits, Measures, solids};
 
 use super::command::run;
@@ -26,6 +27,8 @@ const SEGMENTS: u32 = 1142;
 const BINARY_STL: &str = "binary.stl";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rows/with_trimesh.py");
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
+/// That of `requirements.txt`.
+const OLDEST_PYTHON: (u8, u8) = (3, 11);
 
 /// A file with the sphere.
 struct Model {
@@ -53,7 +56,7 @@ struct Round {
 pub(super) async fn measure(rounds: usize) -> Result<Vec<Row>> {
     let folder = std::env::current_exe()?.with_file_name("bench-models");
     fs::create_dir_all(&folder)?;
-    let python = python(&folder)?;
+    let python = python_packages(&folder, Path::new(REQUIREMENTS), OLDEST_PYTHON)?.join("python");
     let (mut rows, mut memory) = (Vec::new(), Vec::new());
     for model in models(&folder)? {
         say(format_args!("  {}", model.what));
@@ -190,19 +193,4 @@ fn write_once(folder: &Path, name: &str, content: impl FnOnce() -> Result<Vec<u8
         fs::rename(&draft, &path)?;
     }
     Ok(path)
-}
-
-/// A Python environment with trimesh, installed again when the requirements change.
-fn python(folder: &Path) -> Result<PathBuf> {
-    let wanted = fs::read_to_string(REQUIREMENTS)?;
-    let (environment, installed) = (folder.join("python"), folder.join("installed.txt"));
-    let python = environment.join("bin/python");
-    if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
-        say("  installing trimesh");
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&environment))?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", REQUIREMENTS];
-        run(Command::new(&python).args(pip))?;
-        fs::write(installed, wanted)?;
-    }
-    Ok(python)
 }
