@@ -86,7 +86,7 @@ const SIDEWAYS: &str = "return document.documentElement.scrollWidth <= window.in
 
 #[tokio::test]
 async fn every_page_is_accessible_light_and_dark_and_fits_a_telephone() {
-    for window in [Window { width: 360, dark: false }, Window { width: 1280, dark: true }] {
+    let pages = async |window| {
         let browser = Browser::open(window).await;
         browser.go("/login").await;
         check(&browser, window, "login").await;
@@ -109,7 +109,8 @@ async fn every_page_is_accessible_light_and_dark_and_fits_a_telephone() {
             browser.go(path).await;
             check(&browser, window, name).await;
         }
-    }
+    };
+    tokio::join!(pages(Window { width: 360, dark: false }), pages(Window { width: 1280, dark: true }));
 }
 
 async fn check(browser: &Browser, window: Window, name: &str) {

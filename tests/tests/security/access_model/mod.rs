@@ -7,7 +7,7 @@ mod steps;
 mod wire;
 mod world;
 
-use std::time::Instant;
+use std::{thread, time::Instant};
 
 use proptest::{
     collection::vec,
@@ -25,6 +25,8 @@ use world::World;
 
 /// Steps that the services take without a disagreement.
 const STEPS: usize = 10_000;
+/// Sequences at the same time, each in a world of its own: a step waits for the one before.
+const WALKS: usize = 2;
 /// Steps within which a hole is found.
 const STEPS_TO_A_HOLE: usize = 5_000;
 const LONGEST: usize = 400;
@@ -83,19 +85,23 @@ const FIXED: RngSeed = RngSeed::Fixed(1);
 
 #[test]
 fn ten_thousand_random_steps_over_two_replicas_end_as_the_model_says() {
-    let runtime = Runtime::new().expect("a runtime");
-    let world = runtime.block_on(World::start());
     // `PROPTEST_RNG_SEED` repeats what a run said.
-    let seed = match Config::default().rng_seed {
-        RngSeed::Random => RngSeed::Fixed(Uuid::now_v7().as_u64_pair().1),
-        seed @ RngSeed::Fixed(_) => seed,
+    let given = Config::default().rng_seed;
+    let walk = || {
+        let runtime = Runtime::new().expect("a runtime");
+        let world = runtime.block_on(World::start());
+        let seed = match given {
+            RngSeed::Random => RngSeed::Fixed(Uuid::now_v7().as_u64_pair().1),
+            seed @ RngSeed::Fixed(_) => seed,
+        };
+        let started = Instant::now();
+        let outcome = explore(&runtime, &world, seed, STEPS / WALKS, None);
+        println!("{} steps in {:.1} s, PROPTEST_RNG_SEED={seed}", outcome.steps, started.elapsed().as_secs_f64());
+        if let Some(found) = outcome.found {
+            panic!("PROPTEST_RNG_SEED={seed}\n{}", shortened(&runtime, &world, found, None).trail);
+        }
     };
-    let started = Instant::now();
-    let outcome = explore(&runtime, &world, seed, STEPS, None);
-    println!("{} steps in {:.1} s, PROPTEST_RNG_SEED={seed}", outcome.steps, started.elapsed().as_secs_f64());
-    if let Some(found) = outcome.found {
-        panic!("PROPTEST_RNG_SEED={seed}\n{}", shortened(&runtime, &world, found, None).trail);
-    }
+    thread::scope(|scope| (0..WALKS).for_each(|_| drop(scope.spawn(walk))));
 }
 
 #[test]
