@@ -116,6 +116,9 @@ pub(crate) async fn live() -> Day {
     let unsent_at_first = !notes.wait_for("dead-letter").await.sent;
     mail_server.start();
 
+    // Alerts take a minute or two to come. What can be told apart goes on meanwhile.
+    cause(only_alert(Incident::VerboseLog));
+    let verbose = begin(Incident::VerboseLog, file, None).await;
     for incident in FLOODS {
         incident.signs().alerts.iter().for_each(|rule| cause(rule));
         begin(incident, file, None).await;
@@ -124,21 +127,24 @@ pub(crate) async fn live() -> Day {
     fs::write(file.logs.join("noise-api.log"), "a library prints on its own\n").expect("a line");
     cause("prices-failing");
     begin(Incident::BadModels, file, None).await;
+    cause("service-errors");
+    without_store(file, async || upload_in_vain(&site).await).await;
+
     cause("prices-slow");
     slow_prices(&site, file).await;
-    for incident in [Incident::VerboseLog, Incident::BrokerStopped, Incident::ShipperStopped] {
-        let [rule] = incident.signs().alerts else { panic!("{} has not one alert", incident.name()) };
-        cause(rule);
-        let ongoing = begin(incident, file, None).await;
-        notes.wait_for(rule).await;
+    let end_when_known = async |ongoing: Ongoing, incident| {
+        notes.wait_for(only_alert(incident)).await;
         ongoing.end().await.expect("it is over");
-    }
+    };
+    cause(only_alert(Incident::BrokerStopped));
+    let stopped = begin(Incident::BrokerStopped, file, None).await;
+    tokio::join!(end_when_known(verbose, Incident::VerboseLog), end_when_known(stopped, Incident::BrokerStopped));
     cause("order-stuck");
     cause("service-silent-mes-api");
     let stuck = begin(Incident::StuckOrder, file, None).await;
-
-    cause("service-errors");
-    without_store(file, async || upload_in_vain(&site).await).await;
+    cause(only_alert(Incident::ShipperStopped));
+    let stopped = begin(Incident::ShipperStopped, file, None).await;
+    end_when_known(stopped, Incident::ShipperStopped).await;
 
     // A burst that is too much for a busy machine makes errors of its own: those of the shop are known by then.
     eventually_within(PATIENCE, "rises to be comparable, and the shop's errors to be known", async || {
@@ -178,6 +184,12 @@ pub(crate) async fn live() -> Day {
     };
     stuck.end().await.expect("the order gets its price");
     day
+}
+
+/// The rule of an incident that sets off one.
+fn only_alert(incident: Incident) -> &'static str {
+    let [rule] = incident.signs().alerts else { panic!("{} has not one alert", incident.name()) };
+    rule
 }
 
 async fn begin(incident: Incident, file: &SystemFile, count: Option<usize>) -> Ongoing {
