@@ -1,5 +1,5 @@
-//! What dependencies bring in, held against `.cargo/deny.toml` as `cargo deny check licenses bans sources` does it: to build
-//! that program takes longer than all of its answers are worth to a run of the tests.
+//! What dependencies bring in, held against `.cargo/deny.toml`: the checks of `cargo deny check licenses bans sources` without
+//! that program, which takes minutes to build.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
