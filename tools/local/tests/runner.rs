@@ -248,6 +248,29 @@ fn a_part_that_dies_is_started_again() -> Result {
 }
 
 #[test]
+fn a_part_that_can_not_start_yet_is_tried_again_for_some_seconds() -> Result {
+    let runner = Runner::start(folder("not-yet")?, "postgres")?;
+    let file = runner.file()?;
+    let parts = file.logs.parent().ok_or("logs are below the parts")?;
+    let version = parts.join("postgres/cluster/PG_VERSION");
+    let away = version.with_extension("away");
+    fs::rename(&version, &away)?;
+    let pid_file = fs::read_to_string(&file.pid_files["postgres"])?;
+    let pid: i32 = pid_file.split_whitespace().next().ok_or("no pid")?.parse()?;
+
+    let killed = Instant::now();
+    kill(Pid::from_raw(pid), Signal::SIGKILL)?;
+
+    let tries = || fs::read_to_string(runner.data.with_extension("txt")).unwrap_or_default();
+    wait_until("it has failed three times", || tries().matches("postgres is started again").count() > 3)?;
+    // Without pauses all tries would be over in a moment.
+    assert!(killed.elapsed() >= Duration::from_millis(1_500), "{:?}", killed.elapsed());
+    fs::rename(&away, &version)?;
+    let address = file.databases.ok_or("no database")?.shop;
+    wait_until("it responds", || query(&address, "SELECT 1").is_ok())
+}
+
+#[test]
 fn data_of_another_major_version_is_an_error_that_says_what_to_do() -> Result {
     let mut runner = Runner::start(folder("major")?, "postgres")?;
     let parts = runner.file()?.logs.parent().ok_or("logs are below the parts")?.to_owned();

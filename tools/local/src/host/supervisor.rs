@@ -18,8 +18,9 @@ use tokio::task::JoinHandle;
 use crate::host::{folders::Folders, leftovers, orphans, os_user::OsUser, pid_file, process, process::Child};
 use crate::terminal::progress::Progress;
 
-/// A part that dies more often than this within [`RESTART_WINDOW`] is not restarted, and the system stops.
-const MAX_RESTARTS: usize = 5;
+/// How long a part that dies again and again within [`RESTART_WINDOW`] waits before each restart, in milliseconds: what it needs
+/// may be starting itself, and PostgreSQL takes seconds to recover. One that dies once more is not restarted, and the system stops.
+const PAUSES: [u64; 5] = [0, 500, 1_000, 2_000, 4_000];
 const RESTART_WINDOW: Duration = Duration::from_secs(60);
 
 /// Checks whether a part is ready; the error says what is missing.
@@ -200,14 +201,22 @@ impl Keeper {
                 break;
             }
             restarts.retain(|at: &Instant| at.elapsed() < RESTART_WINDOW);
-            if restarts.len() == MAX_RESTARTS {
+            let Some(pause) = PAUSES.get(restarts.len()) else {
                 let _ = self.failed.send(error.context(format!("{name} keeps dying; {}", self.log_tail())));
                 break;
-            }
+            };
             restarts.push_back(Instant::now());
             self.progress.say(format!("! {name} is started again: {error:#}; its log: {}", self.log().display()));
+            if self.is_stopped_within(Duration::from_millis(*pause)).await {
+                break;
+            }
         }
         let _ = fs::remove_file(&self.pid_file);
+    }
+
+    async fn is_stopped_within(&mut self, pause: Duration) -> bool {
+        // An error means that the supervisor is gone, which is a request to stop as well.
+        tokio::time::timeout(pause, self.stop.wait_for(|stop| *stop)).await.is_ok()
     }
 
     /// Runs the process until it dies or is stopped.
