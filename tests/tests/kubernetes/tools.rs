@@ -9,13 +9,11 @@ use std::{
     thread,
 };
 
-use local::test_programs::{self, python_packages};
+use local::test_programs::{self, OLDEST_PYTHON, python_packages};
 use serde_json::Value;
 
 const KUSTOMIZE: &str = "sigs.k8s.io/kustomize/kustomize/v5@v5.8.2";
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kubernetes/requirements.txt");
-/// Debian's.
-const OLDEST_PYTHON: (u8, u8) = (3, 11);
 
 /// The folder of the workspace.
 pub(crate) fn workspace() -> PathBuf {

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::parts::{java, needs, needs::Need};
 
-pub use packages::python_packages;
+pub use packages::{OLDEST_PYTHON, python_packages};
 use provide::{ensure, provide};
 
 /// Chromium's driver. Chromium is there as well.

@@ -192,14 +192,13 @@ fn killing_the_runner_takes_all_parts_down_and_the_next_start_goes_on() -> Resul
 #[test]
 fn it_comes_up_after_everything_was_killed_at_any_moment() -> Result {
     // Three at the same time: a start waits more than it works.
-    let one = |number: u32| {
-        move || {
+    let all = [1, 2, 3].map(|number| {
+        std::thread::spawn(move || {
             let outcome = folder(&format!("killed-{number}"))
                 .and_then(|data| comes_up_after_kills(data, "postgres,rabbitmq", 1, Duration::from_secs(4)));
             outcome.map_err(|error| error.to_string())
-        }
-    };
-    let all = [1, 2, 3].map(|number| std::thread::spawn(one(number)));
+        })
+    });
     for one in all {
         one.join().map_err(|_| "a panic")??;
     }

@@ -16,7 +16,10 @@ use std::{
 
 use common::domain::OrderStatus;
 use futures::future::join_all;
-use local::{Kind, Options, System, SystemFile, test_programs::python_packages};
+use local::{
+    Kind, Options, System, SystemFile,
+    test_programs::{OLDEST_PYTHON, python_packages},
+};
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
 use testkit::{Client, solids};
@@ -26,8 +29,6 @@ use tokio::process::Command;
 const SHORT_RUN: &str = "8";
 const CUSTOMER: (&str, &str) = ("generated-requests", "a ring for every request");
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/end_to_end/generated_requests/requirements.txt");
-/// Debian's.
-const OLDEST_PYTHON: (u8, u8) = (3, 11);
 const CONFIGURATION: &str = include_str!("schemathesis.toml");
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use catalogue::Service;
 use common::{authorities::Authorities, model_store::ModelStore};
-use local::test_programs::python_packages;
+use local::test_programs::{OLDEST_PYTHON, python_packages};
 use mesh::{Format, Limits, Measures, solids};
 
 use super::command::run;
@@ -27,8 +27,6 @@ const SEGMENTS: u32 = 1142;
 const BINARY_STL: &str = "binary.stl";
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rows/with_trimesh.py");
 const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
-/// That of `requirements.txt`.
-const OLDEST_PYTHON: (u8, u8) = (3, 11);
 
 /// A file with the sphere.
 struct Model {

@@ -207,16 +207,11 @@ impl Keeper {
             };
             restarts.push_back(Instant::now());
             self.progress.say(format!("! {name} is started again: {error:#}; its log: {}", self.log().display()));
-            if self.is_stopped_within(Duration::from_millis(*pause)).await {
+            if tokio::time::timeout(Duration::from_millis(*pause), stop_asked(&mut self.stop)).await.is_ok() {
                 break;
             }
         }
         let _ = fs::remove_file(&self.pid_file);
-    }
-
-    async fn is_stopped_within(&mut self, pause: Duration) -> bool {
-        // An error means that the supervisor is gone, which is a request to stop as well.
-        tokio::time::timeout(pause, self.stop.wait_for(|stop| *stop)).await.is_ok()
     }
 
     /// Runs the process until it dies or is stopped.
@@ -235,8 +230,7 @@ impl Keeper {
             std::future::pending().await
         };
         let error = tokio::select! {
-            // An error means that the supervisor is gone, which is a request to stop as well.
-            _ = self.stop.wait_for(|stop| *stop) => None,
+            () = stop_asked(&mut self.stop) => None,
             status = child.wait() => return Ok(End::Died(status)),
             error = not_ready => Some(error),
         };
@@ -279,6 +273,11 @@ impl Keeper {
         let Part { output, errors, .. } = &self.part;
         if fs::metadata(errors).is_ok_and(|file| file.len() > 0) { errors } else { output }
     }
+}
+
+async fn stop_asked(stop: &mut watch::Receiver<bool>) {
+    // An error means that the supervisor is gone, which is a request to stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 async fn until_ready(part: &Part) -> Result<()> {

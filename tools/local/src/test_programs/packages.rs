@@ -11,6 +11,9 @@ use anyhow::{Context as _, Result, ensure};
 use super::provide::provide;
 use crate::parts::needs::Need;
 
+/// The oldest Python that the tests' own programs run with: that of Debian 12.
+pub const OLDEST_PYTHON: (u8, u8) = (3, 11);
+
 /// The folder of programs, `python` among them, of an environment in `folder` that has the packages of the file
 /// `requirements`. Its Python is of the version `oldest` or a newer one, which uv downloads if this machine has none.
 ///
