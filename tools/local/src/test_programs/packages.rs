@@ -27,8 +27,9 @@ pub fn python_packages(folder: &Path, requirements: &Path, oldest: (u8, u8)) -> 
     fs::create_dir_all(folder).with_context(|| format!("creating {}", folder.display()))?;
     let lock = File::create(folder.join("lock"))?;
     lock.lock()?;
-    let (environment, installed) = (folder.join("python"), folder.join("installed.txt"));
-    let programs = environment.join("bin");
+    let environment = folder.join("python");
+    // Inside, so that it is never there without what it says.
+    let (programs, installed) = (environment.join("bin"), environment.join("installed.txt"));
     if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
         let any = provide(Need::Python, "python3")?;
         match python_since(oldest) {
