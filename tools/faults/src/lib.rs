@@ -29,7 +29,7 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use common::planted;
 use local::System;
 use tokio::sync::watch;
@@ -63,7 +63,11 @@ pub async fn run(options: &Options) -> Result<Tally> {
     let system = tokio::task::spawn_blocking(move || System::start(&system_options)).await??;
     say(format!("the system runs, after {} s", began.elapsed().as_secs()));
     let system = Arc::new(system);
-    let tally = run_in(&system, options, &folder, began).await;
+    let tally = tokio::select! {
+        tally = run_in(&system, options, &folder, began) => tally,
+        () = system.ended() => Err(anyhow!("the system has ended before the run")),
+    };
+    // Says why, if the system has ended by itself.
     tokio::task::spawn_blocking(move || system.stop()).await??;
     let tally = tally?;
     if tally.is_clean() {

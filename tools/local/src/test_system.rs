@@ -185,6 +185,19 @@ impl System {
         Ok(process_table::descendants(pid).into_iter().chain([pid]).collect())
     }
 
+    /// Waits until the system has ended, which it also does by itself: when a part can't be kept running. [`System::stop`] then
+    /// says why.
+    pub async fn ended(&self) {
+        while self.runs() {
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn runs(&self) -> bool {
+        let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
+        process.as_mut().is_some_and(|process| matches!(process.child.try_wait(), Ok(None)))
+    }
+
     /// Stops the system and waits until all its processes have ended. A second call does nothing.
     ///
     /// # Errors

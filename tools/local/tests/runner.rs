@@ -362,6 +362,21 @@ fn a_system_for_tests_is_gone_with_its_folder_when_it_stops() -> Result {
     Ok(())
 }
 
+#[tokio::test]
+async fn a_system_for_tests_says_that_it_has_ended() -> Result {
+    let system = System::start(&Options { only: vec![Kind::Postgres], ..Options::default() })?;
+    assert!(tokio::time::timeout(Duration::from_millis(200), system.ended()).await.is_err(), "it runs");
+    let runner: i32 = fs::read_to_string(system.data().join("lock"))?.trim().parse()?;
+
+    kill(Pid::from_raw(runner), Signal::SIGKILL)?;
+
+    tokio::time::timeout(PATIENCE, system.ended()).await?;
+    let error = system.stop().expect_err("the runner was killed").to_string();
+    assert!(error.contains("signal: 9"), "{error}");
+    fs::remove_file(system.data().with_extension("runner.txt"))?;
+    Ok(fs::remove_dir_all(system.data())?)
+}
+
 #[test]
 fn what_needs_a_running_system_says_how_to_start_one() -> Result {
     let data = folder("nothing")?;

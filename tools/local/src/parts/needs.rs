@@ -128,11 +128,13 @@ impl Need {
 
 /// A Python that can make environments.
 fn python() -> Option<PathBuf> {
-    let can = |python: &PathBuf| {
-        let asked = Command::new(python).args(["-c", "import ensurepip, venv"]).output();
-        asked.is_ok_and(|output| output.status.success())
-    };
-    program("python3").filter(can)
+    program("python3").filter(|python| python_runs(python, "import ensurepip, venv"))
+}
+
+/// Whether this Python runs the statements without an error.
+pub(crate) fn python_runs(python: &Path, statements: &str) -> bool {
+    let output = Command::new(python).args(["-c", statements]).output();
+    output.is_ok_and(|output| output.status.success())
 }
 
 /// The library that sets the clock of a program with threads.

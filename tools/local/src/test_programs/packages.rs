@@ -9,7 +9,7 @@ use std::process::Command;
 use anyhow::{Context as _, Result, ensure};
 
 use super::provide::provide;
-use crate::parts::needs::Need;
+use crate::parts::needs::{Need, python_runs};
 
 /// The oldest Python that the tests' own programs run with: that of Debian 12.
 pub const OLDEST_PYTHON: (u8, u8) = (3, 11);
@@ -48,12 +48,8 @@ fn python_since((major, minor): (u8, u8)) -> Option<PathBuf> {
     let pyenv = env::home_dir().unwrap_or_default().join(".pyenv/versions");
     let versions =
         fs::read_dir(pyenv).into_iter().flatten().flatten().map(|version| version.path().join("bin/python3"));
-    let question = format!("import sys; sys.exit(sys.version_info < ({major}, {minor}))");
-    let is_new = |python: &PathBuf| {
-        let asked = Command::new(python).args(["-c", &question]).output();
-        asked.is_ok_and(|output| output.status.success())
-    };
-    named.into_iter().chain(versions).find(is_new)
+    let is_new = format!("import sys; sys.exit(sys.version_info < ({major}, {minor}))");
+    named.into_iter().chain(versions).find(|python| python_runs(python, &is_new))
 }
 
 /// Makes an environment with a Python that uv downloads.
