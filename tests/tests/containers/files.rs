@@ -130,6 +130,18 @@ fn every_container_has_the_least_rights_and_limits() {
 }
 
 #[test]
+fn elasticsearch_raises_its_first_exception_before_it_listens() {
+    for (file, name, service) in both().filter(|(_, name, _)| name == "elasticsearch") {
+        let settings = service["environment"].as_object().expect("settings");
+        let watermarks: Vec<_> = settings.iter().filter(|(setting, _)| setting.contains(".watermark.")).collect();
+        assert_eq!(watermarks.len(), 3, "{file}: {name}");
+        for (setting, value) in watermarks {
+            assert!(value.as_str().is_some_and(|value| !value.ends_with('b')), "{file}: {setting} is {value}");
+        }
+    }
+}
+
+#[test]
 fn every_container_is_a_job_or_is_restarted_and_tells_its_health() {
     for (file, name, service) in both().filter(|(_, _, service)| !is_job(service)) {
         assert_eq!(text(&service, "restart"), "unless-stopped", "{file}: {name}");

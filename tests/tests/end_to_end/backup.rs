@@ -40,7 +40,8 @@ async fn compare(system: &System, patience: Duration) -> Vec<Finding> {
     let sources = Sources {
         shop: databases.shop.clone(),
         mes: databases.mes.clone(),
-        log: Log::new(file.elasticsearch.as_deref().expect("it runs"), &support.login, &support.password),
+        log: Log::new(file.elasticsearch.as_deref().expect("it runs"), &support.login, &support.password, "")
+            .expect("no authorities"),
     };
     reconcile::reconcile(&sources, &Scope::default(), patience).await.expect("a comparison").findings
 }

@@ -282,7 +282,7 @@ async fn check_log(run: &Run, shop: &str, mes: &str, tally: &mut Tally) -> Resul
     let sources = Sources {
         shop: shop.to_owned(),
         mes: mes.to_owned(),
-        log: Log::new(address, &support.login, &support.password),
+        log: Log::new(address, &support.login, &support.password, "")?,
     };
     let mut last = None;
     // Elasticsearch may be recovering first, and then the shipper may read all logs again.

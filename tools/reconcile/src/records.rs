@@ -17,6 +17,8 @@ const KEEP_ALIVE: &str = "2m";
 /// The time for which a request is retried while Elasticsearch isn't ready.
 const RETRY_FOR: Duration = Duration::from_secs(20);
 const RETRY_INTERVAL: Duration = Duration::from_millis(250);
+/// The limit for a response: Elasticsearch accepts connections even when it responds to none.
+const RESPONSE_LIMIT: Duration = Duration::from_secs(60);
 
 /// A client of Elasticsearch, with an account that may read the records.
 #[derive(Clone, Debug)]
@@ -50,21 +52,17 @@ pub(crate) struct Search<'a> {
 }
 
 impl Log {
-    /// A client of the Elasticsearch at this address.
-    #[must_use]
-    pub fn new(address: &str, login: &str, password: &str) -> Self {
-        let (address, login, password) = (address.to_owned(), login.to_owned(), password.to_owned());
-        Self { http: reqwest::Client::new(), address, login, password }
-    }
-
-    /// The same, trusting the authorities of these certificates (PEM) as well.
+    /// A client of the Elasticsearch at this address. With `https://`, its certificate is from one of these authorities (PEM,
+    /// none if empty) or from one of the system's.
     ///
     /// # Errors
     ///
-    /// If they can't be used.
-    pub fn trusting(self, authorities: &str) -> Result<Self> {
+    /// If the authorities can't be used.
+    pub fn new(address: &str, login: &str, password: &str, authorities: &str) -> Result<Self> {
         let authorities = Certificate::from_pem_bundle(authorities.as_bytes())?;
-        Ok(Self { http: reqwest::Client::builder().tls_certs_merge(authorities).build()?, ..self })
+        let http = reqwest::Client::builder().tls_certs_merge(authorities).timeout(RESPONSE_LIMIT).build()?;
+        let (address, login, password) = (address.to_owned(), login.to_owned(), password.to_owned());
+        Ok(Self { http, address, login, password })
     }
 
     pub(crate) async fn open(&self) -> Result<Search<'_>> {

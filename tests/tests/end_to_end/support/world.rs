@@ -175,7 +175,7 @@ impl World {
         reconcile::Sources {
             shop: self.databases[0].url().to_owned(),
             mes: self.databases[1].url().to_owned(),
-            log: reconcile::Log::new(address, &support.login, &support.password),
+            log: reconcile::Log::new(address, &support.login, &support.password, "").expect("no authorities"),
         }
     }
 

@@ -1,10 +1,15 @@
 //! A client of Elasticsearch's REST interface, to set it up. What people ask of the logs is in the crate `questions`.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, anyhow};
 use reqwest::{Certificate, Method};
 use serde_json::Value;
 
 use crate::system::accounts::Login;
+
+/// The limit for a response: Elasticsearch accepts connections even when it responds to none.
+const RESPONSE_LIMIT: Duration = Duration::from_secs(60);
 
 /// An account at an Elasticsearch.
 #[derive(Clone, Debug)]
@@ -18,7 +23,7 @@ impl Elasticsearch {
     /// A client that also trusts the authorities of these certificates (PEM).
     pub(crate) fn new(address: &str, account: &Login, authorities: &str) -> Result<Self> {
         let authorities = Certificate::from_pem_bundle(authorities.as_bytes())?;
-        let client = reqwest::Client::builder().tls_certs_merge(authorities).build()?;
+        let client = reqwest::Client::builder().tls_certs_merge(authorities).timeout(RESPONSE_LIMIT).build()?;
         Ok(Self { client, address: address.to_owned(), account: account.clone() })
     }
 

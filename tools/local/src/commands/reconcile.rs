@@ -45,7 +45,7 @@ fn sources(file: &SystemFile) -> Result<Sources> {
     Ok(Sources {
         shop: databases.shop.clone(),
         mes: databases.mes.clone(),
-        log: Log::new(address, &support.login, &support.password).trusting(&authorities(file.ca_file.as_deref())?)?,
+        log: Log::new(address, &support.login, &support.password, &authorities(file.ca_file.as_deref())?)?,
     })
 }
 

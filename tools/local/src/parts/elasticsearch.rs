@@ -121,6 +121,9 @@ pub(crate) async fn set_up(
     })
 }
 
+/// The watermarks are not in use. They are there for their unit: Elasticsearch first takes `2g` for a percentage and raises an
+/// exception, before it listens. Otherwise its first two exceptions may be those of two requests: each thread then waits for a
+/// class that the other one initializes, and no request gets a response until it is restarted (seen with 9.5.3).
 fn settings(folder: &Path, http_port: u16, transport_port: u16) -> String {
     // A JSON string is a YAML string for every path.
     let path = |name: &str| serde_json::Value::from(folder.join(name).to_string_lossy()).to_string();
@@ -136,6 +139,9 @@ fn settings(folder: &Path, http_port: u16, transport_port: u16) -> String {
          xpack.security.enabled: true\n\
          xpack.security.transport.ssl.enabled: false\n\
          cluster.routing.allocation.disk.threshold_enabled: false\n\
+         cluster.routing.allocation.disk.watermark.low: 2g\n\
+         cluster.routing.allocation.disk.watermark.high: 1g\n\
+         cluster.routing.allocation.disk.watermark.flood_stage: 512m\n\
          elasticsearch.querylog.enabled: true\n",
         path("data"),
         path(LOGS),
@@ -242,6 +248,15 @@ impl Realm {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn elasticsearch_raises_its_first_exception_before_it_listens() {
+        let settings = settings(Path::new("/data"), 9200, 9300);
+        let watermarks: Vec<_> = settings.lines().filter(|line| line.contains(".watermark.")).collect();
+        assert_eq!(watermarks.len(), 3, "{settings}");
+        // Only what ends like this is taken for bytes at once.
+        assert!(!watermarks.iter().any(|line| line.ends_with('b')), "{watermarks:?}");
+    }
 
     #[test]
     fn the_realm_knows_each_role_by_its_members() -> Result<()> {
