@@ -367,12 +367,14 @@ async fn a_system_for_tests_says_that_it_has_ended() -> Result {
     let system = System::start(&Options { only: vec![Kind::Postgres], ..Options::default() })?;
     assert!(tokio::time::timeout(Duration::from_millis(200), system.ended()).await.is_err(), "it runs");
     let runner: i32 = fs::read_to_string(system.data().join("lock"))?.trim().parse()?;
+    let family = family(runner);
 
     kill(Pid::from_raw(runner), Signal::SIGKILL)?;
 
     tokio::time::timeout(PATIENCE, system.ended()).await?;
     let error = system.stop().expect_err("the runner was killed").to_string();
     assert!(error.contains("signal: 9"), "{error}");
+    wait_until("all parts ended", || !family.iter().any(|pid| lives(*pid)))?;
     fs::remove_file(system.data().with_extension("runner.txt"))?;
     Ok(fs::remove_dir_all(system.data())?)
 }
