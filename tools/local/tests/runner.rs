@@ -235,14 +235,13 @@ fn comes_up_after_kills(data: PathBuf, only: &str, rounds: u32, start: Duration)
 #[test]
 fn a_part_that_dies_is_started_again() -> Result {
     let runner = Runner::start(folder("restart")?, "postgres")?;
-    let pid_file = runner.file()?.pid_files.remove("postgres").ok_or("no postgres")?;
-    let pid = || -> Option<i32> { fs::read_to_string(&pid_file).ok()?.split_whitespace().next()?.parse().ok() };
-    let before = pid().ok_or("postgres does not run")?;
+    let file = runner.file()?;
+    let before = file.pid("postgres")?;
 
     kill(Pid::from_raw(before), Signal::SIGKILL)?;
 
-    wait_until("another process runs", || pid().is_some_and(|now| now != before))?;
-    let address = runner.file()?.databases.ok_or("no database")?.shop;
+    wait_until("another process runs", || file.pid("postgres").is_ok_and(|now| now != before))?;
+    let address = file.databases.ok_or("no database")?.shop;
     wait_until("it responds", || query(&address, "SELECT 1").is_ok())
 }
 
@@ -254,11 +253,9 @@ fn a_part_that_can_not_start_yet_is_tried_again_for_some_seconds() -> Result {
     let version = parts.join("postgres/cluster/PG_VERSION");
     let away = version.with_extension("away");
     fs::rename(&version, &away)?;
-    let pid_file = fs::read_to_string(&file.pid_files["postgres"])?;
-    let pid: i32 = pid_file.split_whitespace().next().ok_or("no pid")?.parse()?;
 
     let killed = Instant::now();
-    kill(Pid::from_raw(pid), Signal::SIGKILL)?;
+    kill(Pid::from_raw(file.pid("postgres")?), Signal::SIGKILL)?;
 
     let tries = || fs::read_to_string(runner.data.with_extension("txt")).unwrap_or_default();
     wait_until("it has failed three times", || tries().matches("postgres is started again").count() > 3)?;

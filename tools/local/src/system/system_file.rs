@@ -116,7 +116,11 @@ impl SystemFile {
     }
 
     /// The current process id of a part.
-    pub(crate) fn pid(&self, part: &str) -> Result<i32> {
+    ///
+    /// # Errors
+    ///
+    /// The part isn't running.
+    pub fn pid(&self, part: &str) -> Result<i32> {
         let path = self.pid_files.get(part).with_context(|| format!("the running system has no part {part}"))?;
         Ok(pid_file::read(path).with_context(|| format!("{part} is not running"))?.0)
     }
