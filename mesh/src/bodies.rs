@@ -8,6 +8,9 @@ use crate::surface::{Placed, Surface};
 use crate::tally::{Bounds, Sum, Vector};
 use crate::topology::Topology;
 
+/// The most bodies of a surface: what is kept of each while they are compared is more than of its triangles.
+const MAX_BODIES: usize = 1 << 16;
+
 /// What the bodies of a surface enclose, in the units of its coordinates.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Solid {
@@ -38,11 +41,18 @@ impl Solid {
 }
 
 /// Measures the bodies of a surface.
+///
+/// # Errors
+///
+/// There are too many bodies, or too many inside or behind each other.
 pub(crate) fn measure(
     surface: &impl Surface,
     topology: &Topology,
     placed: &mut Placed<'_>,
 ) -> Result<Solid, MeshError> {
+    if topology.bodies > MAX_BODIES {
+        return Err(MeshError::TooComplex);
+    }
     let mut bodies: Vec<Option<Body>> = vec![None; topology.bodies];
     let mut index = 0;
     surface.visit(

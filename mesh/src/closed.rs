@@ -10,7 +10,7 @@
 //! Different multisets rarely have equal products. The hashes map an edge without its match onto one of the n others
 //! with a chance of at most n / 2⁶¹. If they don't, the products are different polynomials in `x` and `T` (linear
 //! factors with coefficient 1 at `x` are distinct primes) of degree n, and such polynomials agree at a random point with
-//! a probability of at most n / 2⁶¹ (the Schwartz–Zippel lemma). Together that is below 1 in 10¹⁰ for five million
+//! a probability of at most n / 2⁶¹ (the Schwartz–Zippel lemma). Together that is below 1 in 10¹⁰ for two million
 //! triangles. The keys are random for each model, and nothing that depends on them is published, so a file can't be
 //! constructed to fit them.
 //!

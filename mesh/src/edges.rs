@@ -4,8 +4,6 @@
 //! body; where four or more meet, bodies touch, and each is closed by itself, or else they are one. Triangles with two
 //! equal corners are left out.
 
-use std::ops::Range;
-
 use crate::error::MeshError;
 use crate::forest::Forest;
 use crate::holes::{self, Edge, middle};
@@ -18,39 +16,34 @@ use crate::weld::Point;
 ///
 /// Some edges have one triangle only, or can't be made the edges of closed bodies.
 pub(crate) fn topology(points: &[Point], triangles: &[[u32; 3]]) -> Result<Topology, MeshError> {
-    let mut uses = Uses::new(points.len(), triangles);
+    let uses = Uses::new(points.len(), triangles);
+    if uses.edges().any(|halves| halves.len() == 1) {
+        let open = uses.into_open();
+        return Err(holes::error(points, open.iter().map(|&half| edge(triangles, half))));
+    }
     let mut forest = Forest::new(triangles.len());
-    let (mut open, mut crowded, mut twisted) = (Vec::new(), Vec::new(), Vec::new());
-    uses.for_each_edge(|edge, halves, range| match *halves {
-        [_] => open.push(edge),
-        [(_, one), (_, other)] => {
+    let mut twisted = None;
+    for halves in uses.edges() {
+        if let [one, other] = *halves {
             let same_way = is_forward(triangles, one) == is_forward(triangles, other);
             if !forest.join(one / 3, other / 3, same_way) {
-                twisted.push(edge);
+                twisted.get_or_insert(one);
             }
         }
-        _ => crowded.push(range),
-    });
-    if !open.is_empty() {
-        return Err(holes::error(points, &open));
     }
-    let mut branching = Vec::new();
+    let crowded = || uses.edges().filter(|halves| halves.len() > 2);
+    for halves in crowded() {
+        join_crowded(triangles, halves, &mut forest);
+    }
     // The second time, all bodies that have to be joined are.
-    for last in [false, true] {
-        for range in &crowded {
-            let halves = &uses.halves[range.start as usize..range.end as usize];
-            if !join_crowded(triangles, halves, &mut forest) && last {
-                branching.push(halves[0]);
-            }
-        }
+    let mut branching = crowded().filter(|halves| !join_crowded(triangles, halves, &mut forest));
+    if let Some(first) = branching.next() {
+        let first_at = middle(points, edge(triangles, first[0]));
+        return Err(MeshError::NonManifold { edges: 1 + branching.count() as u64, first_at });
     }
-    if let Some(&(_, half)) = branching.first() {
-        let [from, to] = ends(triangles, half).map(|vertex| points[vertex as usize]);
-        return Err(MeshError::NonManifold { edges: branching.len() as u64, first_at: middle(from, to) });
-    }
-    if let Some(first) = twisted.first() {
-        let [from, to] = first.map(|vertex| points[vertex as usize]);
-        return Err(MeshError::NotOrientable { at: middle(from, to) });
+    drop(branching);
+    if let Some(first) = twisted {
+        return Err(MeshError::NotOrientable { at: middle(points, edge(triangles, first)) });
     }
     drop(uses);
     Ok(label(triangles, forest))
@@ -75,14 +68,15 @@ fn label(triangles: &[[u32; 3]], mut forest: Forest) -> Topology {
     Topology::new(labels, bodies as usize)
 }
 
-/// The triangles' sides, grouped by the lower of their vertices: the higher vertex and the number of the side.
-struct Uses {
+/// The numbers of the triangles' sides, grouped by the lower of their vertices and in the order of the higher one.
+struct Uses<'t> {
+    triangles: &'t [[u32; 3]],
     starts: Vec<u32>,
-    halves: Vec<(u32, u32)>,
+    halves: Vec<u32>,
 }
 
-impl Uses {
-    fn new(points: usize, triangles: &[[u32; 3]]) -> Self {
+impl<'t> Uses<'t> {
+    fn new(points: usize, triangles: &'t [[u32; 3]]) -> Self {
         let mut starts = vec![0_u32; points + 1];
         let sides = || triangles.iter().enumerate().filter(|(_, triangle)| !is_flat(triangle));
         for (_, &[a, b, c]) in sides() {
@@ -93,48 +87,67 @@ impl Uses {
         for index in 0..points {
             starts[index + 1] += starts[index];
         }
-        let mut halves = vec![(0, 0); starts[points] as usize];
+        let mut halves = vec![0; starts[points] as usize];
         for (index, &[a, b, c]) in sides() {
             for (side, (one, other)) in [(a, b), (b, c), (c, a)].into_iter().enumerate() {
                 let next = &mut starts[one.min(other) as usize];
-                halves[*next as usize] = (one.max(other), (3 * index + side) as u32);
+                halves[*next as usize] = (3 * index + side) as u32;
                 *next += 1;
             }
         }
         // Each start has moved to the next one's place.
         starts.rotate_right(1);
         starts[0] = 0;
-        Self { starts, halves }
+        for group in starts.windows(2) {
+            let group = &mut halves[group[0] as usize..group[1] as usize];
+            group.sort_unstable_by_key(|&half| (edge(triangles, half).1, half));
+        }
+        Self { triangles, starts, halves }
     }
 
-    /// Visits every edge with its sides and their place in the list.
-    fn for_each_edge(&mut self, mut visit: impl FnMut(Edge, &[(u32, u32)], Range<u32>)) {
-        for low in 0..self.starts.len() - 1 {
-            let (mut start, end) = (self.starts[low], self.starts[low + 1]);
-            let group = &mut self.halves[start as usize..end as usize];
-            group.sort_unstable();
-            for halves in group.chunk_by(|one, other| one.0 == other.0) {
-                let next = start + halves.len() as u32;
-                visit([low as u32, halves[0].0], halves, start..next);
-                start = next;
+    /// The sides of each edge.
+    fn edges(&self) -> impl Iterator<Item = &[u32]> {
+        self.starts.windows(2).flat_map(|group| {
+            let group = &self.halves[group[0] as usize..group[1] as usize];
+            group.chunk_by(|&one, &other| edge(self.triangles, one).1 == edge(self.triangles, other).1)
+        })
+    }
+
+    /// The sides that are alone at their edge. They take the place of all: a file may have nothing else.
+    fn into_open(self) -> Vec<u32> {
+        let Self { triangles, starts, mut halves } = self;
+        let mut open = 0;
+        for group in starts.windows(2) {
+            let (mut next, end) = (group[0] as usize, group[1] as usize);
+            while next < end {
+                let first = halves[next];
+                let high = edge(triangles, first).1;
+                let sides = halves[next..end].iter().take_while(|&&half| edge(triangles, half).1 == high).count();
+                if sides == 1 {
+                    halves[open] = first;
+                    open += 1;
+                }
+                next += sides;
             }
         }
+        halves.truncate(open);
+        halves
     }
 }
 
 /// Joins the parts that aren't closed by themselves at an edge of more than two triangles. Returns whether all parts are
 /// closed there.
-fn join_crowded(triangles: &[[u32; 3]], halves: &[(u32, u32)], forest: &mut Forest) -> bool {
+fn join_crowded(triangles: &[[u32; 3]], halves: &[u32], forest: &mut Forest) -> bool {
     // By part: how many more of its sides run forwards than backwards.
-    let mut balances: Vec<(u32, i64)> = halves
+    let mut balances: Vec<(u32, i32)> = halves
         .iter()
-        .map(|&(_, half)| {
+        .map(|&half| {
             let (root, opposite) = forest.root(half / 3);
             (root, if is_forward(triangles, half) == opposite { -1 } else { 1 })
         })
         .collect();
     balances.sort_unstable();
-    let parts: Vec<(u32, i64)> = balances
+    let parts: Vec<(u32, i32)> = balances
         .chunk_by(|one, other| one.0 == other.0)
         .map(|part| (part[0].0, part.iter().map(|(_, direction)| direction).sum()))
         .filter(|&(_, balance)| balance != 0)
@@ -145,7 +158,7 @@ fn join_crowded(triangles: &[[u32; 3]], halves: &[(u32, u32)], forest: &mut Fore
             forest.join(one, other, balance == against)
         }
         // More than two: the file's own orientation decides.
-        [(first, _), ..] if parts.iter().map(|(_, balance)| balance).sum::<i64>() == 0 => {
+        [(first, _), ..] if parts.iter().map(|(_, balance)| balance).sum::<i32>() == 0 => {
             parts.iter().all(|&(part, _)| forest.join(first, part, false))
         }
         _ => false,
@@ -157,15 +170,22 @@ fn is_flat(&[a, b, c]: &[u32; 3]) -> bool {
     a == b || b == c || c == a
 }
 
+/// The edge of a side.
 #[inline]
-fn ends(triangles: &[[u32; 3]], half: u32) -> Edge {
-    let (triangle, side) = (triangles[half as usize / 3], half as usize % 3);
-    [triangle[side], triangle[(side + 1) % 3]]
+fn edge(triangles: &[[u32; 3]], half: u32) -> Edge {
+    let (from, to) = ends(triangles, half);
+    (from.min(to), from.max(to))
 }
 
 /// Whether a side runs from its lower to its higher vertex.
 #[inline]
 fn is_forward(triangles: &[[u32; 3]], half: u32) -> bool {
-    let [from, to] = ends(triangles, half);
+    let (from, to) = ends(triangles, half);
     from < to
+}
+
+#[inline]
+fn ends(triangles: &[[u32; 3]], half: u32) -> (u32, u32) {
+    let (triangle, side) = (triangles[half as usize / 3], half as usize % 3);
+    (triangle[side], triangle[(side + 1) % 3])
 }

@@ -85,8 +85,9 @@ pub enum MeshError {
         /// The middle of an edge at which both sides meet, in the coordinates of the file.
         at: [f64; 3],
     },
-    /// So many bodies lie inside or behind each other that distinguishing solids from cavities exceeds the bounds.
-    #[error("The model has too many bodies inside or behind each other.")]
+    /// There are more than 65,536 bodies, or so many lie inside or behind each other that distinguishing solids from
+    /// cavities exceeds the bounds.
+    #[error("The model has too many bodies, or too many inside or behind each other.")]
     TooComplex,
     /// The model's largest extent is not within [`Limits::smallest_mm`](crate::limits::Limits::smallest_mm) and
     /// [`Limits::largest_mm`](crate::limits::Limits::largest_mm), most likely because it was read in the wrong unit.

@@ -49,7 +49,6 @@ impl<'k> Grid<'k> {
         if inside.iter().all(|away| away.abs() < 0.5 - NEAR / CELL) {
             return cell;
         }
-        let number = self.near_borders.number(position);
-        self.cells.at(self.near_borders.points[number as usize]).0
+        self.cells.at(self.near_borders.first_like(position)).0
     }
 }

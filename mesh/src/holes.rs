@@ -1,65 +1,52 @@
 //! The holes of a surface: connected open edges, how many there are, and where the largest is.
 
-use std::collections::HashMap;
-
 use crate::error::MeshError;
 use crate::forest::Forest;
-use crate::tally::{Vector, length, minus};
+use crate::tally::{length, minus};
 use crate::weld::Point;
 
 /// An edge, as its lower and its higher vertex.
-pub(crate) type Edge = [u32; 2];
+pub(crate) type Edge = (u32, u32);
 
 /// The error for a surface with these open edges, of which there is at least one.
-pub(crate) fn error(points: &[Point], open: &[Edge]) -> MeshError {
-    let mut numbers = HashMap::new();
-    let mut forest = Forest::new(open.len());
-    // An edge joins the first one at each of its ends.
-    for (index, edge) in open.iter().enumerate() {
-        for vertex in edge {
-            let first = *numbers.entry(*vertex).or_insert(index as u32);
-            forest.join(first, index as u32, false);
-        }
+///
+/// Only a length is kept of each hole: a file may have nothing but holes.
+pub(crate) fn error(points: &[Point], open: impl ExactSizeIterator<Item = Edge> + Clone) -> MeshError {
+    let mut forest = Forest::new(points.len());
+    for (from, to) in open.clone() {
+        forest.join(from, to, false);
     }
-    let mut holes = vec![Hole::default(); open.len()];
-    for (index, edge) in open.iter().enumerate() {
-        let (root, _) = forest.root(index as u32);
-        let [from, to] = edge.map(|vertex| points[vertex as usize]);
-        holes[root as usize].add(from, to);
+    let mut hole = |(from, _): Edge| forest.root(from).0 as usize;
+    // By the hole's root; negative where there is none.
+    let mut lengths = vec![-1.0_f64; points.len()];
+    let (mut holes, mut largest) = (0, 0);
+    for edge in open.clone() {
+        let [from, to] = ends(points, edge).map(|point| point.map(f64::from));
+        let sum = &mut lengths[hole(edge)];
+        holes += u64::from(*sum < 0.0);
+        *sum = sum.max(0.0) + length(minus(to, from));
     }
-    let count = holes.iter().filter(|hole| hole.edges > 0.0).count() as u64;
-    let mut largest = &holes[0];
-    for hole in &holes {
-        if hole.length > largest.length {
+    for edge in open.clone() {
+        let hole = hole(edge);
+        if lengths[hole] > lengths[largest] {
             largest = hole;
         }
     }
-    MeshError::NotClosed { open_edges: open.len() as u64, holes: count, largest_at: largest.centre() }
+    let (mut edges, mut middles) = (0.0, [0.0; 3]);
+    for edge in open.clone().filter(|edge| hole(*edge) == largest) {
+        let middle = middle(points, edge);
+        edges += 1.0;
+        middles = [0, 1, 2].map(|axis| middles[axis] + middle[axis]);
+    }
+    MeshError::NotClosed { open_edges: open.len() as u64, holes, largest_at: middles.map(|sum| sum / edges) }
 }
 
-/// The edges of a hole.
-#[derive(Clone, Copy, Default)]
-struct Hole {
-    edges: f64,
-    length: f64,
-    /// The sum of the edges' middles.
-    middles: Vector,
-}
-
-impl Hole {
-    fn add(&mut self, from: Point, to: Point) {
-        let middle = middle(from, to);
-        self.edges += 1.0;
-        self.length += length(minus(to.map(f64::from), from.map(f64::from)));
-        self.middles = [0, 1, 2].map(|axis| self.middles[axis] + middle[axis]);
-    }
-
-    fn centre(&self) -> Vector {
-        self.middles.map(|sum| sum / self.edges)
-    }
+fn ends(points: &[Point], (from, to): Edge) -> [Point; 2] {
+    [from, to].map(|vertex| points[vertex as usize])
 }
 
 /// The middle of an edge.
-pub(crate) fn middle(from: Point, to: Point) -> Vector {
+pub(crate) fn middle(points: &[Point], edge: Edge) -> [f64; 3] {
+    let [from, to] = ends(points, edge);
     [0, 1, 2].map(|axis| (f64::from(from[axis]) + f64::from(to[axis])) / 2.0)
 }

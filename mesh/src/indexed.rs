@@ -69,6 +69,12 @@ impl Mesh {
         Ok(())
     }
 
+    /// Gives back what the lists have reserved: a file may have very many meshes.
+    pub(crate) fn shrink(&mut self) {
+        self.vertices.shrink_to_fit();
+        self.triangles.shrink_to_fit();
+    }
+
     /// Removes the triangles of these ranges; `None` if one is reversed, or ends after the last triangle.
     pub(crate) fn remove_triangles(&mut self, mut ranges: Vec<RangeInclusive<u32>>) -> Option<()> {
         ranges.sort_unstable_by_key(|range| *range.start());

@@ -25,14 +25,14 @@ impl Crossings {
     /// The crossings of the lines through these places in the plane of y and z, or `None` if there are too many, or
     /// finding them takes too many steps. Only those count for whose line, by its index, and body `counts` is true.
     pub(crate) fn find(
-        lines: &[[f64; 2]],
+        lines: impl Iterator<Item = [f64; 2]>,
         counts: impl Fn(usize, u32) -> bool,
         triangles: &mut Triangles<'_>,
     ) -> Result<Option<Self>, MeshError> {
-        if lines.is_empty() {
+        let mut places: Vec<Place> = (0..).zip(lines).map(|(line, at)| Place { at, line }).collect();
+        if places.is_empty() {
             return Ok(Some(Self(Vec::new())));
         }
-        let mut places: Vec<Place> = (0..).zip(lines).map(|(line, &at)| Place { at, line }).collect();
         split(&mut places, 0);
         let mut found = Vec::new();
         let mut budget = Budget { fixed: 4_000_000, exhausted: false };
@@ -68,8 +68,8 @@ impl Crossings {
     }
 }
 
-/// The most crossings of all lines together: 128 MiB.
-const MAX_FOUND: usize = 8_000_000;
+/// The most crossings of all lines together: 32 MiB.
+const MAX_FOUND: usize = 2_000_000;
 
 /// The steps in the tree that each triangle may take on average.
 const PER_TRIANGLE: u64 = 128;
@@ -154,7 +154,7 @@ mod tests {
             }
             Ok(())
         };
-        Crossings::find(lines, counts, &mut triangles).expect("triangles")
+        Crossings::find(lines.iter().copied(), counts, &mut triangles).expect("triangles")
     }
 
     fn all(_: usize, _: u32) -> bool {

@@ -28,15 +28,15 @@ pub(crate) fn cavities(
 ) -> Result<Vec<bool>, MeshError> {
     let touching = TOUCHING * extent(bounds);
     let mut cavities = vec![false; bodies.len()];
-    let points = Samples::near_others(bounds, triangles)?.of_bodies(POINTS);
-    let lines: Vec<_> = points.iter().map(|(_, [_, y, z])| [*y, *z]).collect();
+    let points: Vec<_> = Samples::near_others(bounds, triangles)?.of_bodies(POINTS).collect();
+    let lines = points.iter().map(|(_, [_, y, z])| [*y, *z]);
     // Only such a body can be around another one. The crossings of all others would be too many where a lot of bodies lie
     // behind each other, like the links of a long chain.
     let may_be_around = |line: usize, other: u32| {
         let (body, _) = points[line];
         other != body && bounds[other as usize].contains(&bounds[body as usize], touching)
     };
-    let crossings = Crossings::find(&lines, may_be_around, triangles)?.ok_or(MeshError::TooComplex)?;
+    let crossings = Crossings::find(lines, may_be_around, triangles)?.ok_or(MeshError::TooComplex)?;
     let volume = |body: u32| bodies[body as usize].signed_volume();
     // Body by body, as the points are: the votes on all bodies at once would take as much memory as the crossings.
     let mut by_line = crossings.by_line().peekable();

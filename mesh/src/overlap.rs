@@ -22,10 +22,9 @@ pub(crate) fn count(bounds: &[Bounds], cavities: &[bool], triangles: &mut Triang
     let mut overlapping = vec![false; bounds.len()];
     let samples = Samples::where_near(bounds, triangles)?;
     for count in LINES {
-        let points = samples.of_bodies(count);
-        let aside = |(_, [_, y, z]): &(u32, [f64; 3])| [y + ASIDE[0] * extent, z + ASIDE[1] * extent];
-        let lines: Vec<_> = points.iter().map(aside).collect();
-        if let Some(crossings) = Crossings::find(&lines, |_, _| true, triangles)? {
+        let aside = |(_, [_, y, z]): (u32, [f64; 3])| [y + ASIDE[0] * extent, z + ASIDE[1] * extent];
+        let lines = samples.of_bodies(count).map(aside);
+        if let Some(crossings) = Crossings::find(lines, |_, _| true, triangles)? {
             let mut inside = vec![false; bounds.len()];
             for (_, crossings) in crossings.by_line() {
                 for body in sharing(crossings, cavities, DEPTH * extent, &mut inside) {

@@ -10,7 +10,7 @@ use crate::connected::Pieces;
 use crate::edges;
 use crate::error::MeshError;
 use crate::grid::Grid;
-use crate::surface::{Placed, Surface, single};
+use crate::surface::{Placed, Surface};
 use crate::tally::{Bounds, Tally, Vector};
 use crate::topology::Topology;
 use crate::weld::Welder;
@@ -43,7 +43,7 @@ pub(crate) fn solid(surface: &impl Surface) -> Result<(Solid, u64), MeshError> {
     };
     let solid = if let Some(topology) = pieces.topology() {
         measure(&topology, &mut |visitor| {
-            surface.visit(single, |_, corners| visitor(corners.map(|corner| corner.map(f64::from))))
+            surface.visit_single(|corners| visitor(corners.map(|corner| corner.map(f64::from))))
         })?
     } else {
         let tolerance = if pieces.is_closed() || parity.is_even() { 0.0 } else { WELD * bounds.diagonal() };
@@ -57,7 +57,7 @@ pub(crate) fn solid(surface: &impl Surface) -> Result<(Solid, u64), MeshError> {
         };
         match by_grid {
             Some(solid) => solid,
-            None => numbered(surface, Welder::new(vertices, tolerance, bounds.min), &measure)?,
+            None => numbered(surface, Welder::new(vertices, tolerance, bounds.min), tally.triangles, &measure)?,
         }
     };
     Ok((Solid { surface: tally.surface(), bounds, ..solid }, tally.triangles))
@@ -71,28 +71,27 @@ fn rounded(surface: &impl Surface, mut grid: Grid<'_>, measure: &Measure<'_>) ->
     let mut pieces = Pieces::new();
     // Not as a label of each vertex: which corners are the same depends on the order, and that of the triangles is the one
     // that all formats have.
-    surface.visit(single, |_, corners| {
+    surface.visit_single(|corners| {
         pieces.add(closed::sides(&corners.map(|position| grid.corner(position))).as_ref());
     })?;
     let Some(topology) = pieces.topology() else { return Ok(None) };
     let solid = measure(&topology, &mut |visitor| {
-        surface.visit(single, |_, corners| visitor(corners.map(|position| grid.middle(position))))
+        surface.visit_single(|corners| visitor(corners.map(|position| grid.middle(position))))
     })?;
     Ok(Some(Solid { welded: true, ..solid }))
 }
 
 /// The solid of a surface by a complete index of its edges.
-fn numbered(surface: &impl Surface, mut welder: Welder, measure: &Measure<'_>) -> Result<Solid, MeshError> {
-    let mut triangles = Vec::new();
-    surface.number(&mut welder, |_, triangle| triangles.push(triangle))?;
-    let topology = edges::topology(&welder.points, &triangles)?;
-    drop(triangles);
+fn numbered(surface: &impl Surface, mut welder: Welder, count: u64, measure: &Measure<'_>) -> Result<Solid, MeshError> {
+    let mut triangles = Vec::with_capacity(count as usize);
+    surface.number(&mut welder, |triangle| triangles.push(triangle))?;
+    let (points, welded) = welder.into_points();
+    let topology = edges::topology(&points, &triangles)?;
     let solid = measure(&topology, &mut |visitor| {
-        surface.number(&mut welder, |points, triangle| {
-            visitor(triangle.map(|number| points[number as usize].map(f64::from)));
-        })
+        triangles.iter().for_each(|triangle| visitor(triangle.map(|number| points[number as usize].map(f64::from))));
+        Ok(())
     })?;
-    Ok(Solid { welded: welder.merged, ..solid })
+    Ok(Solid { welded, ..solid })
 }
 
 /// The sums and checks of the first pass.

@@ -6,6 +6,8 @@ use crate::tally::{Bounds, Vector};
 
 /// The most points that are asked for of a body.
 const MOST: usize = 128;
+/// The most points of all bodies together: 12 MiB, and up to twice as many while they are collected.
+const MOST_OF_ALL: usize = 1 << 19;
 /// The weights of a triangle's corners in a point inside of it; uneven, so that lines miss the edges of regular models.
 const WEIGHTS: [f64; 3] = [0.413, 0.331, 0.256];
 
@@ -42,12 +44,14 @@ impl Samples {
         triangles: &mut Triangles<'_>,
     ) -> Result<Self, MeshError> {
         let mut spreads = vec![Spread::default(); regions.len()];
-        if regions.iter().any(Option::is_some) {
+        // None if no body is near another one.
+        if let Some(share) = MOST_OF_ALL.checked_div(regions.iter().flatten().count()) {
+            let most = share.clamp(1, MOST);
             triangles(&mut |body, corners| {
                 let Some(region) = &regions[body as usize] else { return };
                 let point = [0, 1, 2].map(|axis| (0..3).map(|corner| WEIGHTS[corner] * corners[corner][axis]).sum());
                 if takes(region, point) {
-                    spreads[body as usize].offer(point);
+                    spreads[body as usize].offer(point, most);
                 }
             })?;
         }
@@ -55,12 +59,11 @@ impl Samples {
     }
 
     /// Up to `count` points of each body, with the body.
-    pub(crate) fn of_bodies(&self, count: usize) -> Vec<(u32, Vector)> {
-        let of_body = |(body, spread): (u32, &'_ Spread)| {
+    pub(crate) fn of_bodies(&self, count: usize) -> impl Iterator<Item = (u32, Vector)> {
+        (0..).zip(&self.0).flat_map(move |(body, spread)| {
             let step = spread.kept.len().div_ceil(count).max(1);
-            spread.kept.iter().step_by(step).map(|point| (body, *point)).collect::<Vec<_>>()
-        };
-        (0..).zip(&self.0).flat_map(of_body).collect()
+            spread.kept.iter().step_by(step).map(move |point| (body, *point))
+        })
     }
 }
 
@@ -80,9 +83,9 @@ impl Default for Spread {
 
 impl Spread {
     #[inline]
-    fn offer(&mut self, point: Vector) {
+    fn offer(&mut self, point: Vector, most: usize) {
         if self.seen.is_multiple_of(self.step) {
-            if self.kept.len() == 2 * MOST {
+            if self.kept.len() == 2 * most {
                 self.step *= 2;
                 let mut index = 0;
                 self.kept.retain(|_| {

@@ -16,17 +16,23 @@ pub(crate) trait Surface {
         visitor: impl FnMut([Vector; 3], [L; 3]),
     ) -> Result<(), MeshError>;
 
-    /// Visits the numbers of the triangles' corners, with the positions by number so far.
-    fn number(&self, welder: &mut Welder, mut visitor: impl FnMut(&[Point], [u32; 3])) -> Result<(), MeshError> {
+    /// Visits the triangles in single precision.
+    fn visit_single(&self, mut visitor: impl FnMut([Point; 3])) -> Result<(), MeshError> {
+        // Not as labels, which an indexed surface keeps for all of its vertices.
+        self.visit(|_| (), |triangle, _| visitor(triangle.map(single)))
+    }
+
+    /// Visits the numbers of the triangles' corners.
+    fn number(&self, welder: &mut Welder, mut visitor: impl FnMut([u32; 3])) -> Result<(), MeshError> {
         let mut numbers = Vec::with_capacity(3 * BATCH);
         let mut number = |batch: &mut Vec<Point>| {
             welder.number_all(batch, &mut numbers);
-            numbers.as_chunks().0.iter().for_each(|&triangle| visitor(&welder.points, triangle));
+            numbers.as_chunks().0.iter().for_each(|&triangle| visitor(triangle));
             batch.clear();
             numbers.clear();
         };
         let mut batch = Vec::with_capacity(3 * BATCH);
-        self.visit(single, |_, corners| {
+        self.visit_single(|corners| {
             batch.extend(corners);
             if batch.len() == 3 * BATCH {
                 number(&mut batch);
@@ -41,6 +47,6 @@ pub(crate) trait Surface {
 pub(crate) type Placed<'p> = dyn FnMut(&mut dyn FnMut([Vector; 3])) -> Result<(), MeshError> + 'p;
 
 #[inline]
-pub(crate) fn single(position: Vector) -> Point {
+fn single(position: Vector) -> Point {
     position.map(|coordinate| coordinate as f32)
 }

@@ -24,28 +24,36 @@ impl MeshError {
         }
     }
 
+    /// A submitted order keeps its model, so that a new file needs a new order.
     fn remedy(&self) -> &'static str {
         match self {
-            Self::Empty => "Export the model from your CAD program as a mesh and upload it again.",
+            Self::Empty => "Export the model from your CAD program as a mesh, and place a new order with the new file.",
             Self::Unreadable { .. } | Self::NotFinite => {
-                "Export it from your CAD program again and upload the new file."
+                "Export it from your CAD program again, and place a new order with the new file."
             }
-            Self::Encrypted => "Save it without encryption and without a password, and upload it again.",
-            Self::NegativePart => "Cut it out in your CAD program or slicer, and upload the result.",
-            Self::UnsupportedExtension { .. } => "Export the model as a plain mesh and upload it again.",
+            Self::Encrypted => {
+                "Save it without encryption and without a password, and place a new order with the new file."
+            }
+            Self::NegativePart => "Cut it out in your CAD program or slicer, and place a new order with the new file.",
+            Self::UnsupportedExtension { .. } => {
+                "Export the model as a plain mesh, and place a new order with the new file."
+            }
             Self::TooManyTriangles { .. } | Self::TooManyVertices { .. } | Self::TooLarge { .. } => {
-                "Export it with a coarser resolution and upload it again."
+                "Export it with a coarser resolution, and place a new order with the new file."
             }
-            Self::NotClosed { .. } => "Close the holes in your CAD program and upload it again.",
+            Self::NotClosed { .. } => "Close the holes in your CAD program, and place a new order with the new file.",
             Self::NonManifold { .. } => {
-                "Join the bodies in your CAD program, or delete the doubled surface, and upload it again."
+                "Join the bodies in your CAD program, or delete the doubled surface, and place a new order with the new \
+                 file."
             }
-            Self::NotOrientable { .. } => "Separate the surface there in your CAD program, and upload it again.",
+            Self::NotOrientable { .. } => {
+                "Separate the surface there in your CAD program, and place a new order with the new file."
+            }
             Self::ImplausibleSize { .. } => {
-                "Correct its unit, with the upload or in your CAD program, and upload it again."
+                "Place a new order with the right unit, chosen with the upload or in your CAD program."
             }
-            Self::TooComplex => "Join the bodies in your CAD program and upload it again.",
-            Self::NoVolume => "Give it a thickness in your CAD program and upload it again.",
+            Self::TooComplex => "Join the bodies in your CAD program, and place a new order with the new file.",
+            Self::NoVolume => "Give it a thickness in your CAD program, and place a new order with the new file.",
         }
     }
 
@@ -102,7 +110,9 @@ impl MeshError {
                  сторону около точки {}.",
                 place_in_russian(at)
             ),
-            Self::TooComplex => "В модели слишком много тел, лежащих внутри или позади друг друга.".to_owned(),
+            Self::TooComplex => {
+                "В модели слишком много тел, или слишком многие из них лежат внутри или позади друг друга.".to_owned()
+            }
             Self::ImplausibleSize { ref size_mm, likely, .. } => {
                 let drawn = likely.map_or_else(
                     || ".".to_owned(),
@@ -117,22 +127,30 @@ impl MeshError {
 
     fn remedy_in_russian(&self) -> &'static str {
         match self {
-            Self::Empty => "Экспортируйте модель из САПР в виде сетки и загрузите её снова.",
-            Self::Unreadable { .. } | Self::NotFinite => "Экспортируйте модель из САПР ещё раз и загрузите новый файл.",
-            Self::Encrypted => "Сохраните его без шифрования и без пароля и загрузите снова.",
-            Self::NegativePart => "Вырежьте его в САПР или в слайсере и загрузите результат.",
-            Self::UnsupportedExtension { .. } => "Экспортируйте модель в виде обычной сетки и загрузите её снова.",
+            Self::Empty => "Экспортируйте модель из САПР в виде сетки и оформите новый заказ с новым файлом.",
+            Self::Unreadable { .. } | Self::NotFinite => {
+                "Экспортируйте модель из САПР ещё раз и оформите новый заказ с новым файлом."
+            }
+            Self::Encrypted => "Сохраните его без шифрования и без пароля и оформите новый заказ с новым файлом.",
+            Self::NegativePart => "Вырежьте его в САПР или в слайсере и оформите новый заказ с новым файлом.",
+            Self::UnsupportedExtension { .. } => {
+                "Экспортируйте модель в виде обычной сетки и оформите новый заказ с новым файлом."
+            }
             Self::TooManyTriangles { .. } | Self::TooManyVertices { .. } | Self::TooLarge { .. } => {
-                "Экспортируйте её с более грубым разрешением и загрузите снова."
+                "Экспортируйте её с более грубым разрешением и оформите новый заказ с новым файлом."
             }
-            Self::NotClosed { .. } => "Закройте отверстия в САПР и загрузите модель снова.",
+            Self::NotClosed { .. } => "Закройте отверстия в САПР и оформите новый заказ с новым файлом.",
             Self::NonManifold { .. } => {
-                "Объедините тела в САПР или удалите лишнюю поверхность и загрузите модель снова."
+                "Объедините тела в САПР или удалите лишнюю поверхность и оформите новый заказ с новым файлом."
             }
-            Self::NotOrientable { .. } => "Разделите поверхность в этом месте в САПР и загрузите модель снова.",
-            Self::ImplausibleSize { .. } => "Исправьте единицу длины при загрузке или в САПР и загрузите модель снова.",
-            Self::TooComplex => "Объедините тела в САПР и загрузите модель снова.",
-            Self::NoVolume => "Придайте ей толщину в САПР и загрузите снова.",
+            Self::NotOrientable { .. } => {
+                "Разделите поверхность в этом месте в САПР и оформите новый заказ с новым файлом."
+            }
+            Self::ImplausibleSize { .. } => {
+                "Оформите новый заказ с правильной единицей длины, указав её при загрузке или в САПР."
+            }
+            Self::TooComplex => "Объедините тела в САПР и оформите новый заказ с новым файлом.",
+            Self::NoVolume => "Придайте ей толщину в САПР и оформите новый заказ с новым файлом.",
         }
     }
 }
@@ -238,6 +256,16 @@ mod tests {
     }
 
     #[test]
+    fn every_text_asks_for_a_new_order_because_a_submitted_one_keeps_its_model() {
+        for error in samples() {
+            for (language, words) in [(Language::English, "new order"), (Language::Russian, "новый заказ")] {
+                let text = error.for_customer(language);
+                assert!(text.contains(words), "{text}");
+            }
+        }
+    }
+
+    #[test]
     fn english_texts_are_ascii_and_russian_ones_have_no_english_word() {
         for error in samples() {
             assert!(error.for_customer(Language::English).is_ascii(), "{error}");
@@ -257,7 +285,7 @@ mod tests {
         assert_eq!(
             holes(1, 3),
             "Поверхность модели не замкнута: в ней есть отверстие около точки (0,5; 0; -2), и у 3 рёбер треугольник есть \
-             только с одной стороны. Закройте отверстия в САПР и загрузите модель снова."
+             только с одной стороны. Закройте отверстия в САПР и оформите новый заказ с новым файлом."
         );
         for (number, text) in [
             (2, "2 отверстия, самое большое около"),

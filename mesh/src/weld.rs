@@ -53,7 +53,7 @@ impl Cells {
 /// The positions so far and their table.
 pub(crate) struct Welder {
     /// The first position of each number.
-    pub(crate) points: Vec<Point>,
+    points: Vec<Point>,
     /// Numbers in the low half, and in the high one that of the hash.
     slots: Vec<u64>,
     used: usize,
@@ -62,7 +62,7 @@ pub(crate) struct Welder {
     /// Random, so that no file can be made to collide.
     multiplier: u64,
     /// Whether two different positions got the same number.
-    pub(crate) merged: bool,
+    merged: bool,
 }
 
 impl Welder {
@@ -79,6 +79,18 @@ impl Welder {
             multiplier: RandomState::new().hash_one(0) | 1,
             merged: false,
         }
+    }
+
+    /// The first position of each number, without the table, and whether two different positions got the same one.
+    pub(crate) fn into_points(self) -> (Vec<Point>, bool) {
+        (self.points, self.merged)
+    }
+
+    /// The first position with the same number as this one.
+    #[inline]
+    pub(crate) fn first_like(&mut self, position: Point) -> Point {
+        let number = self.number(position);
+        self.points[number as usize]
     }
 
     /// The number of a position.
@@ -191,15 +203,16 @@ impl Welder {
         }
         let number = self.points.len() as u32;
         self.points.push(position);
-        if self.with_hash(hash).count() < MAX_IN_CELL {
-            self.place(hash, number);
-            self.used += 1;
-        }
+        self.place(hash, number);
         number
     }
 
     #[inline]
     fn place(&mut self, hash: u64, number: u32) {
+        if self.with_hash(hash).count() >= MAX_IN_CELL {
+            return;
+        }
+        self.used += 1;
         let mask = self.slots.len() - 1;
         let mut place = hash as usize & mask;
         while self.slots[place] != FREE {
@@ -210,13 +223,14 @@ impl Welder {
 
     #[cold]
     fn grow(&mut self) {
-        let slots = vec![FREE; self.slots.len() * 2];
-        let slots = std::mem::replace(&mut self.slots, slots);
-        // In the order of their numbers, as they came, so that comparisons don't depend on the random multiplier.
-        let mut numbers: Vec<u32> = slots.into_iter().filter(|&slot| slot != FREE).map(|slot| slot as u32).collect();
-        numbers.sort_unstable();
-        for number in numbers {
-            self.place(self.hash(self.points[number as usize]).0, number);
+        let slots = self.slots.len() * 2;
+        // The old table goes before the new one comes: all that it says follows from the positions.
+        self.slots = Vec::new();
+        self.slots = vec![FREE; slots];
+        self.used = 0;
+        // As they came, so that comparisons don't depend on the random multiplier.
+        for number in 0..self.points.len() {
+            self.place(self.hash(self.points[number]).0, number as u32);
         }
     }
 }

@@ -92,6 +92,21 @@ fn too_many_vertices_are_rejected() {
 }
 
 #[test]
+fn more_bodies_than_their_limit_are_rejected_even_beside_each_other() {
+    let tetrahedra = |count: u32| {
+        let mut all = Solid { vertices: Vec::new(), triangles: Vec::new() };
+        for index in 0..count {
+            let (first, x) = (all.vertices.len() as u32, f64::from(2 * index));
+            all.vertices.extend([[x, 0.0, 0.0], [x + 1.0, 0.0, 0.0], [x, 1.0, 0.0], [x, 0.0, 1.0]]);
+            all.triangles.extend([[0, 2, 1], [0, 1, 3], [1, 2, 3], [2, 0, 3]].map(|of| of.map(|at| first + at)));
+        }
+        all.to_binary_stl()
+    };
+    assert_eq!(measure(Format::Stl, &tetrahedra(1 << 16), &ANY_SIZE).map(|measures| measures.triangles), Ok(4 << 16));
+    assert_eq!(error(Format::Stl, &tetrahedra((1 << 16) + 1)), MeshError::TooComplex);
+}
+
+#[test]
 fn a_surface_whose_volume_is_only_rounding_encloses_no_volume() {
     let solid = Solid {
         vertices: vec![
@@ -283,6 +298,14 @@ fn an_archive_without_a_model_with_duplicate_names_or_too_many_entries_is_reject
     let names: Vec<String> = (0..10_001).map(|index| format!("{index}")).collect();
     let entries: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), b"".as_slice())).collect();
     assert_unreadable(Format::ThreeMf, &archive(&entries));
+}
+
+#[test]
+fn an_archive_with_names_too_long_for_a_table_is_rejected() {
+    let model = "<model><resources/><build/></model>".as_bytes();
+    let named = |length: usize| archive(&[("3D/3dmodel.model", model), (&"n".repeat(length), b"")]);
+    assert_eq!(error(Format::ThreeMf, &named(1024)), MeshError::Empty);
+    assert_unreadable(Format::ThreeMf, &named(1025));
 }
 
 #[test]

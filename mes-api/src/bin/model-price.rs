@@ -39,6 +39,12 @@ struct Arguments {
     /// A file of materials and prices, instead of those of the program.
     #[arg(long, env = "PRICES_FILE")]
     prices_file: Option<PathBuf>,
+    /// Millimetres that the model's largest extent has at least, as the MES is set.
+    #[arg(long, env = "MODEL_SMALLEST_MM", default_value_t = Limits::default().smallest_mm)]
+    model_smallest_mm: f64,
+    /// Millimetres that the model's largest extent has at most, as the MES is set.
+    #[arg(long, env = "MODEL_LARGEST_MM", default_value_t = Limits::default().largest_mm)]
+    model_largest_mm: f64,
     /// Shows one JSON object.
     #[arg(long)]
     json: bool,
@@ -110,7 +116,11 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 /// Reads the model as the MES does.
 fn inspect(arguments: &Arguments, format: ModelFormat, bytes: &[u8]) -> anyhow::Result<Report> {
     let price_list = PriceList::load(arguments.prices_file.as_deref())?;
-    let limits = Limits::default();
+    let limits = Limits {
+        smallest_mm: arguments.model_smallest_mm,
+        largest_mm: arguments.model_largest_mm,
+        ..Limits::default()
+    };
     let named = mesh::named_unit(format.into(), bytes, &limits).ok().flatten().map(ModelUnit::from);
     let differs = arguments.unit.is_some_and(|given| named.is_some_and(|named| named != given));
     ensure!(!differs, "the 3MF file names its own unit, another one than --unit");

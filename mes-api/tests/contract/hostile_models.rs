@@ -70,7 +70,7 @@ async fn a_file_that_is_made_to_break_its_reader_is_refused_or_fails_for_a_reaso
         ("nan.stl", stl_with(f32::NAN), Failed("a coordinate that is not a number or is out of range")),
         ("infinite.stl", stl_with(f32::INFINITY), Failed("a coordinate that is not a number or is out of range")),
         ("nan.obj", text("v nan 0 0\nf 1 1 1\n"), Failed("a coordinate that is not a number or is out of range")),
-        ("many.obj", obj_of_ten_million(), Failed("more than 5000000 triangles. Export it with a coarser resolution")),
+        ("many.obj", obj_of_ten_million(), Failed("more than 2000000 triangles. Export it with a coarser resolution")),
         ("bomb.3mf", bomb(), Failed("unpacks to more than 512 MiB. Export it with a coarser resolution")),
         ("dots.3mf", names_with_dots(), Failed("The file can't be read as a 3D model")),
         ("endless.3mf", components_without_end(), Failed("contain themselves or nest too deeply")),

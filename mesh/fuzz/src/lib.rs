@@ -24,7 +24,7 @@ const LIMITS: Limits = Limits {
 const FIXED_MEMORY: usize = 16 << 20;
 
 /// The memory per byte of a file. A triangle takes at least two bytes in an OBJ, and in memory 12 for itself while lists
-/// grow, and about 80 while corners are numbered and edges are grouped.
+/// grow, and about 60 while corners are numbered and edges are grouped.
 const MEMORY_PER_BYTE: usize = 96;
 
 /// Measures a file and checks the result.

@@ -18,6 +18,8 @@ use crate::threemf::utf16::Utf16;
 
 /// The maximum number of entries: far more than any program writes, and few enough for a table.
 const MAX_ENTRIES: usize = 10_000;
+/// The maximum length of an entry's name: far longer than any program writes, and short enough for a table of all.
+const MAX_NAME_BYTES: usize = 1024;
 /// The number of bytes of a part that are unpacked at a time.
 const WINDOW_BYTES: usize = 64 * 1024;
 /// The maximum length of a tag, comment or text, which the parser may have to buffer as a whole.
@@ -60,7 +62,11 @@ impl<'a> Package<'a> {
             if entries.len() == MAX_ENTRIES {
                 return Err(MeshError::unreadable("the 3MF archive has too many entries"));
             }
-            if by_name.insert(normalised(record.file_path().as_ref()), entries.len()).is_some() {
+            let name = record.file_path();
+            if name.as_ref().len() > MAX_NAME_BYTES {
+                return Err(MeshError::unreadable("the 3MF archive has an entry with an extraordinarily long name"));
+            }
+            if by_name.insert(normalised(name.as_ref()), entries.len()).is_some() {
                 return Err(MeshError::unreadable("the 3MF archive has two entries of the same name"));
             }
             entries.push(Entry {

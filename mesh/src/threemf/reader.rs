@@ -176,6 +176,7 @@ impl ModelReader<'_> {
                 _ => self.xml.skip_element()?,
             }
         }
+        mesh.shrink();
         Ok(mesh)
     }
 

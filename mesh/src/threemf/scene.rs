@@ -91,7 +91,7 @@ struct Placed<'m> {
 impl Placed<'_> {
     /// Visits the triangles in millimetres.
     fn triangles(&self, visitor: &mut dyn FnMut([Vector; 3])) -> Result<(), MeshError> {
-        self.mesh.visit(|position| self.image(position), |_, triangle| visitor(triangle))
+        self.mesh.visit(|_| (), |triangle, _| visitor(triangle.map(|position| self.image(position))))
     }
 
     fn image(&self, position: Vector) -> Vector {
