@@ -39,20 +39,21 @@ fn actions(page: &mut String) {
     for action in Action::ALL {
         let services = join(action.written_by().iter().map(|service| service.name()), ", ");
         let levels = join(action.levels().iter().map(|level: &Level| level.name()), ", ");
-        let fields = join(action.requirements().iter().map(describe), ", ");
+        let fields = join(action.requirements().map(describe), ", ");
         row(page, &[&format!("`{action}`"), action.meaning(), &services, &levels, &fields]);
     }
 }
 
-fn describe(requirement: &Requirement) -> String {
+fn describe(requirement: Requirement) -> String {
     let or = |names: &[&str]| join(names.iter().map(|name| format!("`{name}`")), " or ");
-    match *requirement {
+    match requirement {
         Requirement::Field(name) => or(&[name]),
         Requirement::OneOf(names) => or(names),
         Requirement::OneOfFrom(names, services) => {
             format!("{} ({})", or(names), join(services.iter().map(|service: &Service| service.name()), ", "))
         }
         Requirement::FieldWhenEnded(name) => format!("{} (when ended)", or(&[name])),
+        Requirement::Class(..) => format!("`{}`, `{}`", field::EVENT_CATEGORY, field::EVENT_TYPE),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::names::names;
 names! {
     /// The class of an internal failure. The set is closed, so that failures can be grouped and counted.
     ErrorType {
-        DatabaseUnavailable = "database_unavailable", "PostgreSQL can't be reached, or has no connection free in time.";
+        DatabaseUnavailable = "database_unavailable", "PostgreSQL can't be reached, or has no connection or lock free in time.";
         DatabaseError = "database_error", "PostgreSQL was reached and refused or failed a statement.";
         BrokerUnavailable = "broker_unavailable", "RabbitMQ can't be reached, or the connection to it broke.";
         BrokerError = "broker_error", "RabbitMQ was reached and refused, returned or did not confirm a message.";

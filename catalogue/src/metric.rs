@@ -181,7 +181,7 @@ metrics! {
     STATUS_CHANGES = "alexandrite.order.status_changes", Counter, "{change}", [STATUS], APIS, Database, "Changes of orders' statuses that this service has made, by the new status; `INITIATED` is an order's creation.";
     ORDERS = "alexandrite.orders", Gauge, "{order}", [STATUS], APIS, Database, "Orders that are in this status now. Shop and CRM share a database and say the same. The MES says 0 for `SHIPPED`, its last status.";
     OLDEST_ORDER = "alexandrite.orders.oldest_age", Gauge, "s", [STATUS], APIS, Database, "How long the longest-waiting order has been in this status; 0 if there is none. `CLOSED` orders wait for nothing, nor do `SHIPPED` ones in the MES.";
-    STUCK_ORDERS = "alexandrite.orders.stuck", Gauge, "{order}", [STATUS], SHOPS, Database, "Orders that were reported as stuck or abandoned in this status and are in it still.";
+    STUCK_ORDERS = "alexandrite.orders.stuck", Gauge, "{order}", [STATUS], SHOPS, Database, "Orders that were reported as stuck in this status and are in it still; 0 for `INITIATED` and `FILE_UPLOADED`, where the customer has to act.";
     PRICE_CALCULATIONS = "alexandrite.price.calculations", Counter, "{calculation}", [PRICE_OUTCOME], MES, Database, "Price calculations that ended.";
     PRICE_DURATION = "alexandrite.price.calculation.duration", Histogram(CALCULATION_SECONDS), "s", [PRICE_OUTCOME], MES, Process, "How long a price calculation took.";
     OUTBOX = "alexandrite.outbox.messages", Gauge, "{message}", [], APIS, Database, "Messages that wait for the broker.";

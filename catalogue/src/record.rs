@@ -53,7 +53,7 @@ impl Record<'_> {
         }
         violations.extend(self.violations_of_outcome(action, is_error));
         if !is_error || self.reports_an_error(action) {
-            let lacking = action.requirements().iter().filter(|requirement| !self.meets(requirement));
+            let lacking = action.requirements().filter(|requirement| !self.meets(*requirement));
             violations.extend(lacking.map(|requirement| format!("{action} lacks {requirement:?}")));
         }
         violations
@@ -94,9 +94,9 @@ impl Record<'_> {
         }
     }
 
-    fn meets(&self, requirement: &Requirement) -> bool {
+    fn meets(&self, requirement: Requirement) -> bool {
         let has_one_of = |names: &[&str]| names.iter().any(|name| self.has(name));
-        match *requirement {
+        match requirement {
             Requirement::Field(name) => self.has(name),
             Requirement::OneOf(names) => has_one_of(names),
             Requirement::OneOfFrom(names, services) => {
@@ -104,6 +104,9 @@ impl Record<'_> {
             }
             Requirement::FieldWhenEnded(name) => {
                 self.has(name) || !matches!(self.text(field::ORDER_PRICE_STATUS), Some("CALCULATED" | "FAILED"))
+            }
+            Requirement::Class(category, kind) => {
+                self.text(field::EVENT_CATEGORY) == Some(category) && self.text(field::EVENT_TYPE) == Some(kind)
             }
         }
     }
@@ -174,6 +177,38 @@ mod tests {
     }
 
     #[test]
+    fn a_change_has_an_id_and_succeeded() {
+        let stuck = |more: Value| {
+            let mut fields = json!({ "order.id": "A-1", "order.status": "SUBMITTED", "order.age_hours": 30.5 });
+            fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            let mut record = record(Action::OrderStuck, Level::Warn, fields);
+            record.insert("name".to_owned(), json!("crm-api"));
+            violations(&record)
+        };
+        assert_eq!(stuck(json!({ "event.id": "e", "event.outcome": "success" })), [""; 0]);
+        for wrong in [json!({ "event.id": "e", "event.outcome": "failure" }), json!({ "event.outcome": "success" })] {
+            let violations = stuck(wrong);
+            assert_eq!(violations.len(), 1, "{violations:?}");
+        }
+    }
+
+    #[test]
+    fn a_record_about_access_has_the_category_and_type_of_its_action() {
+        let logged_out = |class: [&str; 2]| {
+            let fields = json!({
+                "event.outcome": "success", "user.id": "u", "source.ip": "127.0.0.0", "http.request.id": "c",
+                "event.category": class[0], "event.type": class[1],
+            });
+            violations(&record(Action::LoggedOut, Level::Info, fields))
+        };
+        assert_eq!(logged_out(["authentication", "end"]), [""; 0]);
+        for wrong in [["authentication", "start"], ["iam", "end"]] {
+            let violations = logged_out(wrong);
+            assert_eq!(violations.len(), 1, "{violations:?}");
+        }
+    }
+
+    #[test]
     fn a_failure_needs_its_type_and_message_but_not_the_fields_of_a_success() {
         let failed = json!({
             "event.outcome": "failure", "error.type": "database_unavailable", "error.message": "no: because",
@@ -208,7 +243,10 @@ mod tests {
 
     #[test]
     fn an_action_of_another_service_is_a_violation() {
-        let stuck = json!({ "event.id": "e", "order.id": "A-1", "order.status": "SUBMITTED", "order.age_hours": 30.5 });
+        let stuck = json!({
+            "event.id": "e", "order.id": "A-1", "order.status": "SUBMITTED", "order.age_hours": 30.5,
+            "event.outcome": "success",
+        });
         let violations = violations(&record(Action::OrderStuck, Level::Warn, stuck));
         assert_eq!(violations.len(), 1, "{violations:?}");
     }
