@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use axum::{
     extract::FromRequestParts,
-    http::{header, request::Parts},
+    http::{HeaderMap, header, request::Parts},
 };
 use serde::Serialize;
 use utoipa::IntoParams;
@@ -21,6 +21,13 @@ pub struct AcceptLanguage(
 );
 
 impl AcceptLanguage {
+    /// The language that these headers prefer.
+    #[must_use]
+    pub fn of(headers: &HeaderMap) -> Self {
+        let ranges = headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
+        Self(preferred(ranges.flat_map(|value| value.split(','))))
+    }
+
     /// A resource whose texts are in this language.
     pub fn say<T: Localize>(self, mut resource: T) -> T {
         resource.localize(self.0);
@@ -37,8 +44,7 @@ impl<S: Send + Sync> FromRequestParts<S> for AcceptLanguage {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        let ranges = parts.headers.get_all(header::ACCEPT_LANGUAGE).iter().filter_map(|value| value.to_str().ok());
-        Ok(Self(preferred(ranges.flat_map(|value| value.split(',')))))
+        Ok(Self::of(&parts.headers))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod admission;
+mod around;
 mod caller;
 mod detached;
 mod docs;
@@ -16,18 +17,20 @@ mod request;
 mod router;
 mod server;
 mod sessions;
+mod source;
 mod upload;
 
 pub use admission::Admitted;
+pub use around::RequestLimits;
 pub use caller::{By, Carrier, Customer, Operator, Partner, RoleMarker, Seller};
 pub use extract::{Idempotency, Json, OrderPath, Query, body_error, body_stream};
 pub use headers::came_by_tls;
 pub use language::AcceptLanguage;
 pub use located::{Located, located};
 pub use pages::pages;
-pub use problem::Problem;
+pub use problem::{Problem, retry_after};
 pub use request::RequestInfo;
-pub use router::{RequestLimits, router};
+pub use router::router;
 pub use server::{ConnectionLimits, serve, take_unfinished};
 pub use sessions::Credentials;
 pub use upload::{ModelFile, ModelQuery, check_length, content_length, model_response};

@@ -1,20 +1,9 @@
 //! Pages for people inside what they have in common with the services' interfaces: the request's record, limits, headers.
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    http::{HeaderName, header},
-    middleware,
-};
+use axum::Router;
 use catalogue::Service;
-use tower::ServiceBuilder;
-use tower_http::timeout::{RequestBodyDeadlineLayer, RequestBodyTimeoutLayer};
 
-use super::{
-    headers::{always, keep_to_tls},
-    request::{self, Observer},
-    router::RequestLimits,
-};
+use super::around::{Around, RequestLimits};
 
 /// The largest form, in bytes.
 const LARGEST_FORM: usize = 8 * 1024;
@@ -24,20 +13,14 @@ const OWN_FILES_ONLY: &str = "default-src 'none'; style-src 'self'; script-src '
 
 /// The routes of a service whose responses are pages.
 pub fn pages(service: Service, limits: &RequestLimits, routes: Router) -> Router {
-    let observer = Observer { auth: None, service, trusted_proxies: limits.trusted_proxies.clone().into() };
-    let around = ServiceBuilder::new()
-        .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(always(header::CACHE_CONTROL, "no-store"))
-        .layer(always(header::CONTENT_SECURITY_POLICY, OWN_FILES_ONLY))
-        .layer(always(header::X_FRAME_OPTIONS, "DENY"))
+    let around = Around {
+        service,
+        auth: None,
+        content_security_policy: OWN_FILES_ONLY,
         // Without any referrer, a browser doesn't say the origin of a form either.
-        .layer(always(header::REFERRER_POLICY, "same-origin"))
-        .layer(always(HeaderName::from_static("cross-origin-resource-policy"), "same-origin"))
-        .layer(always(HeaderName::from_static("cross-origin-opener-policy"), "same-origin"))
-        .layer(middleware::from_fn(keep_to_tls))
-        .layer(middleware::from_fn_with_state(observer, request::observe))
-        .layer(RequestBodyDeadlineLayer::new(limits.body))
-        .layer(RequestBodyTimeoutLayer::new(limits.stalled))
-        .layer(DefaultBodyLimit::max(LARGEST_FORM));
-    routes.layer(around)
+        referrer_policy: "same-origin",
+        opener_policy: Some("same-origin"),
+        largest_body: LARGEST_FORM,
+    };
+    around.apply(limits, routes)
 }

@@ -71,14 +71,15 @@ pub(super) fn render(rejection: &Rejection, request_id: &str, trace_id: &str) ->
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if let Some(delay) = rejection.retry_after {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from(whole_seconds(delay)));
+        headers.insert(header::RETRY_AFTER, retry_after(delay));
     }
     response
 }
 
-/// Rounded up: after these seconds the time is over.
-fn whole_seconds(delay: Duration) -> u64 {
-    delay.as_secs() + u64::from(delay.subsec_nanos() > 0)
+/// The value of `Retry-After`, in seconds, rounded up: after them the time is over.
+#[must_use]
+pub fn retry_after(delay: Duration) -> HeaderValue {
+    HeaderValue::from(delay.as_secs() + u64::from(delay.subsec_nanos() > 0))
 }
 
 /// Serves the page about problems, which each problem's `type` leads to.

@@ -6,10 +6,11 @@ use std::{
     net::{IpAddr, SocketAddr},
     panic::AssertUnwindSafe,
     sync::{Arc, OnceLock},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
+    body::HttpBody as _,
     extract::{ConnectInfo, MatchedPath, Request, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
@@ -23,7 +24,7 @@ use tracing::{Instrument as _, Level, Span, field::Empty};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 use uuid::Uuid;
 
-use super::{detached::ClientGone, extract::unreadable_body, problem};
+use super::{detached::ClientGone, extract::unreadable_body, problem, source::source};
 use crate::{
     auth::{Auth, Caller, Source, access},
     domain::{AccountId, OrderId, Role},
@@ -71,6 +72,9 @@ impl RequestInfo {
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 /// The route in the log when none matched.
 const UNMATCHED: &str = "UNMATCHED";
+/// A request is given up when it takes longer, beside its body. All its waits together, each of which has a limit of its
+/// own, may take less; only a server that has gone silent makes it take so long.
+const LONGEST_WORK: Duration = Duration::from_secs(120);
 const REQUEST_ID: &str = "x-request-id";
 /// The media types of bodies that handlers make.
 const OWN_BODIES: [&[u8]; 2] = [b"application/json", b"text/html; charset=utf-8"];
@@ -83,6 +87,8 @@ pub(super) struct Observer {
     pub(super) service: Service,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub(super) trusted_proxies: Arc<[IpNet]>,
+    /// How long a request's body may take.
+    pub(super) longest_body: Duration,
 }
 
 /// Gives a request its id and its trace, and writes its record.
@@ -92,33 +98,33 @@ pub(super) async fn observe(
     mut request: Request,
     next: Next,
 ) -> Response {
-    let started = Instant::now();
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().cloned();
-    let client_gone = request.extensions().get::<ClientGone>().cloned().unwrap_or_default();
-    let client = client(peer.ip(), request.headers(), &observer.trusted_proxies);
-    let info = Arc::new(RequestInfo {
-        id: request_id(request.headers()),
-        source: Source { address: cut(client, 32, 64), network: cut(client, 24, 48) },
-        order: route.as_ref().and_then(|route| order_in(request.uri().path(), route.as_str())),
-        caller: OnceLock::new(),
-        user: OnceLock::new(),
-    });
-    request.extensions_mut().insert(Arc::clone(&info));
-
-    let span = root_span(&method, route.as_ref(), &info, request.headers());
-    let active = metrics::request_began(method.as_str());
+    let observed = Observed::new(&observer, peer.ip(), &request);
+    request.extensions_mut().insert(Arc::clone(&observed.info));
+    let span = observed.root_span(request.headers());
+    let active = metrics::request_began(observed.method.as_str());
     let work = async move {
         let _active = active;
-        let response = AssertUnwindSafe(next.run(request)).catch_unwind().await;
-        let response = response.unwrap_or_else(|panic| ApiError::from(panicked(&*panic)).into_response());
-        if let (Some(auth), Some(account)) = (&observer.auth, probing(&response, &info)) {
+        let response = respond(next, request, observer.longest_body).await;
+        let info = &observed.info;
+        if let (Some(auth), Some(account)) = (&observer.auth, probing(&response, info)) {
             auth.note_probe(account, info.source, info.subject()).await;
         }
-        let route = route.as_ref().map_or(UNMATCHED, MatchedPath::as_str);
-        finish(response, observer.service, &method, route, &info, started, client_gone.is_true())
+        observed.finish(response)
     };
     work.instrument(span).await
+}
+
+/// The handler's response; that of a failure if it panics, or is given up.
+async fn respond(next: Next, request: Request, longest_body: Duration) -> Response {
+    let limit = if request.body().is_end_stream() { LONGEST_WORK } else { longest_body + LONGEST_WORK };
+    match tokio::time::timeout(limit, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
+        Ok(Ok(response)) => response,
+        Ok(Err(panic)) => ApiError::from(panicked(&*panic)).into_response(),
+        Err(_) => {
+            let failure = Failure::bare(ErrorType::DatabaseUnavailable, "the request has not ended in time");
+            ApiError::from(failure).into_response()
+        }
+    }
 }
 
 /// The account that has asked for an order that isn't its own or isn't there, if its role has own orders only.
@@ -129,24 +135,133 @@ fn probing(response: &Response, info: &RequestInfo) -> Option<AccountId> {
     is_unknown.then_some(*account)
 }
 
-fn root_span(method: &Method, route: Option<&MatchedPath>, info: &RequestInfo, headers: &HeaderMap) -> Span {
-    let route = route.map_or(UNMATCHED, MatchedPath::as_str);
-    // At ERROR level, so that no filter drops the span and with it the trace's id of a warning.
-    let span = tracing::error_span!(
-        "http.request",
-        { field::TRACE_ID } = Empty,
-        { field::HTTP_REQUEST_ID } = info.id,
-        otel.name = format!("{method} {route}"),
-        otel.kind = "server",
-    );
-    let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    adopt(&span, &TraceContext::from_outside(text("traceparent"), text("tracestate")));
-    identify(&span, field::HTTP_REQUEST_METHOD, method);
-    identify(&span, field::HTTP_ROUTE, route);
-    if let Some(order) = &info.order {
-        identify(&span, field::ORDER_ID, order);
+/// A request, as its records, its metrics and its span report it.
+struct Observed {
+    started: Instant,
+    service: Service,
+    method: Method,
+    route: Option<MatchedPath>,
+    info: Arc<RequestInfo>,
+    client_gone: ClientGone,
+}
+
+impl Observed {
+    fn new(observer: &Observer, peer: IpAddr, request: &Request) -> Self {
+        let started = Instant::now();
+        let route = request.extensions().get::<MatchedPath>().cloned();
+        let info = RequestInfo {
+            id: request_id(request.headers()),
+            source: source(peer, request.headers(), &observer.trusted_proxies),
+            order: route.as_ref().and_then(|route| order_in(request.uri().path(), route.as_str())),
+            caller: OnceLock::new(),
+            user: OnceLock::new(),
+        };
+        Self {
+            started,
+            service: observer.service,
+            method: request.method().clone(),
+            route,
+            info: Arc::new(info),
+            client_gone: request.extensions().get::<ClientGone>().cloned().unwrap_or_default(),
+        }
     }
-    span
+
+    fn route(&self) -> &str {
+        self.route.as_ref().map_or(UNMATCHED, MatchedPath::as_str)
+    }
+
+    fn root_span(&self, headers: &HeaderMap) -> Span {
+        let (method, route) = (&self.method, self.route());
+        // At ERROR level, so that no filter drops the span and with it the trace's id of a warning.
+        let span = tracing::error_span!(
+            "http.request",
+            { field::TRACE_ID } = Empty,
+            { field::HTTP_REQUEST_ID } = self.info.id,
+            otel.name = format!("{method} {route}"),
+            otel.kind = "server",
+        );
+        let text = |name| headers.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+        adopt(&span, &TraceContext::from_outside(text("traceparent"), text("tracestate")));
+        identify(&span, field::HTTP_REQUEST_METHOD, method);
+        identify(&span, field::HTTP_ROUTE, route);
+        if let Some(order) = &self.info.order {
+            identify(&span, field::ORDER_ID, order);
+        }
+        span
+    }
+
+    /// Completes the response, then writes the request's records and measures it.
+    fn finish(&self, mut response: Response) -> Response {
+        let error = response.extensions_mut().remove::<Arc<ApiError>>();
+        let response = self.complete(response, error.as_deref());
+        let status = response.status();
+        let record = self.outcome(status, error.as_deref());
+        if status == StatusCode::FORBIDDEN {
+            self.record_denied();
+        }
+        self.conclude(status, record);
+        response
+    }
+
+    /// The response with the request's id, and with the problem as its body if there is one.
+    fn complete(&self, mut response: Response, error: Option<&ApiError>) -> Response {
+        if let Some(rejection) = rejection(&response, error) {
+            let rendered = problem::render(&rejection, &self.info.id, &trace_id(&Span::current()));
+            response = with_headers_of(response, rendered);
+        }
+        if let Ok(id) = HeaderValue::from_str(&self.info.id) {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response
+    }
+
+    /// The request's record with its outcome. A failure that kept another action from happening is in that action's record,
+    /// which is written here.
+    fn outcome(&self, status: StatusCode, error: Option<&ApiError>) -> Record {
+        let subject = self.info.subject();
+        let Some(ApiError::Failed(failure, kept_from)) = error else {
+            if !status.is_server_error() {
+                return Record::notice(Action::HttpRequest, subject);
+            }
+            // Of a library, or of a handler that doesn't say what has failed: no other record reports it.
+            let failure = Failure::bare(ErrorType::Internal, "the response is a failure that has no known cause");
+            return Record::failure(Action::HttpRequest, subject, &failure);
+        };
+        // A request that failed before its handler knew more: when its token is looked up, or by a panic.
+        let of_route = || (access::action(self.service, self.method.as_str(), self.route()), subject.clone());
+        let (action, of_failure) = kept_from.as_deref().cloned().unwrap_or_else(of_route);
+        if action == Action::HttpRequest {
+            return Record::failure(action, subject, failure);
+        }
+        Record::failure(action, of_failure, failure).write();
+        Record::notice(Action::HttpRequest, subject).unsuccessful()
+    }
+
+    /// Records that an account may not do what it asked for.
+    fn record_denied(&self) {
+        let Some(user) = self.info.user() else { return };
+        let denied = Record::notice(Action::AccessDenied, self.info.subject()).unsuccessful().level(Level::WARN);
+        let denied = denied.user(Some(user)).source_ip(self.info.source.network);
+        denied.operation(self.method.as_str(), self.route()).write();
+    }
+
+    /// Writes the request's record, and adds its status to the metrics and the span.
+    fn conclude(&self, response: StatusCode, mut record: Record) {
+        let (method, route, took) = (self.method.as_str(), self.route(), self.started.elapsed());
+        let status = if self.client_gone.is_true() { CLIENT_CLOSED_REQUEST } else { response.as_u16() };
+        record = record.operation(method, route).status_code(status).duration(took).user(self.info.user());
+        if response.is_client_error() {
+            // A flood of refused requests is traced to its network. The others may come from where they like.
+            record = record.source_ip(self.info.source.network);
+        }
+        record.write();
+        metrics::request_ended(method, route, status, took);
+        let span = Span::current();
+        span.set_attribute(field::HTTP_RESPONSE_STATUS_CODE, i64::from(status));
+        if response.is_server_error() {
+            span.set_status(Status::error(""));
+        }
+    }
 }
 
 /// The client's own id if it is well-formed, else a new one.
@@ -164,105 +279,20 @@ fn order_in(path: &str, route: &str) -> Option<OrderId> {
     path.split('/').nth(place)?.parse().ok()
 }
 
-/// The client's address: the nearest one of `X-Forwarded-For` that isn't a trusted proxy's. What the header has before that
-/// may be forged.
-fn client(peer: IpAddr, headers: &HeaderMap, trusted_proxies: &[IpNet]) -> IpAddr {
-    let mut client = peer.to_canonical();
-    let values = headers.get_all("x-forwarded-for").iter().rev();
-    let mut hops = values.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
-    while trusted_proxies.iter().any(|proxies| proxies.contains(&client)) {
-        match hops.next().map(|hop| hop.trim().parse::<IpAddr>()) {
-            Some(Ok(before)) => client = before.to_canonical(),
-            _ => break,
-        }
-    }
-    client
-}
-
-/// The first bits of an address. 24 (IPv4) or 48 (IPv6) show where attacks come from and don't identify a person; 32 or 64
-/// are what one household or server has.
-fn cut(address: IpAddr, bits_of_v4: u8, bits_of_v6: u8) -> IpAddr {
-    let bits = if address.is_ipv4() { bits_of_v4 } else { bits_of_v6 };
-    IpNet::new(address, bits).map_or(address, |network| network.network())
-}
-
 fn panicked(panic: &(dyn Any + Send)) -> Failure {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Failure::new(ErrorType::Panic, "a handler panicked", text.unwrap_or("no message"))
 }
 
-fn finish(
-    mut response: Response,
-    service: Service,
-    method: &Method,
-    route: &str,
-    info: &RequestInfo,
-    started: Instant,
-    client_gone: bool,
-) -> Response {
-    let error = response.extensions_mut().remove::<Arc<ApiError>>();
-    let trace = trace_id(&Span::current());
-    let rejection =
-        if response.headers().get(header::CONTENT_TYPE).is_some_and(|of_body| OWN_BODIES.contains(&of_body.as_bytes()))
-        {
-            // A handler's own body, even if it failed: the health report, a page.
-            None
-        } else if let Some(error) = &error {
-            Some(error.rejection())
-        } else {
-            let failed = response.status().is_client_error() || response.status().is_server_error();
-            failed.then(|| Cow::Owned(of_library(response.status())))
-        };
-    if let Some(rejection) = rejection {
-        let rendered = problem::render(&rejection, &info.id, &trace);
-        response = with_headers_of(response, rendered);
+/// The problem that the response's body has to report; none if a handler made the body, or if nothing is wrong.
+fn rejection<'a>(response: &Response, error: Option<&'a ApiError>) -> Option<Cow<'a, Rejection>> {
+    if response.headers().get(header::CONTENT_TYPE).is_some_and(|of_body| OWN_BODIES.contains(&of_body.as_bytes())) {
+        // A handler's own body, even if it failed: the health report, a page.
+        return None;
     }
-    if let Ok(id) = HeaderValue::from_str(&info.id) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-
-    let failed = response.status().is_server_error();
-    let subject = info.subject();
-    let mut record = match error.as_deref() {
-        Some(ApiError::Failed(failure, kept_from)) => {
-            // A request that failed before its handler knew more: when its token is looked up, or by a panic.
-            let of_route = || (access::action(service, method.as_str(), route), subject.clone());
-            let (action, of_failure) = kept_from.as_deref().cloned().unwrap_or_else(of_route);
-            if action == Action::HttpRequest {
-                Record::failure(action, subject, failure)
-            } else {
-                Record::failure(action, of_failure, failure).write();
-                Record::notice(Action::HttpRequest, subject).unsuccessful()
-            }
-        }
-        // Of a library, or of a handler that doesn't say what has failed: no other record reports it.
-        _ if failed => {
-            let failure = Failure::bare(ErrorType::Internal, "the response is a failure that has no known cause");
-            Record::failure(Action::HttpRequest, subject, &failure)
-        }
-        _ => Record::notice(Action::HttpRequest, subject),
-    };
-    let user = info.user();
-    if response.status() == StatusCode::FORBIDDEN && user.is_some() {
-        let denied = Record::notice(Action::AccessDenied, info.subject()).unsuccessful().level(Level::WARN).user(user);
-        denied.source_ip(info.source.network).operation(method.as_str(), route).write();
-    }
-    let status = if client_gone { CLIENT_CLOSED_REQUEST } else { response.status().as_u16() };
-    let took = started.elapsed();
-    record = record.operation(method.as_str(), route).status_code(status).duration(took).user(user);
-    if response.status().is_client_error() {
-        // A flood of refused requests is traced to its network. The others may come from where they like.
-        record = record.source_ip(info.source.network);
-    }
-    record.write();
-    metrics::request_ended(method.as_str(), route, status, took);
-
-    let span = Span::current();
-    span.set_attribute(field::HTTP_RESPONSE_STATUS_CODE, i64::from(status));
-    if failed {
-        span.set_status(Status::error(""));
-    }
-    response
+    let status = response.status();
+    let failed = status.is_client_error() || status.is_server_error();
+    error.map(ApiError::rejection).or_else(|| failed.then(|| Cow::Owned(of_library(status))))
 }
 
 /// Responses that a library made (405, 413, …) get the same form.
@@ -300,36 +330,6 @@ mod tests {
     use super::*;
     use crate::telemetry;
 
-    fn address(text: &str) -> IpAddr {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn addresses_are_cut_to_their_network() {
-        assert_eq!(cut(address("203.0.113.77"), 24, 48), address("203.0.113.0"));
-        assert_eq!(cut(address("203.0.113.77"), 32, 64), address("203.0.113.77"));
-        assert_eq!(cut(address("2001:db8:1:2:3:4:5:6"), 24, 48), address("2001:db8:1::"));
-        assert_eq!(cut(address("2001:db8:1:2:3:4:5:6"), 32, 64), address("2001:db8:1:2::"));
-    }
-
-    #[test]
-    fn only_trusted_proxies_say_who_the_client_is() {
-        let proxies: Vec<IpNet> = ["10.0.0.0/8", "192.0.2.1/32"].map(|text| text.parse().unwrap()).into();
-        let client_of = |peer: &str, forwarded: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in forwarded {
-                headers.append("x-forwarded-for", HeaderValue::from_str(value).unwrap());
-            }
-            client(address(peer), &headers, &proxies).to_string()
-        };
-        assert_eq!(client_of("203.0.113.7", &["198.51.100.1"]), "203.0.113.7");
-        assert_eq!(client_of("::ffff:10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
-        assert_eq!(client_of("10.0.0.1", &["1.1.1.1, 198.51.100.1 , 192.0.2.1"]), "198.51.100.1");
-        assert_eq!(client_of("10.0.0.1", &["1.1.1.1", "198.51.100.1", "10.9.9.9"]), "198.51.100.1");
-        assert_eq!(client_of("10.0.0.1", &["1.1.1.1, made up"]), "10.0.0.1");
-        assert_eq!(client_of("10.0.0.1", &[]), "10.0.0.1");
-    }
-
     #[test]
     fn a_failure_that_no_handler_knows_of_is_one_error() {
         static WRITTEN: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -338,17 +338,15 @@ mod tests {
         }
 
         telemetry::redirect(keep);
-        let client = address("203.0.113.7");
-        let info = RequestInfo {
-            id: "caller-0001".to_owned(),
-            source: Source { address: client, network: client },
-            order: None,
-            caller: OnceLock::new(),
-            user: OnceLock::new(),
+        let observer = Observer {
+            auth: None,
+            service: Service::ShopApi,
+            trusted_proxies: Arc::new([]),
+            longest_body: Duration::ZERO,
         };
+        let observed = Observed::new(&observer, IpAddr::from([203, 0, 113, 7]), &Request::default());
         let response = tracing::subscriber::with_default(tracing_subscriber::registry(), || {
-            let response = StatusCode::BAD_GATEWAY.into_response();
-            finish(response, Service::ShopApi, &Method::GET, "/of-a-library", &info, Instant::now(), false)
+            observed.finish(StatusCode::BAD_GATEWAY.into_response())
         });
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let record: serde_json::Value = serde_json::from_slice(&WRITTEN.lock().unwrap()).expect("one record");
