@@ -6,17 +6,15 @@ use std::{future::Future, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use futures::FutureExt as _;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::failure::{ErrorType, Failure};
+use crate::{
+    database::{LONGEST_WORK, too_late},
+    failure::{ErrorType, Failure},
+};
 
 /// Batches under way at a time: while one waits for the disk, the next one is on its way.
 const CONCURRENCY: usize = 2;
 /// Requests in a batch at most.
 const LARGEST: usize = 64;
-/// How long a request waits for its response, and how long a batch may be under way. More than a connection (5 s) and a statement
-/// (15 s) may take, so it ends what those limits don't: the wait for a database that has gone silent, and the wait of requests
-/// that come faster than a database is found to be away.
-const LIMIT: Duration = Duration::from_secs(30);
-
 /// A request, and where its response goes.
 type Waiting<Request, Response> = (Request, oneshot::Sender<Result<Response, Failure>>);
 
@@ -35,7 +33,8 @@ impl<Request: Send + 'static, Response: Send + 'static> Batcher<Request, Respons
         S: Fn(Vec<Request>) -> F + Clone + Send + 'static,
         F: Future<Output = Result<Vec<Response>, Failure>> + Send + 'static,
     {
-        Self::with_limit(LIMIT, serve)
+        // Also ends the wait of requests that come faster than a database is found to be away.
+        Self::with_limit(LONGEST_WORK, serve)
     }
 
     fn with_limit<S, F>(limit: Duration, serve: S) -> Self
@@ -66,10 +65,6 @@ impl<Request: Send + 'static, Response: Send + 'static> Batcher<Request, Respons
         };
         tokio::time::timeout(self.limit, responded).await.unwrap_or_else(|_| Err(too_late()))
     }
-}
-
-const fn too_late() -> Failure {
-    Failure::bare(ErrorType::DatabaseUnavailable, "the database has not served a batch in time")
 }
 
 async fn run<Request, Response, S, F>(

@@ -96,6 +96,8 @@ impl Classified for sqlx::Error {
             | Self::PoolClosed
             | Self::WorkerCrashed => ErrorType::DatabaseUnavailable,
             Self::Database(error) if ends_the_session(error.as_ref()) => ErrorType::DatabaseUnavailable,
+            // The transaction is rolled back, and the next try may get its locks.
+            Self::Database(error) if lacks_a_lock(error.as_ref()) => ErrorType::DatabaseUnavailable,
             // Class 57 is operator intervention (shutdown), class 53 insufficient resources, class 08 a lost
             // connection: https://www.postgresql.org/docs/current/errcodes-appendix.html
             Self::Database(error)
@@ -115,10 +117,15 @@ fn ends_the_session(error: &dyn sqlx::error::DatabaseError) -> bool {
     error.is_some_and(|error| matches!(error.severity(), PgSeverity::Fatal | PgSeverity::Panic))
 }
 
+/// Whether a statement waited for a lock in vain, or in a circle: `lock_not_available` or `deadlock_detected`.
+pub(crate) fn lacks_a_lock(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().is_some_and(|code| ["55P03", "40P01"].contains(&&*code))
+}
+
 impl Classified for sqlx::migrate::MigrateError {
     fn error_type(&self) -> ErrorType {
         match self {
-            Self::Execute(error) => error.error_type(),
+            Self::Execute(error) | Self::ExecuteMigration(error, _) => error.error_type(),
             _ => ErrorType::DatabaseError,
         }
     }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::{NoContext, Timestamp, Uuid};
 
 use crate::{
+    database::in_time,
     failure::{Failure, FailureContext as _},
     telemetry::{Line, Record, Subject, output},
 };
@@ -94,8 +95,8 @@ impl Journal {
         loop {
             let done = tokio::select! {
                 () = stopping.cancelled() => return,
-                _ = prune.tick() => self.prune(&database).await,
-                _ = recover.tick() => recover_lines(&self, &database).await,
+                _ = prune.tick() => in_time(self.prune(&database)).await,
+                _ = recover.tick() => in_time(recover_lines(&self, &database)).await,
             };
             // A database that is away is reported by the requests that need it. Here nothing is lost but time.
             let failed = done.err().filter(|failure| failure.error_type != ErrorType::DatabaseUnavailable);

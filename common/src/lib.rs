@@ -1,8 +1,9 @@
 //! What the three services share, in layers: each module knows only those before it in this list.
 //!
-//! [`failure`], `crash`, `planted`, [`domain`], [`authorities`] → [`telemetry`] → [`problem`] → [`database`], [`batcher`], [`background`], [`page`],
-//! [`model_store`] → `journal`, [`outbox`] → [`unit_of_work`] → [`idempotency`], [`auth`] → [`state`] → [`messaging`],
-//! [`http`] → [`service`]. `docs/architecture` says what each is for; a test holds the code to it.
+//! [`failure`], `crash`, `planted`, [`domain`], [`authorities`] → [`telemetry`] → [`problem`] → [`database`], [`background`],
+//! [`page`], [`model_store`], [`order_history`] → [`batcher`], `journal`, [`outbox`] → [`unit_of_work`] → [`idempotency`],
+//! [`auth`] → [`state`] → [`messaging`], [`http`] → [`service`]. `docs/architecture` says what each is for; a test holds the code
+//! to it.
 
 pub mod auth;
 pub mod authorities;
@@ -17,6 +18,7 @@ pub mod idempotency;
 pub mod journal;
 pub mod messaging;
 pub mod model_store;
+pub mod order_history;
 pub mod outbox;
 pub mod page;
 pub mod planted;

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, sync::Arc};
 use catalogue::Service;
 use common::{
     batcher::Batcher,
-    database::Database,
+    database::{Database, in_time},
     domain::{Order, OrderId},
     failure::{ErrorType, Failure},
     state::Core,
@@ -40,8 +40,11 @@ impl Creations {
     pub(crate) async fn next_number(&self) -> Result<OrderId, Failure> {
         let mut numbers = self.numbers.lock().await;
         if numbers.is_empty() {
-            let mut connection = self.database.connection().await?;
-            *numbers = store::reserve_numbers(&mut *connection, BLOCK).await?.into();
+            let reserved = async {
+                let mut connection = self.database.connection().await?;
+                store::reserve_numbers(&mut *connection, BLOCK).await
+            };
+            *numbers = in_time(reserved).await?.into();
         }
         numbers.pop_front().ok_or(Failure::bare(ErrorType::DatabaseError, "the sequence has no numbers"))
     }

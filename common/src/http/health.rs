@@ -68,10 +68,10 @@ async fn live() -> Json<Report> {
     )
 )]
 async fn ready(State(core): State<Core>) -> Response {
-    let database = tokio::time::timeout(TIMEOUT, sqlx::query("SELECT 1").execute(core.database.pool()));
+    let database = tokio::time::timeout(TIMEOUT, core.database.check());
     let models = tokio::time::timeout(TIMEOUT, core.models.check());
     let (database, models) = tokio::join!(database, models);
-    let database = database.failure("asking the database").and_then(|result| result.failure("asking the database"));
+    let database = database.failure("asking the database").flatten();
     let state = |up| if up { Availability::Up } else { Availability::Down };
 
     let mut dependencies = BTreeMap::from([

@@ -1,7 +1,7 @@
-//! The consumer: applies messages, each in one transaction with the note that it was applied.
+//! The consumer: applies messages, in one transaction with the notes that they were applied.
 //!
-//! Messages that come at once are applied in one transaction: a commit and most round trips cost the same for one message as
-//! for many. If that fails, each is applied alone, so that one that can't be applied delays no other.
+//! Messages that come at once share a transaction: a commit and most round trips cost the same for one message as for many.
+//! If it fails, each is applied alone, so that one that can't be applied delays no other.
 
 use std::{
     future::Future,
@@ -35,6 +35,7 @@ use super::{
     inbox,
 };
 use crate::{
+    database::in_time,
     domain::{EventId, MessageId, OrderFacts, OrderId},
     failure::{ErrorType, Failure, FailureContext as _},
     telemetry::{Record, Subject, adopt, identify, metrics},
@@ -227,6 +228,10 @@ impl<H: Handler> Consumer<H> {
     /// Applies messages in one unit of work, with the notes in the inbox. Messages that were applied before are left out: they
     /// were recorded then.
     async fn apply(&self, messages: &[Incoming<'_>]) -> Result<(), Failure> {
+        in_time(self.apply_at_once(messages)).await
+    }
+
+    async fn apply_at_once(&self, messages: &[Incoming<'_>]) -> Result<(), Failure> {
         let mut unit = self.units.begin("consumer").await?;
         let mut new = inbox::insert(unit.connection(), messages.iter().map(|message| message.id)).await?;
         if new.is_empty() {

@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     crash,
-    database::Database,
+    database::{Database, in_time},
     failure::{ErrorType, Failure, FailureContext as _},
     outbox::table::{self, Waiting},
     planted::{self, Bug},
@@ -85,8 +85,12 @@ impl Relay {
 
     /// Publishes one batch. Returns how many messages it had.
     async fn publish_batch(&self, link: &Link) -> Result<i64, Failure> {
-        let mut unit = self.units.begin("relay").await?;
-        let waiting = table::claim(unit.connection(), self.batch).await?;
+        let claim = async {
+            let mut unit = self.units.begin("relay").await?;
+            let waiting = table::claim(unit.connection(), self.batch).await?;
+            Ok((unit, waiting))
+        };
+        let (mut unit, waiting) = in_time(claim).await?;
         if waiting.is_empty() {
             return Ok(0);
         }
@@ -112,8 +116,11 @@ impl Relay {
             });
             published.push(message.seq);
         }
-        table::delete(unit.connection(), &published).await?;
-        unit.commit().await?;
+        let deleted = async {
+            table::delete(unit.connection(), &published).await?;
+            unit.commit().await
+        };
+        in_time(deleted).await?;
         waiting.iter().filter(|message| is_confirmed(message)).for_each(|message| {
             metrics::published(&message.message_type);
         });
@@ -137,7 +144,7 @@ impl Relay {
             let mut connection = self.database.connection().await?;
             table::first(&mut connection).await
         };
-        match first.await {
+        match in_time(first).await {
             Ok(None) => return false,
             Ok(Some(message)) => publish_span(&message).in_scope(|| {
                 if !reported {

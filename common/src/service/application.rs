@@ -9,6 +9,9 @@ use tokio_util::sync::CancellationToken;
 use super::{counting, definition::Definition, heartbeat, housekeeping, settings::Settings};
 use crate::{background::Background, http, journal::Journal, state::Core, telemetry::metrics};
 
+/// How long pruning the journal and closing connections may take at the end.
+const LAST_WORK: Duration = Duration::from_secs(5);
+
 /// A service that is ready to serve: its port is known, its tables are there, its background work is running.
 pub struct Application {
     listener: TcpListener,
@@ -85,8 +88,12 @@ impl Application {
         let rest = async { while background.next_ended().await.is_some() {} };
         let finished = tokio::time::timeout(deadline, rest).await;
         // What stays is flushed once more by the next start, and Elasticsearch refuses the second copy.
-        let _ = core.journal.prune(core.database.pool()).await;
-        core.database.close().await;
+        let last = async {
+            let _ = core.journal.prune(core.database.pool()).await;
+            core.database.close().await;
+        };
+        // A database that is silent would keep the process here, and so would requests that are still under way.
+        let _ = tokio::time::timeout(LAST_WORK, last).await;
         match died {
             Some(Ok(name)) => anyhow::bail!("the background task {name} ended by itself"),
             Some(Err(error)) => Err(error).context("a background task panicked"),

@@ -41,6 +41,8 @@ pub fn main<S: Definition>() -> ExitCode {
             Ok(Server { address, stopping, work: Box::pin(application.run_until_stopped()) })
         }),
     };
+    // What still runs in a thread, such as measuring a model, has had its time.
+    runtime.shutdown_background();
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),

@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use catalogue::{Action, field};
 use common::{
+    database::in_time,
     domain::OrderStatus,
     failure::Failure,
     telemetry::{OfChange, Record, Subject, TraceContext, adopt},
@@ -44,7 +45,7 @@ impl Watch {
     }
 
     async fn report_all(&self) -> Result<(), Failure> {
-        while self.report_batch().await? {}
+        while in_time(self.report_batch()).await? {}
         Ok(())
     }
 

@@ -39,13 +39,13 @@ impl Refusal for OutOfRange {
         Notice::new("price_out_of_range", |language| {
             match language {
             Language::English => {
-                "The model is too large for an automatic price. Check the unit that it was uploaded with, or ask us for \
-                 an offer."
+                "The model is too large for an automatic price. If the unit that it was uploaded with is wrong, place a \
+                 new order with the right one; otherwise ask us for an offer."
                     .to_owned()
             }
             Language::Russian => {
-                "Модель слишком велика для автоматического расчёта цены. Проверьте единицу длины, указанную при загрузке, \
-                 или запросите у нас предложение."
+                "Модель слишком велика для автоматического расчёта цены. Если при загрузке указана неверная единица \
+                 длины, оформите новый заказ с правильной; иначе запросите у нас предложение."
                     .to_owned()
             }
         }
@@ -53,7 +53,7 @@ impl Refusal for OutOfRange {
     }
 }
 
-/// To a millionth: what comes behind it is left by the arithmetic.
+/// Rounded to a millionth; further digits are rounding errors.
 fn rounded(value: f64) -> f64 {
     (value * 1e6).round() / 1e6
 }
@@ -63,13 +63,13 @@ fn warnings(inspection: &Inspection) -> Vec<Notice> {
     if inspection.overlapping_bodies > 0 {
         warnings.push(Notice::new("overlapping_bodies", |language| match language {
             Language::English => {
-                "Bodies of the model overlap, and what they share is priced more than once. Join them in your CAD program \
-                 and upload it again if that isn't what you want."
+                "Bodies of the model overlap, and what they share is priced more than once. If that isn't what you want, \
+                 join them in your CAD program, and place a new order with the new file."
                     .to_owned()
             }
             Language::Russian => {
                 "Тела модели пересекаются, и их общая часть учтена в цене больше одного раза. Если это не то, что вам \
-                 нужно, объедините тела в САПР и загрузите модель снова."
+                 нужно, объедините тела в САПР и оформите новый заказ с новым файлом."
                     .to_owned()
             }
         }));

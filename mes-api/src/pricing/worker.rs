@@ -12,6 +12,7 @@ use bytes::Bytes;
 use catalogue::{Action, ErrorType, Service, field};
 use common::{
     crash,
+    database::in_time,
     domain::{ModelUnit, Notice, OrderStatus, Price, Trigger},
     failure::{Failure, FailureContext as _},
     outbox::MessageType,
@@ -104,7 +105,7 @@ impl Workers {
         while let Some(Ok(slot)) =
             workers.stopping.run_until_cancelled(Arc::clone(&workers.slots).acquire_owned()).await
         {
-            let claimed = workers.claim().await;
+            let claimed = in_time(workers.claim()).await;
             let fails = claimed.is_err();
             match claimed {
                 Ok(Some((calculation, span))) => {
@@ -172,8 +173,8 @@ impl Workers {
             () = self.hold(&calculation.job) => return,
         };
         let written = match &result {
-            Ok(calculated) => self.succeed(&calculation, calculated).await,
-            Err(failed) => self.fail(&calculation, failed).await,
+            Ok(calculated) => in_time(self.succeed(&calculation, calculated)).await,
+            Err(failed) => in_time(self.fail(&calculation, failed)).await,
         };
         match written {
             Ok(true) => metrics::price_ended(result.is_ok(), calculation.started.elapsed()),
@@ -190,14 +191,14 @@ impl Workers {
     async fn give_up(&self, calculation: &Calculation, failure: &Failure) {
         Record::failure(Action::OrderPriceStatusChanged, calculation.order.subject(), failure).write();
         // If the database is away, the lease runs out instead.
-        let _ = calculation.job.release(&self.core.database, SECOND_TRY).await;
+        let _ = in_time(calculation.job.release(&self.core.database, SECOND_TRY)).await;
     }
 
     /// Extends the lease until it is lost. A database that is away for a moment doesn't lose it.
     async fn hold(&self, job: &Job) {
         loop {
             tokio::time::sleep(self.lease / 3).await;
-            if let Ok(false) = job.extend(&self.core.database, self.lease).await {
+            if let Ok(false) = in_time(job.extend(&self.core.database, self.lease)).await {
                 return;
             }
         }
@@ -303,13 +304,13 @@ impl Failed {
             ErrorType::ModelTooLarge => Notice::new("file_too_large", |language| {
                 match language {
                 Language::English => {
-                    "The model's file is too large for an automatic price. Export it with a coarser resolution and upload it \
-                     again."
+                    "The model's file is too large for an automatic price. Export it with a coarser resolution, and place a \
+                     new order with the new file."
                         .to_owned()
                 }
                 Language::Russian => {
                     "Файл модели слишком велик для автоматического расчёта цены. Экспортируйте модель с более грубым \
-                     разрешением и загрузите её снова."
+                     разрешением и оформите новый заказ с новым файлом."
                         .to_owned()
                 }
             }

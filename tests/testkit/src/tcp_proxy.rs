@@ -21,6 +21,8 @@ pub struct TcpProxy {
 struct State {
     is_cut: bool,
     is_silent: bool,
+    /// How often what was open then has been silenced.
+    silenced: u32,
     delay: Duration,
 }
 
@@ -56,6 +58,11 @@ impl TcpProxy {
     /// Passes nothing on, while connections stay open: what was sent arrives when the line is mended.
     pub fn silence(&self) {
         self.state.send_modify(|state| state.is_silent = true);
+    }
+
+    /// Passes nothing more on over the connections that are open now; new ones work.
+    pub fn silence_open(&self) {
+        self.state.send_modify(|state| state.silenced += 1);
     }
 
     /// Connections work again, and at full speed.
@@ -114,10 +121,11 @@ async fn copy(
     mut state: watch::Receiver<State>,
 ) -> std::io::Result<()> {
     let mut piece = vec![0; 64 * 1024];
+    let silenced_before = state.borrow().silenced;
     loop {
         let length = from.read(&mut piece).await?;
         // An error means that the line is gone.
-        let _ = state.wait_for(|state| !state.is_silent).await;
+        let _ = state.wait_for(|state| !state.is_silent && state.silenced <= silenced_before).await;
         if length == 0 {
             return to.shutdown().await;
         }

@@ -42,6 +42,30 @@ pub async fn without_the_database_it_is_alive_but_not_ready_until_the_database_i
     .await;
 }
 
+/// A service whose connections are all in use is ready: it has one more to ask with.
+pub async fn a_service_whose_connections_are_all_in_use_is_ready<S: Definition>(role: Role) {
+    let service = start::<S>(&["--database-connections", "2"]).await;
+    let client = service.logged_in(role).await;
+    let mut orders = service.tables().begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").execute(&mut *orders).await.expect("a lock");
+    let listing = || {
+        let client = client.clone();
+        tokio::spawn(async move { client.get("/orders").await })
+    };
+    let waiting = [listing(), listing()];
+    let lock_waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass";
+    eventually("both connections to wait for the lock", async || {
+        let waits: i64 = sqlx::query_scalar(lock_waits).fetch_one(&mut *orders).await.expect("the locks");
+        if waits >= 2 { Ok(()) } else { Err(waits) }
+    })
+    .await;
+    assert_eq!(service.anonymous().get("/health/ready").await.expect(200), report::<S>("up", "up"));
+    orders.rollback().await.expect("the lock is released");
+    for listed in waiting {
+        listed.await.expect("a response").expect(200);
+    }
+}
+
 /// Without the model store a service is degraded, and ready all the same.
 pub async fn without_the_model_store_it_is_degraded<S: Definition>(_: Role) {
     let service = start::<S>(&[]).await;

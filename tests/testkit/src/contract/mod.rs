@@ -38,6 +38,7 @@ macro_rules! contract_suite {
             $crate::contract_suite! { $service, $role, health:
                 a_service_is_ready_and_names_each_dependency,
                 without_the_database_it_is_alive_but_not_ready_until_the_database_is_back,
+                a_service_whose_connections_are_all_in_use_is_ready,
                 without_the_model_store_it_is_degraded,
             }
             $crate::contract_suite! { $service, $role, outages:
