@@ -21,14 +21,17 @@ use axum::{
     http::StatusCode,
     response::{IntoResponse as _, Response},
 };
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-/// A router whose requests run in tasks of their own. `requests` is what a shutdown waits for.
+/// A connection's router, whose requests run in tasks of their own. `requests` is what a shutdown waits for.
 #[derive(Clone)]
 pub(super) struct Detached {
     pub(super) router: Router,
     pub(super) requests: TaskTracker,
+    /// The connection's place, which a request keeps to its end: a client that hangs up gets no other one for it meanwhile.
+    pub(super) place: Arc<OwnedSemaphorePermit>,
 }
 
 /// Whether the client of a request has gone; among the request's extensions.
@@ -64,8 +67,11 @@ impl Service<Request> for Detached {
         let client_gone = ClientGone::default();
         let hang_up = HangUp(client_gone.clone());
         request.extensions_mut().insert(client_gone);
-        let mut router = self.router.clone();
-        let task = self.requests.spawn(async move { router.call(request).await });
+        let (mut router, place) = (self.router.clone(), Arc::clone(&self.place));
+        let task = self.requests.spawn(async move {
+            let _place = place;
+            router.call(request).await
+        });
         Box::pin(async move {
             let response = task.await;
             // Until here: if this future is dropped earlier, the client has gone.

@@ -42,7 +42,7 @@ pub fn take_unfinished() -> u64 {
 /// What connections may not exceed.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
-    /// Connections at the same time; further ones wait until one ends.
+    /// Connections at the same time; further ones wait until one has ended, with what was asked for over it.
     pub connections: usize,
     /// A connection ends when no complete request line with headers came for this long.
     pub head: Duration,
@@ -63,9 +63,8 @@ pub async fn serve(
     stopping: CancellationToken,
     deadline: Duration,
 ) -> anyhow::Result<()> {
-    let service = Detached { router, requests: requests.clone() };
     let drained = async {
-        accept(&listener, &service, limits, &stopping).await.shutdown().await;
+        accept(&listener, &router, &requests, limits, &stopping).await.shutdown().await;
         // Some requests go on after their connection has ended.
         requests.close();
         requests.wait().await;
@@ -83,7 +82,8 @@ pub async fn serve(
 /// Accepts connections until the service stops. Returns those that are still open.
 async fn accept(
     listener: &TcpListener,
-    service: &Detached,
+    router: &Router,
+    requests: &TaskTracker,
     limits: ConnectionLimits,
     stopping: &CancellationToken,
 ) -> GracefulShutdown {
@@ -94,20 +94,20 @@ async fn accept(
         let place = Arc::clone(&places).acquire_owned().await;
         (place, listener.accept().await)
     };
-    while let Some((place, accepted)) = stopping.run_until_cancelled(next()).await {
+    while let Some((Ok(place), accepted)) = stopping.run_until_cancelled(next()).await {
         let Ok((stream, peer)) = accepted else {
             stopping.run_until_cancelled(tokio::time::sleep(AFTER_A_FAILED_ACCEPT)).await;
             continue;
         };
         let asked = Arc::new(AtomicBool::new(false));
-        let connection = open.watch(connection(stream, peer, service.clone(), limits, Arc::clone(&asked)));
+        let service = Detached { router: router.clone(), requests: requests.clone(), place: Arc::new(place) };
+        let connection = open.watch(connection(stream, peer, service, limits, Arc::clone(&asked)));
         tokio::spawn(async move {
             // A client that hangs up or is too slow is no failure of ours. One that never asked for anything is counted.
             if connection.await.is_err_and(|error| error.is_timeout()) && !asked.load(Ordering::Relaxed) {
                 UNFINISHED.fetch_add(1, Ordering::Relaxed);
                 metrics::connection_unfinished();
             }
-            drop(place);
         });
     }
     open
