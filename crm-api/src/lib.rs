@@ -37,8 +37,8 @@ impl Definition for CrmApi {
     const ABOUT: &str = env!("CARGO_PKG_DESCRIPTION");
     const LISTEN_ADDR: &'static str = "127.0.0.1:8082";
     const METRICS_ADDR: &'static str = "127.0.0.1:9182";
-    const DATABASE_URL: &'static str = "postgres://shop:shop@127.0.0.1:5432/shop";
-    const AMQP_URL: &'static str = "amqp://crm:crm-local-only@127.0.0.1:5672/%2f";
+    const DATABASE_URL: &'static str = "postgres://shop:shop-local-only@127.0.0.1:5442/shop";
+    const AMQP_URL: &'static str = "amqp://crm:crm-local-only@127.0.0.1:5682/%2f";
     const ROLES: &'static [Role] = &[Role::Seller, Role::Carrier];
     const ASSIGNED: &'static [Role] = &[Role::Customer, Role::Seller];
     type Settings = Settings;

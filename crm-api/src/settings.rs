@@ -15,11 +15,10 @@ pub struct Settings {
     #[command(flatten)]
     pub messaging: MessagingSettings,
     /// How long an order may be in each status, and all of it may take, as a TOML file; without it, the defaults hold
-    #[arg(long, env = "DEADLINES_FILE", value_name = "DEADLINES_FILE")]
+    #[arg(long, env)]
     pub deadlines_file: Option<PathBuf>,
     /// Seconds between two searches for orders that take too long
-    #[arg(long, env = "STUCK_CHECK_SECONDS", value_name = "STUCK_CHECK_SECONDS", default_value_t = 60,
-          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    #[arg(long, env, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub stuck_check_seconds: u64,
 }
 

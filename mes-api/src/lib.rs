@@ -34,8 +34,8 @@ impl Definition for MesApi {
     const ABOUT: &str = env!("CARGO_PKG_DESCRIPTION");
     const LISTEN_ADDR: &'static str = "127.0.0.1:8083";
     const METRICS_ADDR: &'static str = "127.0.0.1:9183";
-    const DATABASE_URL: &'static str = "postgres://mes:mes@127.0.0.1:5432/mes";
-    const AMQP_URL: &'static str = "amqp://mes:mes-local-only@127.0.0.1:5672/%2f";
+    const DATABASE_URL: &'static str = "postgres://mes:mes-local-only@127.0.0.1:5442/mes";
+    const AMQP_URL: &'static str = "amqp://mes:mes-local-only@127.0.0.1:5682/%2f";
     const ROLES: &'static [Role] = &[Role::Operator, Role::Partner];
     type Settings = Settings;
 

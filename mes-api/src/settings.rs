@@ -13,26 +13,22 @@ pub struct Settings {
     #[command(flatten)]
     pub messaging: MessagingSettings,
     /// A file of materials and prices, instead of those that the program comes with
-    #[arg(long, env = "PRICES_FILE", value_name = "PRICES_FILE")]
+    #[arg(long, env)]
     pub prices_file: Option<PathBuf>,
     /// Prices calculated at the same time; as many as there are cores unless set, and 0 leaves them to other processes
-    #[arg(long, env = "PRICE_WORKERS", value_name = "PRICE_WORKERS", value_parser = clap::value_parser!(u16).range(0..=256))]
+    #[arg(long, env, value_parser = clap::value_parser!(u16).range(0..=256))]
     pub price_workers: Option<u16>,
     /// Seconds after which the job of a worker that died may be claimed by another one
-    #[arg(long, env = "PRICE_LEASE_SECONDS", value_name = "PRICE_LEASE_SECONDS", default_value_t = 60,
-          value_parser = clap::value_parser!(u32).range(1..=3600))]
+    #[arg(long, env, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub price_lease_seconds: u32,
     /// Milliseconds between two searches for prices to calculate
-    #[arg(long, env = "PRICE_POLL_MS", value_name = "PRICE_POLL_MS", default_value_t = 500,
-          value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    #[arg(long, env, default_value_t = 500, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub price_poll_ms: u64,
     /// Millimetres that the largest extent of a model has at least; a smaller one was most likely drawn in another unit
-    #[arg(long, env = "MODEL_SMALLEST_MM", value_name = "MODEL_SMALLEST_MM", default_value_t = 1,
-          value_parser = clap::value_parser!(u32).range(0..=1_000))]
+    #[arg(long, env, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1_000))]
     pub model_smallest_mm: u32,
     /// Millimetres that the largest extent of a model has at most; a larger one was most likely drawn in another unit
-    #[arg(long, env = "MODEL_LARGEST_MM", value_name = "MODEL_LARGEST_MM", default_value_t = 1_000,
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, env, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub model_largest_mm: u32,
 }
 

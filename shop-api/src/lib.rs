@@ -32,7 +32,7 @@ impl Definition for ShopApi {
     const ABOUT: &str = env!("CARGO_PKG_DESCRIPTION");
     const LISTEN_ADDR: &'static str = "127.0.0.1:8081";
     const METRICS_ADDR: &'static str = "127.0.0.1:9181";
-    const DATABASE_URL: &'static str = "postgres://shop:shop@127.0.0.1:5432/shop";
+    const DATABASE_URL: &'static str = "postgres://shop:shop-local-only@127.0.0.1:5442/shop";
     // Customers register themselves.
     const ROLES: &'static [Role] = &[];
     type Settings = Settings;

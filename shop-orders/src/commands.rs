@@ -112,11 +112,14 @@ pub async fn put_model(
     let found = find(core, viewer, id).await.map_err(during(attempted))?;
     let subject = found.subject();
     may_have_model(&found.order, core.service)?;
-    let received = core.models.receive(filename, body).await;
-    let (mut model, stored) = received.map_err(during(subject.clone()))?;
+    let received = async {
+        let turn = core.models.upload_turn().await?;
+        core.models.receive(&turn, filename, body).await
+    };
+    let (mut model, stored) = received.await.map_err(during(subject.clone()))?;
     crash::point("upload", "stored");
     if let Err(error) = core.models.set_unit(&mut model, &stored, unit).await {
-        let _ = core.models.delete(&stored.key).await;
+        core.models.discard(&stored.key).await;
         return Err(during(subject)(error));
     }
 
@@ -133,8 +136,7 @@ pub async fn put_model(
         Err(ApiError::Failed(..)) => None,
     };
     if let Some(key) = superfluous {
-        // A model without an order only takes room, until it is swept.
-        let _ = core.models.delete(key).await;
+        core.models.discard(key).await;
     }
     attached.map(|(order, _)| order)
 }

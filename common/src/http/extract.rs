@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{Stream, TryStreamExt as _};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use tower_http::timeout::TimeoutError;
@@ -45,7 +45,8 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
             let detail = "The body must be JSON: `Content-Type: application/json`.";
             return Err(Rejection::new(ProblemCode::UnsupportedMediaType, detail).into());
         }
-        let bytes = Bytes::from_request(request, state).await;
+        // Copied into one buffer: kept as they came, chunks of one byte would each hold the buffer that they were received into.
+        let bytes = BytesMut::from_request(request, state).await;
         let bytes = bytes.map_err(|refused| match body_error(&refused) {
             BodyError::TooSlow => Rejection::too_slow(),
             BodyError::Broken => unreadable_body(refused.status(), refused.body_text()),
@@ -111,7 +112,7 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
 #[derive(Debug, IntoParams)]
 #[into_params(names("Idempotency-Key"), parameter_in = Header)]
 pub struct Idempotency(
-    /// The same key and body again get the first response.
+    /// The same key and body again get the first response. It is kept for two days; after that, the key counts as new.
     #[param(value_type = Option<String>, pattern = "^[ -~]{1,255}$")]
     pub Option<IdempotencyKey>,
 );

@@ -9,23 +9,19 @@ use secrecy::SecretString;
 #[derive(Clone, Debug, Args)]
 pub struct MessagingSettings {
     /// RabbitMQ, as `amqp://login:password@host:port/vhost` or `amqps://…`
-    #[arg(long, env = "AMQP_URL", value_name = "AMQP_URL", default_value = "", hide_env_values = true)]
+    #[arg(long, env, default_value = "", hide_env_values = true)]
     pub amqp_url: SecretString,
     /// Transactions in which messages are handled at the same time, each of all that came at once
-    #[arg(long, env = "CONSUMER_CONCURRENCY", value_name = "CONSUMER_CONCURRENCY", default_value_t = 4,
-          value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(long, env, default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub consumer_concurrency: u16,
     /// Messages published in one batch, and confirmed together
-    #[arg(long, env = "RELAY_BATCH", value_name = "RELAY_BATCH", default_value_t = 200,
-          value_parser = clap::value_parser!(u16).range(1..=2000))]
+    #[arg(long, env, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=2000))]
     pub relay_batch: u16,
     /// Milliseconds between two looks into the outbox
-    #[arg(long, env = "RELAY_POLL_MS", value_name = "RELAY_POLL_MS", default_value_t = 250,
-          value_parser = clap::value_parser!(u64).range(10..=60_000))]
+    #[arg(long, env, default_value_t = 250, value_parser = clap::value_parser!(u64).range(10..=60_000))]
     pub relay_poll_ms: u64,
     /// Seconds that the broker may take to let us in, and to take and confirm a batch
-    #[arg(long, env = "BROKER_SECONDS", value_name = "BROKER_SECONDS", default_value_t = 15,
-          value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, env, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub broker_seconds: u64,
 }
 

@@ -1,4 +1,4 @@
-//! Where 3D models are stored: a folder, or S3 by URL. Keys are chosen here; a customer's file name never becomes one.
+//! The 3D models: their store, uploads into it, and its errors.
 
 mod early_sync;
 mod error;
@@ -6,5 +6,5 @@ mod s3;
 mod store;
 mod upload;
 
-pub use store::{ModelStore, StoredModel};
-pub use upload::{BodyError, PutError};
+pub use store::{ModelStore, StoredModel, UploadTurn};
+pub use upload::BodyError;

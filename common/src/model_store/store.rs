@@ -16,7 +16,8 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _, stream::BoxStream};
 use object_store::{
     ObjectStore, ObjectStoreExt as _, WriteMultipart, local::LocalFileSystem, path::Path, prefix::PrefixStore,
 };
-use tokio::sync::Semaphore;
+use time::Date;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::{
@@ -32,15 +33,17 @@ use crate::{
     problem::{ApiError, ProblemCode, Rejection},
 };
 
-/// Parts of this size are sent to the store; S3 takes none smaller than 5 MiB.
-const PART: usize = 5 * 1024 * 1024;
+/// Parts of this size are sent to S3, which takes none smaller.
+const PART_FOR_S3: usize = 5 * 1024 * 1024;
+/// Parts of this size are written to a folder.
+const PART_FOR_FOLDER: usize = 1024 * 1024;
 /// The longest file name, in characters.
 const LONGEST_NAME: usize = 255;
 /// Models that are listed at a time.
 const LISTED_AT_ONCE: usize = 500;
 /// How long the parts of a failed upload are tried to be removed. Those that stay are for the bucket's lifecycle rules.
 const ABORT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a model waits for its turn to have its unit read.
+/// How long a model waits for its turn to be received, or to have its unit read.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// The store of all models.
@@ -53,10 +56,15 @@ pub struct ModelStore {
     folder: Option<PathBuf>,
     /// The largest model, in bytes.
     limit: u64,
-    /// The turn to have a model in memory for its unit. There is one: a container has memory for one of the largest models, and
-    /// any number of clients may upload at once.
+    /// The turns to receive a model. Each takes memory, for as long as its client likes to take.
+    upload_turns: Arc<Semaphore>,
+    /// The turn to have a model in memory for its unit. There is one: a container has memory for one of the largest models.
     unit_turn: Arc<Semaphore>,
 }
+
+/// The turn to receive a model, until it is dropped.
+#[derive(Debug)]
+pub struct UploadTurn(#[expect(dead_code, reason = "it is held")] OwnedSemaphorePermit);
 
 /// A model in the store.
 #[derive(Clone, Debug)]
@@ -72,7 +80,7 @@ pub struct StoredModel {
 impl ModelStore {
     /// Opens the store at `file:///folder` or `s3://bucket/prefix` for a service, for models of at most `limit` bytes. For S3
     /// the usual `AWS_*` variables hold; it may be silent for as long as `timeout`, and have its certificate from one of these
-    /// authorities or from a public one.
+    /// authorities or from a public one. It receives as many models at once as `uploads`.
     ///
     /// # Errors
     ///
@@ -81,6 +89,7 @@ impl ModelStore {
         url: &str,
         owner: Service,
         limit: u64,
+        uploads: usize,
         timeout: Duration,
         authorities: &Authorities,
     ) -> anyhow::Result<Self> {
@@ -96,7 +105,19 @@ impl ModelStore {
         } else {
             anyhow::bail!("it must begin with file:/// or s3://");
         };
-        Ok(Self { store, owner, folder, limit, unit_turn: Arc::new(Semaphore::new(1)) })
+        let (upload_turns, unit_turn) = (Arc::new(Semaphore::new(uploads)), Arc::new(Semaphore::new(1)));
+        Ok(Self { store, owner, folder, limit, upload_turns, unit_turn })
+    }
+
+    /// Waits for the turn to receive a model, before its first byte is read.
+    ///
+    /// # Errors
+    ///
+    /// If none comes within 30 s, because clients send many others slowly.
+    pub async fn upload_turn(&self) -> Result<UploadTurn, Failure> {
+        let turn = tokio::time::timeout(LONGEST_WAIT, Arc::clone(&self.upload_turns).acquire_owned()).await;
+        let none = || Failure::bare(ErrorType::ModelStoreUnavailable, "no turn to receive a model came in time");
+        turn.ok().and_then(Result::ok).map(UploadTurn).ok_or_else(none)
     }
 
     /// Streams a model in, hashing on the way. Memory stays flat, however large the model.
@@ -104,7 +125,7 @@ impl ModelStore {
     /// # Errors
     ///
     /// See [`PutError`].
-    pub async fn put(
+    async fn put(
         &self,
         mut body: impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin,
         format: ModelFormat,
@@ -114,7 +135,8 @@ impl ModelStore {
         let (owner, day) = (self.owner, time::OffsetDateTime::now_utc().date());
         let key = Path::from(format!("{owner}/{day}/{id}.{}", format.extension()));
         let upload = self.store.put_multipart(&key).await.or_failure("opening a model's upload")?;
-        let mut upload = WriteMultipart::new_with_chunk_size(upload, PART);
+        let part = if self.folder.is_some() { PART_FOR_FOLDER } else { PART_FOR_S3 };
+        let mut upload = WriteMultipart::new_with_chunk_size(upload, part);
         // As the folder's store calls the file until it is whole.
         let partial = self.folder.as_ref().map(|folder| folder.join(format!("{key}#1")));
         match fill(&mut upload, &mut body, EarlySync::new(partial), format, self.limit).await {
@@ -130,13 +152,14 @@ impl ModelStore {
         }
     }
 
-    /// Checks a model's file name and streams the model in.
+    /// Checks a model's file name and streams the model in, in its turn.
     ///
     /// # Errors
     ///
     /// `408`, `413`, `415` or `422` for the client's mistakes, or the store's failure. Nothing stays in the store then.
     pub async fn receive(
         &self,
+        _turn: &UploadTurn,
         filename: &str,
         body: impl Stream<Item = Result<Bytes, BodyError>> + Send + Unpin,
     ) -> Result<(Model, StoredModel), ApiError> {
@@ -237,6 +260,11 @@ impl ModelStore {
         model.bytes().await.or_failure("reading a model")
     }
 
+    /// Removes a model that no order has. One that stays, because the store fails, only takes room until it is swept.
+    pub async fn discard(&self, key: &str) {
+        let _ = self.delete(key).await;
+    }
+
     /// Removes a model.
     ///
     /// # Errors
@@ -249,10 +277,16 @@ impl ModelStore {
         }
     }
 
-    /// The keys of all models that this service has put in and that are older than this, some at a time.
-    pub fn own_models_older_than(&self, age: Duration) -> BoxStream<'static, Result<Vec<String>, Failure>> {
+    /// The keys of the models that this service has put in since this day, or ever, and that are older than this, some at a time.
+    pub fn own_models(&self, since: Option<Date>, age: Duration) -> BoxStream<'static, Result<Vec<String>, Failure>> {
         let before = SystemTime::now() - age;
-        let all = self.store.list(Some(&Path::from(self.owner.name())));
+        let (own, since) =
+            (Path::from(self.owner.name()), since.map(|day| Path::from(format!("{}/{day}", self.owner))));
+        let all = match since {
+            // A folder's name comes before those of its files.
+            Some(day) => self.store.list_with_offset(Some(&own), &day),
+            None => self.store.list(Some(&own)),
+        };
         let old = all.try_filter(move |model| ready(SystemTime::from(model.last_modified) < before));
         let chunks = old.map_ok(|model| model.location.to_string()).chunks(LISTED_AT_ONCE);
         chunks.map(|keys| keys.into_iter().collect::<Result<_, _>>().or_failure("listing models")).boxed()
@@ -319,15 +353,33 @@ mod tests {
 
     use super::*;
 
-    #[tokio::test]
-    async fn one_model_at_a_time_is_read_for_its_unit() {
-        let store = ModelStore {
+    fn in_memory() -> ModelStore {
+        ModelStore {
             store: Arc::new(InMemory::new()),
             owner: Service::ShopApi,
             folder: None,
             limit: 1,
+            upload_turns: Arc::new(Semaphore::new(1)),
             unit_turn: Arc::new(Semaphore::new(1)),
-        };
+        }
+    }
+
+    #[tokio::test]
+    async fn own_models_are_listed_from_a_day_on() {
+        let store = in_memory();
+        let keys = ["shop-api/2026-11-20/a.stl", "shop-api/2026-11-22/b.stl", "mes-api/2026-11-22/c.stl"];
+        for key in keys {
+            store.store.put(&Path::from(key), "a model".into()).await.unwrap();
+        }
+        let listed = async |since| store.own_models(since, Duration::ZERO).try_concat().await.unwrap();
+        assert_eq!(listed(None).await, keys[..2]);
+        assert_eq!(listed(Some(time::macros::date!(2026 - 11 - 22))).await, keys[1..2]);
+        assert_eq!(listed(Some(time::macros::date!(2026 - 11 - 23))).await, [""; 0]);
+    }
+
+    #[tokio::test]
+    async fn one_model_at_a_time_is_read_for_its_unit() {
+        let store = in_memory();
         let stored = StoredModel { key: "missing.3mf".to_owned(), bytes: 1, sha256: String::new() };
         let mut model = Model {
             filename: "ring.3mf".to_owned(),
@@ -350,7 +402,7 @@ mod tests {
     async fn a_model_on_its_way_is_in_the_file_that_is_synced_early() {
         let folder = std::env::temp_dir().join(format!("alexandrite-models-{}", Uuid::now_v7()));
         let url = format!("file://{}", folder.display());
-        let store = ModelStore::open(&url, Service::ShopApi, 1, Duration::from_secs(1), &Authorities::default());
+        let store = ModelStore::open(&url, Service::ShopApi, 1, 1, Duration::from_secs(1), &Authorities::default());
         let store = store.expect("a store");
         let day = folder.join(format!("shop-api/{}", time::OffsetDateTime::now_utc().date()));
         let mut names = Vec::new();
@@ -369,7 +421,7 @@ mod tests {
         for (url, reason) in
             [("models", "must begin with"), ("s3:///prefix", "needs a bucket"), ("file://models", "absolute path")]
         {
-            let error = ModelStore::open(url, Service::ShopApi, 1, Duration::from_secs(1), &Authorities::default());
+            let error = ModelStore::open(url, Service::ShopApi, 1, 1, Duration::from_secs(1), &Authorities::default());
             let error = error.expect_err(url).to_string();
             assert!(error.contains(reason), "{error}");
         }

@@ -3,7 +3,7 @@
 
 use std::{future::ready, mem};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use futures::{FutureExt as _, Stream, StreamExt as _, future::BoxFuture};
 use object_store::WriteMultipart;
 use sha2::{Digest as _, Sha256};
@@ -20,12 +20,12 @@ use crate::{
 const PARTS_AT_ONCE: usize = 2;
 /// Bytes that are looked at to see whether a file is what its name says.
 const HEAD: usize = 1024;
-/// Bytes that are hashed at a time.
-const HASHED_AT_ONCE: usize = 1024 * 1024;
+/// Bytes that are hashed and given to the store at a time.
+const PIECE: usize = 1024 * 1024;
 
 /// Why a model was not stored. Nothing of it stays behind.
 #[derive(Debug)]
-pub enum PutError {
+pub(super) enum PutError {
     /// It has more bytes than allowed.
     TooLarge,
     /// It has none.
@@ -68,6 +68,8 @@ pub(super) async fn fill(
     let mut hash = HashBeside::new();
     let mut bytes = 0;
     let mut head = Vec::new();
+    // What arrives is copied: kept as it is, a chunk of one byte would hold the whole buffer that it was received into.
+    let mut gathered = BytesMut::with_capacity(PIECE);
     while let Some(chunk) = body.next().await {
         let chunk = chunk.map_err(PutError::Body)?;
         crash::point("upload", "receiving");
@@ -77,53 +79,47 @@ pub(super) async fn fill(
             return Err(PutError::TooLarge);
         }
         head.extend_from_slice(&chunk[..chunk.len().min(HEAD.saturating_sub(head.len()))]);
-        hash.update(chunk.clone()).await?;
-        upload.wait_for_capacity(PARTS_AT_ONCE).await.or_failure("storing a model")?;
-        upload.put(chunk);
+        if gathered.len() + chunk.len() > PIECE {
+            let piece = mem::replace(&mut gathered, BytesMut::with_capacity(PIECE));
+            put(upload, &mut hash, piece.freeze()).await?;
+        }
+        gathered.extend_from_slice(&chunk);
     }
     if bytes == 0 {
         return Err(PutError::Empty);
     }
+    put(upload, &mut hash, gathered.freeze()).await?;
     if !mesh::sniff(format.into(), &head, Some(bytes)) {
         return Err(PutError::WrongContent);
     }
     Ok((bytes, hash.finish().await?))
 }
 
-/// A SHA-256 that another thread computes while the next bytes arrive.
-struct HashBeside {
-    /// Of all but those that wait.
-    hash: BoxFuture<'static, Result<Sha256, JoinError>>,
-    waiting: Vec<Bytes>,
-    waiting_bytes: usize,
+async fn put(upload: &mut WriteMultipart, hash: &mut HashBeside, piece: Bytes) -> Result<(), Failure> {
+    hash.update(piece.clone()).await?;
+    upload.wait_for_capacity(PARTS_AT_ONCE).await.or_failure("storing a model")?;
+    upload.put(piece);
+    Ok(())
 }
+
+/// A SHA-256 that another thread computes while the next bytes arrive.
+struct HashBeside(BoxFuture<'static, Result<Sha256, JoinError>>);
 
 impl HashBeside {
     fn new() -> Self {
-        Self { hash: ready(Ok(Sha256::new())).boxed(), waiting: Vec::new(), waiting_bytes: 0 }
+        Self(ready(Ok(Sha256::new())).boxed())
     }
 
-    async fn update(&mut self, chunk: Bytes) -> Result<(), Failure> {
-        self.waiting_bytes += chunk.len();
-        self.waiting.push(chunk);
-        if self.waiting_bytes >= HASHED_AT_ONCE {
-            // One after another, so no more bytes are held than those of two turns.
-            let hash = (&mut self.hash).await.failure("hashing a model")?;
-            let chunks = mem::take(&mut self.waiting);
-            self.waiting_bytes = 0;
-            self.hash = tokio::task::spawn_blocking(move || with_all(hash, &chunks)).boxed();
-        }
+    async fn update(&mut self, piece: Bytes) -> Result<(), Failure> {
+        // One after another, so no more is held than this piece and the one before.
+        let hash = (&mut self.0).await.failure("hashing a model")?;
+        self.0 = tokio::task::spawn_blocking(move || hash.chain_update(piece)).boxed();
         Ok(())
     }
 
     /// The hash of all, 64 hex digits.
     async fn finish(self) -> Result<String, Failure> {
-        let hash = with_all(self.hash.await.failure("hashing a model")?, &self.waiting);
+        let hash = self.0.await.failure("hashing a model")?;
         Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
     }
-}
-
-fn with_all(mut hash: Sha256, chunks: &[Bytes]) -> Sha256 {
-    chunks.iter().for_each(|chunk| hash.update(chunk));
-    hash
 }

@@ -17,52 +17,44 @@ use crate::{
 #[derive(Clone, Debug, Args)]
 pub struct ServerSettings {
     /// Where to listen
-    #[arg(long, env = "LISTEN_ADDR", value_name = "LISTEN_ADDR", default_value = "")]
+    #[arg(long, env, default_value = "")]
     pub listen_addr: SocketAddr,
     /// Where metrics can be scraped, at `/metrics`; nowhere if empty
-    #[arg(long, env = "METRICS_ADDR", value_name = "METRICS_ADDR", default_value = "")]
+    #[arg(long, env, default_value = "")]
     pub metrics_addr: MetricsAddr,
     /// A file with certificates (PEM) of certification authorities that are trusted in TLS connections to other servers,
     /// in addition to the public ones
-    #[arg(long, env = "CA_FILE", value_name = "CA_FILE", default_value = "", hide_default_value = true,
-          value_parser = Authorities::read)]
+    #[arg(long, env, default_value = "", hide_default_value = true, value_parser = Authorities::read)]
     pub ca_file: Authorities,
     /// Connections of clients at the same time; further ones wait until one ends
-    #[arg(long, env = "CLIENT_CONNECTIONS", value_name = "CLIENT_CONNECTIONS", default_value = "",
-          value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, env, default_value = "", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub client_connections: u32,
     /// A connection on which no request comes for so many seconds ends
-    #[arg(long, env = "HEADER_SECONDS", value_name = "HEADER_SECONDS", default_value_t = 15,
-          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, env, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub header_seconds: u64,
     /// A request or response that makes no progress for so many seconds is given up
-    #[arg(long, env = "STALLED_SECONDS", value_name = "STALLED_SECONDS", default_value_t = 20,
-          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub stalled_seconds: u64,
     /// Networks of proxies whose `X-Forwarded-For` is believed, such as `10.0.0.0/8`, between commas
-    #[arg(long, env = "TRUSTED_PROXIES", value_name = "TRUSTED_PROXIES", value_delimiter = ',')]
+    #[arg(long, env, value_delimiter = ',')]
     pub trusted_proxies: Vec<IpNet>,
     /// Logins, and registrations where there are any, that one address may ask for at once
-    #[arg(long, env = "LOGIN_BURST", value_name = "LOGIN_BURST", default_value = "")]
+    #[arg(long, env, default_value = "")]
     pub login_burst: NonZeroU32,
     /// The same each second in the long run
-    #[arg(long, env = "LOGINS_PER_SECOND", value_name = "LOGINS_PER_SECOND", default_value = "")]
+    #[arg(long, env, default_value = "")]
     pub logins_per_second: NonZeroU32,
     /// A session that isn't used for so many minutes ends
-    #[arg(long, env = "SESSION_IDLE_MINUTES", value_name = "SESSION_IDLE_MINUTES", default_value_t = 60,
-          value_parser = clap::value_parser!(u64).range(2..=100_000))]
+    #[arg(long, env, default_value_t = 60, value_parser = clap::value_parser!(u64).range(2..=100_000))]
     pub session_idle_minutes: u64,
     /// Every session ends after so many hours
-    #[arg(long, env = "SESSION_HOURS", value_name = "SESSION_HOURS", default_value = "",
-          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, env, default_value = "", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub session_hours: u64,
     /// Seconds that requests and background work get to finish when the program is stopped
-    #[arg(long, env = "SHUTDOWN_SECONDS", value_name = "SHUTDOWN_SECONDS", default_value_t = 20,
-          value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, env, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub shutdown_seconds: u64,
     /// Seconds between two records that say that the program is there
-    #[arg(long, env = "HEARTBEAT_SECONDS", value_name = "HEARTBEAT_SECONDS", default_value_t = 30,
-          value_parser = clap::value_parser!(u64).range(1..=60))]
+    #[arg(long, env, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub heartbeat_seconds: u64,
 }
 

@@ -51,62 +51,51 @@ pub struct CoreSettings {
     #[command(flatten)]
     pub server: ServerSettings,
     /// Seconds between two counts of what the database holds, for metrics
-    #[arg(long, env = "METRICS_COUNT_SECONDS", value_name = "METRICS_COUNT_SECONDS", default_value_t = 10,
-          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub metrics_count_seconds: u64,
     /// PostgreSQL, as `postgres://login:password@host:port/database`
-    #[arg(long, env = "DATABASE_URL", value_name = "DATABASE_URL", default_value = "", hide_env_values = true)]
+    #[arg(long, env, default_value = "", hide_env_values = true)]
     pub database_url: SecretString,
     /// Database connections, which are opened at the start and kept
-    #[arg(long, env = "DATABASE_CONNECTIONS", value_name = "DATABASE_CONNECTIONS", default_value_t = 16,
-          value_parser = clap::value_parser!(u32).range(2..=1000))]
+    #[arg(long, env, default_value_t = 16, value_parser = clap::value_parser!(u32).range(2..=1000))]
     pub database_connections: u32,
     /// Seconds that a request waits for a database connection
-    #[arg(long, env = "DATABASE_WAIT_SECONDS", value_name = "DATABASE_WAIT_SECONDS", default_value_t = 5,
-          value_parser = clap::value_parser!(u64).range(1..=60))]
+    #[arg(long, env, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub database_wait_seconds: u64,
     /// Seconds that a statement may take
-    #[arg(long, env = "DATABASE_STATEMENT_SECONDS", value_name = "DATABASE_STATEMENT_SECONDS", default_value_t = 15,
-          value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, env, default_value_t = 15, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub database_statement_seconds: u64,
     /// Seconds that a statement may wait for a lock
-    #[arg(long, env = "DATABASE_LOCK_SECONDS", value_name = "DATABASE_LOCK_SECONDS", default_value_t = 10,
-          value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub database_lock_seconds: u64,
     /// Where 3D models lie: `file:///folder` or `s3://bucket/prefix` (with the usual `AWS_*` variables)
-    #[arg(
-        long,
-        env = "MODEL_STORE_URL",
-        value_name = "MODEL_STORE_URL",
-        default_value = "file:///tmp/alexandrite-models"
-    )]
+    #[arg(long, env, default_value = "file:///tmp/alexandrite-models")]
     pub model_store_url: String,
     /// Seconds that S3 may be silent, also while it takes a part of a model in
-    #[arg(long, env = "MODEL_STORE_SECONDS", value_name = "MODEL_STORE_SECONDS", default_value_t = 10,
-          value_parser = clap::value_parser!(u64).range(1..=600))]
+    #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     pub model_store_seconds: u64,
     /// The largest model, in bytes
-    #[arg(long, env = "UPLOAD_LIMIT_BYTES", value_name = "UPLOAD_LIMIT_BYTES", default_value_t = 64 * 1024 * 1024,
+    #[arg(long, env, default_value_t = 64 * 1024 * 1024,
           value_parser = clap::value_parser!(u64).range(1..=1024 * 1024 * 1024))]
     pub upload_limit_bytes: u64,
+    /// Models that are received at the same time; further ones wait
+    #[arg(long, env, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub uploads_at_once: u16,
     /// A stored model that belongs to no order is removed after so many hours
-    #[arg(long, env = "UNUSED_MODEL_HOURS", value_name = "UNUSED_MODEL_HOURS", default_value_t = 24,
-          value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, env, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     pub unused_model_hours: u64,
     /// A request's body, such as a model, has to be there after so many seconds
-    #[arg(long, env = "BODY_SECONDS", value_name = "BODY_SECONDS", default_value_t = 600,
-          value_parser = clap::value_parser!(u64).range(1..=3600))]
+    #[arg(long, env, default_value_t = 600, value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub body_seconds: u64,
     /// Origins of web pages elsewhere that may use this service, such as `https://shop.example.org`, between commas
-    #[arg(long, env = "CORS_ALLOWED_ORIGINS", value_name = "CORS_ALLOWED_ORIGINS", value_delimiter = ',',
-          value_parser = origin)]
+    #[arg(long, env, value_delimiter = ',', value_parser = origin)]
     pub cors_allowed_origins: Vec<HeaderValue>,
     /// So many failed logins from one address within 15 minutes, over all logins, are a warning
-    #[arg(long, env = "LOGIN_SOURCE_FAILURES", value_name = "LOGIN_SOURCE_FAILURES", default_value = "50")]
+    #[arg(long, env, default_value = "50")]
     pub login_source_failures: NonZeroU32,
-    /// The key that logins and addresses are hashed with to count their failures, and logins in the log if no account has them;
-    /// the database's own unless set
-    #[arg(long, env = "LOGIN_HASH_KEY", value_name = "LOGIN_HASH_KEY", hide_env_values = true)]
+    /// The key that logins and addresses are hashed with to count their failures, and logins in the log if no account has
+    /// them; the database's own unless set
+    #[arg(long, env, hide_env_values = true)]
     pub login_hash_key: Option<SecretString>,
 }
 
@@ -179,8 +168,9 @@ impl CoreSettings {
         let (url, authorities) = (&self.database_url, &self.server.ca_file);
         let database = Database::open(url, authorities, self.database_connections, timeouts, service.name())
             .map_err(|_| anyhow::anyhow!("DATABASE_URL: this is no postgres:// URL"))?;
+        let (limit, uploads) = (self.upload_limit_bytes, usize::from(self.uploads_at_once));
         let timeout = Duration::from_secs(self.model_store_seconds);
-        let models = ModelStore::open(&self.model_store_url, service, self.upload_limit_bytes, timeout, authorities);
+        let models = ModelStore::open(&self.model_store_url, service, limit, uploads, timeout, authorities);
         let outbox_written = Arc::new(Notify::new());
         let units = Units::new(database.clone(), journal.clone(), Arc::clone(&outbox_written));
         let auth = Auth::new(

@@ -5,7 +5,7 @@ use common::{
     auth::Caller,
     domain::{
         Change, Model, ModelUnit, NewOrder, Order, OrderId,
-        OrderStatus::{FileUploaded, Initiated, Submitted},
+        OrderStatus::{self, FileUploaded, Initiated, Submitted},
         Owner,
     },
     idempotency::{IdempotencyKey, RepeatableRequest},
@@ -67,32 +67,25 @@ pub(crate) async fn place_order(
     key: Option<IdempotencyKey>,
 ) -> Result<PartnerOrder, ApiError> {
     let subject = Subject::owner(Owner::Partner(partner.account.into()));
-    let mut unit = match app.core.units.command("partner", Action::OrderCreated, subject).await {
-        Ok(unit) => unit,
-        Err(error) => {
-            discard(&app.core, &new.stored).await;
-            return Err(error);
-        }
+    let mut has_this_model = false;
+    let placed = async {
+        let mut unit = app.core.units.command("partner", Action::OrderCreated, subject).await?;
+        let placed = place(&mut unit, &app.prices, partner, new, key).await;
+        // Also if the commit fails: it may be done all the same.
+        has_this_model = matches!(placed, Ok(Placed::New(_)));
+        unit.finish(placed).await
     };
-    let placed = place(&mut unit, &app.prices, partner, new, key).await;
-    if !matches!(placed, Ok(Placed::New(_))) {
-        // No order has this model.
-        discard(&app.core, &new.stored).await;
+    let placed = placed.await;
+    if !has_this_model {
+        app.core.models.discard(&new.stored.key).await;
     }
-    // A commit that fails may be done all the same, so from here on the model stays.
-    match unit.finish(placed).await? {
+    match placed? {
         Placed::New(order) => {
             metrics::uploaded(new.model.format.extension(), new.stored.bytes);
             Ok(order)
         }
         Placed::Repeated(order) => Ok(order),
     }
-}
-
-/// Removes a model that no order has.
-pub(crate) async fn discard(core: &Core, stored: &StoredModel) {
-    // A model that stays only takes room, until it is swept.
-    let _ = core.models.delete(&stored.key).await;
 }
 
 /// One unit of work: the order with its first three statuses, its price's job and the message to the CRM.
@@ -120,12 +113,11 @@ async fn place(
     let owner = Owner::Partner(partner.account.into());
     let subject = Subject::order(&id, owner);
     unit.concerns(subject.clone());
-    let recorded = unit.record_all(first_records(&subject, &new.model, &new.stored));
-    let events = recorded.event_ids();
+    let (statuses, records): (Vec<_>, Vec<_>) = first_records(&subject, &new.model, &new.stored).into_iter().unzip();
+    let recorded = unit.record_all(records);
     let change = |status| Change { status, at: now, actor: partner.actor(), service: Service::MesApi };
-    // The records of its creation and of its two status changes.
-    let history = [(Initiated, events[0]), (FileUploaded, events[2]), (Submitted, events[3])]
-        .map(|(status, event)| (change(status), event));
+    let reported = statuses.into_iter().zip(recorded.event_ids());
+    let history: Vec<_> = reported.filter_map(|(status, event)| Some((change(status?), event))).collect();
     let order = Order {
         id,
         status: Submitted,
@@ -153,17 +145,23 @@ async fn place(
     Ok(Placed::New(order))
 }
 
-/// A partner's order comes with its model and is placed at once.
-fn first_records(subject: &Subject, model: &Model, stored: &StoredModel) -> [Record<OfChange>; 5] {
+/// The first records, each with the status that it reports, if it reports one. A partner's order comes with its model and is
+/// placed at once.
+fn first_records(
+    subject: &Subject,
+    model: &Model,
+    stored: &StoredModel,
+) -> [(Option<OrderStatus>, Record<OfChange>); 5] {
     let of = |action| Record::of_change(action, subject.clone());
+    let uploaded = of(Action::OrderModelUploaded)
+        .file(stored.bytes, model.format.extension())
+        .unit(model.unit.map(ModelUnit::symbol));
     [
-        of(Action::OrderCreated).in_status(Initiated),
-        of(Action::OrderModelUploaded)
-            .file(stored.bytes, model.format.extension())
-            .unit(model.unit.map(ModelUnit::symbol)),
-        of(Action::OrderStatusChanged).status(Initiated, FileUploaded),
-        of(Action::OrderStatusChanged).status(FileUploaded, Submitted),
-        changed(subject.clone(), PriceStatus::NONE, PriceStatus::Queued),
+        (Some(Initiated), of(Action::OrderCreated).in_status(Initiated)),
+        (None, uploaded),
+        (Some(FileUploaded), of(Action::OrderStatusChanged).status(Initiated, FileUploaded)),
+        (Some(Submitted), of(Action::OrderStatusChanged).status(FileUploaded, Submitted)),
+        (None, changed(subject.clone(), PriceStatus::NONE, PriceStatus::Queued)),
     ]
 }
 

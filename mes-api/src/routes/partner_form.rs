@@ -2,33 +2,44 @@
 //!
 //! The model goes into the store while it arrives, and doesn't stay there without an order.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use axum::{
+    body::Body,
     extract::{
-        Multipart,
+        FromRequest as _, Multipart, Request,
         multipart::{Field, MultipartError, MultipartRejection},
     },
     http::{HeaderMap, StatusCode, header},
 };
+use bytes::Bytes;
 use common::{
     domain::{Material, Model, ModelUnit, NewOrder},
     http::{body_error, content_length},
-    model_store::{BodyError, ModelStore, StoredModel},
+    model_store::{BodyError, ModelStore, StoredModel, UploadTurn},
     problem::{ApiError, ProblemCode, Rejection},
     state::Core,
 };
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use serde::{
     Deserialize,
     de::{IntoDeserializer as _, value::Error as ValueError},
 };
 use utoipa::ToSchema;
 
-use crate::orders::partner_commands::{NewPartnerOrder, discard};
+use crate::orders::partner_commands::NewPartnerOrder;
 
 /// Room for the fields and the form's own lines beside the model, in bytes.
 const BESIDE_THE_MODEL: u64 = 64 * 1024;
 /// The longest field, in bytes: a comment in a script whose characters take four each.
 const LONGEST_FIELD: usize = 4 * NewOrder::MAX_COMMENT;
+
+/// Bytes that may wait for the end of what they belong to: a boundary, or a part's head. The form's reader keeps them all, and
+/// would keep a whole form that uses another boundary than it says. It takes up to 4 MiB at a time.
+const LONGEST_UNREAD: usize = 5 * 1024 * 1024;
 
 /// The longest form, in bytes.
 pub(super) const fn longest(upload_limit: u64) -> u64 {
@@ -67,29 +78,71 @@ struct Parts {
     model: Option<(Model, StoredModel)>,
 }
 
-/// Reads a form to its end. If anything is wrong with it, the model is removed again.
-pub(super) async fn receive(core: &Core, form: Multipart) -> Result<NewPartnerOrder, ApiError> {
-    let mut parts = Parts::default();
-    let result = parts.receive(core, form).await;
-    match (result, parts.model) {
-        (Ok(fields), Some((model, stored))) => Ok(NewPartnerOrder { fields, model, stored }),
-        (Ok(_), None) => Err(missing("model").into()),
-        (Err(error), Some((_, stored))) => {
-            discard(core, &stored).await;
-            Err(error)
+/// A form that begins to arrive.
+pub(super) struct Form {
+    multipart: Multipart,
+    unread: Unread,
+}
+
+impl Form {
+    /// A request's body as a form.
+    ///
+    /// # Errors
+    ///
+    /// `400` or `415` if it is none, and `413` if its `Content-Length` is more than a form may have, before a byte of it is read.
+    pub(super) async fn of(request: Request, models: &ModelStore) -> Result<Self, Rejection> {
+        let (headers, unread) = (request.headers().clone(), Unread::default());
+        let multipart = Multipart::from_request(unread.limit(request), &()).await;
+        let multipart = multipart.map_err(|error| refused(&error, &headers))?;
+        let length = content_length(&headers).unwrap_or_default();
+        models.check_length(length.saturating_sub(BESIDE_THE_MODEL))?;
+        Ok(Self { multipart, unread })
+    }
+
+    /// Reads it to its end, in its turn. If anything is wrong with it, the model is removed again.
+    pub(super) async fn receive(self, core: &Core) -> Result<NewPartnerOrder, ApiError> {
+        let turn = core.models.upload_turn().await?;
+        let mut parts = Parts::default();
+        let result = parts.receive(core, &turn, self).await;
+        match (result, parts.model) {
+            (Ok(fields), Some((model, stored))) => Ok(NewPartnerOrder { fields, model, stored }),
+            (Ok(_), None) => Err(missing("model").into()),
+            (Err(error), Some((_, stored))) => {
+                core.models.discard(&stored.key).await;
+                Err(error)
+            }
+            (Err(error), None) => Err(error),
         }
-        (Err(error), None) => Err(error),
     }
 }
 
-/// Refuses a form whose `Content-Length` is more than a form may have, before a byte of it is read: `413`.
-pub(super) fn check_length(models: &ModelStore, headers: &HeaderMap) -> Result<(), Rejection> {
-    content_length(headers).map_or(Ok(()), |length| models.check_length(length.saturating_sub(BESIDE_THE_MODEL)))
+/// How many bytes have come since the form's reader could make something of them.
+#[derive(Clone, Default)]
+struct Unread(Arc<AtomicUsize>);
+
+impl Unread {
+    /// Breaks the body off when there are too many.
+    fn limit(&self, request: Request) -> Request {
+        let unread = self.clone();
+        let limited = move |chunk: Result<Bytes, axum::Error>| {
+            let chunk = chunk?;
+            let before = unread.0.fetch_add(chunk.len(), Ordering::Relaxed);
+            if before + chunk.len() > LONGEST_UNREAD {
+                return Err(axum::Error::new("no part of the form ends where one has to"));
+            }
+            Ok(chunk)
+        };
+        request.map(|body| Body::from_stream(body.into_data_stream().map(limited)))
+    }
+
+    fn reset(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
 }
 
 impl Parts {
-    async fn receive(&mut self, core: &Core, form: Multipart) -> Result<NewOrder, ApiError> {
-        self.collect(core, form).await?;
+    async fn receive(&mut self, core: &Core, turn: &UploadTurn, form: Form) -> Result<NewOrder, ApiError> {
+        self.collect(core, turn, form).await?;
         let fields = self.fields()?;
         let unit = self.unit()?;
         if let Some((model, stored)) = &mut self.model {
@@ -98,8 +151,10 @@ impl Parts {
         Ok(fields)
     }
 
-    async fn collect(&mut self, core: &Core, mut form: Multipart) -> Result<(), ApiError> {
-        while let Some(field) = form.next_field().await.map_err(|error| unreadable(&error))? {
+    async fn collect(&mut self, core: &Core, turn: &UploadTurn, form: Form) -> Result<(), ApiError> {
+        let Form { mut multipart, unread } = form;
+        while let Some(field) = multipart.next_field().await.map_err(|error| unreadable(&error))? {
+            unread.reset();
             let name = field.name().unwrap_or_default().to_owned();
             let place = match name.as_str() {
                 "model" => {
@@ -108,8 +163,8 @@ impl Parts {
                     }
                     let filename = field.file_name().map(str::to_owned);
                     let filename = filename.ok_or_else(|| Rejection::invalid("the part `model` needs a file name"))?;
-                    let body = Box::pin(field.map_err(|error| body_error(&error)));
-                    self.model = Some(core.models.receive(&filename, body).await?);
+                    let body = field.inspect_ok(|_| unread.reset()).map_err(|error| body_error(&error));
+                    self.model = Some(core.models.receive(turn, &filename, Box::pin(body)).await?);
                     continue;
                 }
                 "material" => &mut self.material,
@@ -121,7 +176,7 @@ impl Parts {
             if place.is_some() {
                 return Err(repeated(&name).into());
             }
-            *place = Some(text(&name, field).await?);
+            *place = Some(text(&name, field, &unread).await?);
         }
         Ok(())
     }
@@ -149,9 +204,10 @@ impl Parts {
     }
 }
 
-async fn text(name: &str, mut field: Field<'_>) -> Result<String, Rejection> {
+async fn text(name: &str, mut field: Field<'_>, unread: &Unread) -> Result<String, Rejection> {
     let mut bytes = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(|error| unreadable(&error))? {
+        unread.reset();
         if bytes.len() + chunk.len() > LONGEST_FIELD {
             return Err(Rejection::invalid(format!("{name} is too long")));
         }
@@ -178,7 +234,7 @@ fn unreadable(error: &MultipartError) -> Rejection {
 }
 
 /// A body that isn't a form at all.
-pub(super) fn refused(refused: &MultipartRejection, headers: &HeaderMap) -> Rejection {
+fn refused(refused: &MultipartRejection, headers: &HeaderMap) -> Rejection {
     let is_form = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())

@@ -1,8 +1,8 @@
 //! `/partner/orders`: partner companies order with a key; model and fields come in one form.
 
 use axum::{
-    extract::{DefaultBodyLimit, Multipart, State, multipart::MultipartRejection},
-    http::{HeaderMap, StatusCode},
+    extract::{DefaultBodyLimit, Request, State},
+    http::StatusCode,
 };
 use catalogue::Action;
 use common::{
@@ -14,7 +14,7 @@ use common::{
 };
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::partner_form;
+use super::partner_form::{self, Form};
 use crate::{
     app::App,
     orders::{PartnerOrder, partner_commands as commands},
@@ -48,19 +48,17 @@ async fn place_order(
     partner: By<Partner>,
     language: AcceptLanguage,
     Idempotency(key): Idempotency,
-    headers: HeaderMap,
-    form: Result<Multipart, MultipartRejection>,
+    form: Request,
 ) -> Result<Located<PartnerOrder>, ApiError> {
-    let form = form.map_err(|refused| partner_form::refused(&refused, &headers))?;
-    partner_form::check_length(&app.core.models, &headers)?;
+    let form = Form::of(form, &app.core.models).await?;
     let subject = Subject::owner(Owner::Partner(partner.account.into()));
-    let new = partner_form::receive(&app.core, form).await;
+    let new = form.receive(&app.core).await;
     let new = new.map_err(|error| error.during(Action::OrderModelUploaded, subject))?;
     let order = commands::place_order(&app, *partner, &new, key).await?;
     Ok(located(StatusCode::ACCEPTED, format!("/partner/orders/{}", order.order.id), language.say(order)))
 }
 
-/// See an order of one's own
+/// Get one of the caller's orders
 #[utoipa::path(
     get, path = "/partner/orders/{id}", tag = "partner orders",
     params(AcceptLanguage, OrderPath),

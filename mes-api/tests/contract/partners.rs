@@ -1,5 +1,7 @@
 //! Orders of partner companies.
 
+use std::collections::BTreeMap;
+
 use common::domain::OrderId;
 use reqwest::{
     Method,
@@ -10,7 +12,7 @@ use testkit::orders::{cube, statuses};
 use testkit::records::summary;
 use testkit::{
     Client, Response, eventually,
-    records::{records_of, records_with},
+    records::{Record, records_of, records_with},
     solids,
 };
 
@@ -96,6 +98,26 @@ async fn a_partner_orders_and_gets_a_price() {
         rest[rest.len() - 2..],
         ["order.price_status_changed CALCULATING CALCULATED", "order.status_changed SUBMITTED PRICE_CALCULATED"]
     );
+}
+
+#[tokio::test]
+async fn each_status_of_a_new_order_has_the_id_of_the_record_that_reports_it() {
+    let mes = start(&NO_PRICES).await;
+    let placed = mes.partner().await.post_form("/partner/orders", order()).await;
+    let records = records_of(&placed);
+    let text = |record: &Record, name: &str| record.get(name)?.as_str().map(str::to_owned);
+    let reported = records.iter().filter_map(|record| Some((text(record, "order.status")?, text(record, "event.id"))));
+    let reported: BTreeMap<_, _> = reported.collect();
+    assert_eq!(reported.len(), 3, "{reported:?}");
+
+    let placed = placed.expect(202);
+    let kept: Vec<(String, Option<String>)> =
+        sqlx::query_as("SELECT status, event_id::text FROM order_history WHERE order_id = $1")
+            .bind(placed["id"].as_str().unwrap())
+            .fetch_all(mes.tables())
+            .await
+            .unwrap();
+    assert_eq!(BTreeMap::from_iter(kept), reported);
 }
 
 #[tokio::test]

@@ -121,8 +121,10 @@ async fn migrated<S: Definition>(administrator: &str) -> TestDatabase {
 /// Runs a service until the guard is dropped; returns its address.
 async fn run<S: Definition>(database: &TestDatabase, models: &ModelFolder, flags: &[&str]) -> (DropGuard, String) {
     let models_url = format!("file://{}", models.0.display());
-    let mut all_flags = vec!["--listen-addr", "127.0.0.1:0", "--database-url", database.url()];
-    all_flags.extend(["--model-store-url", &models_url]);
+    let mut all_flags = vec!["--listen-addr", "127.0.0.1:0", "--model-store-url", &models_url];
+    if !flags.contains(&"--database-url") {
+        all_flags.extend(["--database-url", database.url()]);
+    }
     if S::SERVICE != Service::ShopApi {
         all_flags.extend(["--amqp-url", NO_BROKER]);
     }

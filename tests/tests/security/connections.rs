@@ -8,7 +8,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shop_api::ShopApi;
 use testkit::{
-    Client, eventually,
+    Client, TcpProxy, eventually, host_in,
     records::records_with,
     service::{self, RunningService},
 };
@@ -97,6 +97,68 @@ async fn too_many_connections_wait_until_others_end() {
     let waited = tokio::time::timeout(Duration::from_millis(500), late.readable()).await;
     assert!(waited.is_err(), "it was answered before its turn");
     assert_eq!(parse_problem(&rest(&mut late).await).0, 200);
+}
+
+#[tokio::test]
+async fn a_request_keeps_its_place_when_its_client_hangs_up() {
+    let shop = service::start::<ShopApi>(&[&LIMITS[..], &["--client-connections", "2"]].concat()).await;
+    let ada = shop.customer().await;
+    let mut orders = shop.tables().begin().await.expect("a transaction");
+    sqlx::query("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").execute(&mut *orders).await.expect("a lock");
+    let lock_waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass";
+    for requests in 1..=2_i64 {
+        let mut hasty = connect(&ada).await;
+        hasty.write_all(head(&Method::GET, "/orders", &ada, "\r\n").as_bytes()).await.expect("it is sent");
+        eventually("the request to wait for the lock", async || {
+            let waits: i64 = sqlx::query_scalar(lock_waits).fetch_one(&mut *orders).await.expect("the locks");
+            if waits >= requests { Ok(()) } else { Err(waits) }
+        })
+        .await;
+    }
+    let mut late = connect(&ada).await;
+    late.write_all(b"GET /health/live HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").await.expect("it is sent");
+    let waited = tokio::time::timeout(Duration::from_millis(500), late.readable()).await;
+    assert!(waited.is_err(), "it was served before its turn");
+    orders.rollback().await.expect("the lock is released");
+    assert_eq!(parse_problem(&rest(&mut late).await).0, 200);
+}
+
+#[tokio::test]
+async fn a_further_upload_waits_until_another_one_ends() {
+    let shop = service::start::<ShopApi>(&["--uploads-at-once", "1"]).await;
+    let (ada, first) = order(&shop).await;
+    let second = ada.post_json("/orders", json!({"material": "gold_585", "quantity": 1})).await.expect(201);
+    let second = format!("/orders/{}/model?filename=ring.obj", second["id"].as_str().expect("an id"));
+    let model = b"v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n";
+    let first = format!("/orders/{first}/model?filename=ring.obj");
+    let headers = format!("Content-Length: {}\r\n\r\n", model.len());
+    let mut slow = connect(&ada).await;
+    slow.write_all(head(&Method::PUT, &first, &ada, &headers).as_bytes()).await.expect("it is sent");
+    slow.write_all(&model[..1]).await.expect("it is sent");
+    eventually("the first upload to begin", async || {
+        let partial = shop.stored_models();
+        if partial.is_empty() { Err("no file") } else { Ok(()) }
+    })
+    .await;
+    let mut upload = std::pin::pin!(ada.put_bytes(&second, model.to_vec()));
+    let waited = tokio::time::timeout(Duration::from_millis(500), &mut upload).await;
+    assert!(waited.is_err(), "it was received before its turn");
+    slow.write_all(&model[1..]).await.expect("it is sent");
+    upload.await.expect(200);
+}
+
+#[tokio::test]
+async fn a_connection_to_the_database_that_has_gone_silent_is_replaced() {
+    let shop = service::start::<ShopApi>(&[]).await;
+    let line = TcpProxy::to(host_in(shop.database_url())).await;
+    let url = line.instead_in(shop.database_url());
+    let (_stop, replica) = shop.replica::<ShopApi>(&["--database-url", &url]).await;
+    let ada = replica.holding(shop.customer().await.token(), None);
+    ada.get("/orders").await.expect(200);
+    // A connection that was in use a moment ago is trusted.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    line.silence_open();
+    ada.get("/orders").await.expect(200);
 }
 
 #[test]
@@ -188,6 +250,19 @@ async fn a_partners_form_that_stops_or_drips_is_given_up_and_leaves_nothing() {
         assert_eq!((status, &problem["code"]), (408, &json!("body_too_slow")));
     }
     assert!(mes.stored_models().is_empty(), "{:?}", mes.stored_models());
+}
+
+#[tokio::test]
+async fn a_form_that_does_not_use_its_boundary_is_refused_long_before_its_end() {
+    let mes = service::start::<MesApi>(&["--price-workers", "0"]).await;
+    let partner = mes.partner().await;
+    let headers = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 60000000\r\n\r\n";
+    let mut connection = connect(&partner).await;
+    let start = head(&Method::POST, "/partner/orders", &partner, headers);
+    connection.write_all(start.as_bytes()).await.expect("it is sent");
+    connection.write_all(&vec![b'0'; (5 << 20) + 1]).await.expect("it is sent");
+    let (status, problem) = parse_problem(&rest(&mut connection).await);
+    assert_eq!((status, &problem["code"]), (400, &json!("malformed_request")));
 }
 
 /// Whether the service's side of a connection is established, as the kernel's table says (proc(5), `/proc/net/tcp`).

@@ -10,12 +10,15 @@ use crate::service::start;
 
 const DOCUMENTATION: &str = include_str!("../../../../docs/settings.md");
 
-/// Every setting is documented.
+/// Every setting is documented, with the addresses that are its default.
 pub async fn every_setting_is_documented<S: Definition>(_: Role) {
     let variables = Settings::<S>::variables();
     assert!(variables.contains(&"LISTEN_ADDR".to_owned()));
     for variable in variables {
         assert!(DOCUMENTATION.contains(&format!("`{variable}`")), "{variable} is not in docs/settings.md");
+    }
+    for address in [S::DATABASE_URL, S::AMQP_URL] {
+        assert!(DOCUMENTATION.contains(address), "{address} is not in docs/settings.md");
     }
 }
 

@@ -138,7 +138,7 @@ pub(crate) async fn measure_file(file: &Path) -> Result<String> {
     let format = format.with_context(|| format!("{} is not a model", file.display()))?;
     let folder = file.parent().context("a file without a folder")?.display();
     let (url, none) = (format!("file://{folder}"), Authorities::default());
-    let store = ModelStore::open(&url, Service::MesApi, u64::MAX, TIMEOUT, &none)?;
+    let store = ModelStore::open(&url, Service::MesApi, u64::MAX, 1, TIMEOUT, &none)?;
     let own = i32::try_from(std::process::id())?;
     let (before, began) = (memory(own, "VmRSS")?, Instant::now());
     let bytes = store.read(&name).await?;
