@@ -4,7 +4,10 @@
 //! its connection and another replica counts. What is counted are facts, so a counter goes on where it was, over restarts
 //! and replicas.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use catalogue::{ErrorType, Service};
 use sqlx::{Connection as _, PgConnection};
@@ -27,6 +30,11 @@ use crate::{
 
 /// A database that takes longer for what is new is away.
 const COUNTED_WITHIN: Duration = Duration::from_secs(30);
+/// What orders are waiting in takes the longer the more orders are open, so it is counted again only after so many times as long
+/// as it took: requests have the database for themselves.
+const SELDOM: u32 = 100;
+/// A database that takes longer for that is away.
+const STANDING_WITHIN: Duration = Duration::from_secs(600);
 
 /// Counts every `period` until the service stops, whenever it is this replica's turn.
 pub(super) async fn run<S: Definition>(database: Database, period: Duration, stopping: CancellationToken) {
@@ -58,8 +66,11 @@ async fn count<S: Definition>(database: &Database, turn: &mut Option<Turn>) -> R
             None => return Ok(None),
         },
     };
-    let counted = tokio::time::timeout(COUNTED_WITHIN, ours.count::<S>()).await;
-    let counted = counted.failure("counting what the database holds")??;
+    let waiting = tokio::time::timeout(COUNTED_WITHIN, ours.count()).await;
+    let waiting = waiting.failure("counting what the database holds")??;
+    let standing = tokio::time::timeout(STANDING_WITHIN, ours.standing::<S>()).await;
+    let standing = standing.failure("counting waiting orders")??;
+    let counted = ours.counted(S::SERVICE, &standing, waiting);
     *turn = Some(ours);
     Ok(Some(counted))
 }
@@ -71,6 +82,8 @@ struct Turn {
     snapshot: String,
     /// All changes that they made.
     changes: HashMap<(OrderStatus, Service), i64>,
+    /// What orders were waiting in, and until when that is taken for what they are waiting in.
+    standing: Option<(Standing, Instant)>,
 }
 
 /// Changes that were not counted before.
@@ -94,12 +107,10 @@ impl Turn {
         }
         // Out of the pool, which would hand the lock on with the connection.
         let mut connection = connection.detach();
+        // All changes ever made are more than a request may read; but when this process ends, the server is to end it, too.
+        let limits = "SET statement_timeout = 0; SET client_connection_check_interval = '10s'";
+        sqlx::raw_sql(limits).execute(&mut connection).await.failure("counting all changes")?;
         let mut transaction = connection.begin().await.failure("counting all changes")?;
-        // All changes ever made are more than a request may read.
-        sqlx::query!("SET LOCAL statement_timeout = 0")
-            .execute(&mut *transaction)
-            .await
-            .failure("counting all changes")?;
         // In a database that was restored from a dump, these are another database's transactions, and still to come in this one.
         sqlx::query!(
             "UPDATE order_history SET added_in = NULL WHERE added_in >= pg_snapshot_xmax(pg_current_snapshot())"
@@ -116,7 +127,7 @@ impl Turn {
         );
         let all = all.fetch_all(&mut *transaction).await.failure("counting all changes")?;
         transaction.commit().await.failure("counting all changes")?;
-        let mut ours = Self { connection, snapshot: String::new(), changes: HashMap::new() };
+        let mut ours = Self { connection, snapshot: String::new(), changes: HashMap::new(), standing: None };
         ours.add(all);
         Ok(Some(ours))
     }
@@ -130,7 +141,8 @@ impl Turn {
         }
     }
 
-    async fn count<S: Definition>(&mut self) -> Result<Counted, Failure> {
+    /// Counts new changes, and what waits to be published or written.
+    async fn count(&mut self) -> Result<[Waiting; 2], Failure> {
         // Commits are not in the sequence of any number or time. What this statement sees and the one before didn't is new.
         let new = sqlx::query_as!(
             NewChanges,
@@ -150,13 +162,29 @@ impl Turn {
                       (SELECT event_id FROM journal ORDER BY event_id LIMIT 1) AS journal_oldest"#
         );
         let waiting = waiting.fetch_one(&mut self.connection).await.failure("counting what waits")?;
+        Ok([
+            Waiting { count: waiting.outbox, oldest: waiting.outbox_oldest },
+            Waiting { count: waiting.journal, oldest: waiting.journal_oldest.and_then(made_at) },
+        ])
+    }
+
+    async fn standing<S: Definition>(&mut self) -> Result<Standing, Failure> {
+        let begun = Instant::now();
+        if let Some((standing, _)) = self.standing.as_ref().filter(|(_, until)| begun < *until) {
+            return Ok(standing.clone());
+        }
         let standing = S::standing(&mut self.connection).await?;
-        Ok(Counted {
-            statuses: OrderStatus::ALL.iter().map(|status| self.of_status(*status, S::SERVICE, &standing)).collect(),
+        self.standing = Some((standing.clone(), Instant::now() + SELDOM * begun.elapsed()));
+        Ok(standing)
+    }
+
+    fn counted(&self, service: Service, standing: &Standing, [outbox, journal]: [Waiting; 2]) -> Counted {
+        Counted {
+            statuses: OrderStatus::ALL.iter().map(|status| self.of_status(*status, service, standing)).collect(),
             failed_prices: standing.failed_prices,
-            outbox: Waiting { count: waiting.outbox, oldest: waiting.outbox_oldest },
-            journal: Waiting { count: waiting.journal, oldest: waiting.journal_oldest.and_then(made_at) },
-        })
+            outbox,
+            journal,
+        }
     }
 
     fn of_status(&self, status: OrderStatus, service: Service, standing: &Standing) -> OfStatus {

@@ -1,4 +1,4 @@
-//! What makes a service this one.
+//! The trait [`Definition`]: everything in which the services differ.
 
 use catalogue::Service;
 use sqlx::{PgConnection, migrate::Migrator};
@@ -42,7 +42,7 @@ pub trait Definition: Send + Sync + 'static {
         None
     }
 
-    /// What its orders are waiting in, for metrics: a cheap query.
+    /// What its orders are waiting in, for metrics. It is asked the less often the longer it takes.
     ///
     /// # Errors
     ///
@@ -77,6 +77,6 @@ pub struct InStatus {
     pub orders: i64,
     /// Since when the longest-waiting of them is in it.
     pub oldest: OffsetDateTime,
-    /// Those that were reported as standing still in it.
+    /// Those that were reported as stuck in it.
     pub stuck: i64,
 }

@@ -1,10 +1,11 @@
-//! Deletes what is not needed any more: ended sessions, old counts of failed logins, old responses to repeatable requests, ids of old messages, models
-//! without an order.
+//! Deletes what is not needed any more: ended sessions, old counts of failed logins, old responses to repeatable requests,
+//! ids of old messages, models without an order.
 
 use std::{collections::HashSet, time::Duration};
 
 use catalogue::Action;
 use futures::{StreamExt as _, TryStreamExt as _};
+use time::{Date, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -15,24 +16,48 @@ use crate::{
     telemetry::{Record, Subject},
 };
 
+/// How long a response is kept for the repetition of its request. Clients are told by the OpenAPI text of
+/// [`Idempotency`](crate::http::Idempotency).
+const RESPONSES_KEPT_DAYS: i32 = 2;
+/// How long the id of a message that took effect is kept.
+const MESSAGES_KEPT_DAYS: i32 = 30;
 const PERIOD: Duration = Duration::from_secs(600);
-/// Models are swept in every so many rounds.
-const SWEPT_EVERY: u32 = 6;
+/// How often models are swept.
+const SWEPT_EVERY: Duration = Duration::from_secs(3600);
+const SWEEPS_A_DAY: u32 = 24;
+/// Rows that are deleted by a statement, so that none takes long, however many there are.
+const BATCH: i64 = 10_000;
 
 pub(super) async fn run(core: Core, stopping: CancellationToken) {
+    let work = async { tokio::join!(delete_rows(&core), sweep_models(&core)) };
+    stopping.run_until_cancelled(work).await;
+}
+
+async fn delete_rows(core: &Core) {
     let mut clock = tokio::time::interval(PERIOD);
-    for round in 0_u32.. {
-        let work = async {
-            clock.tick().await;
-            report(core.auth.sessions.expire().await);
-            report(clean(&core.database).await);
-            if round.is_multiple_of(SWEPT_EVERY) {
-                report(sweep(&core).await);
-            }
-        };
-        if stopping.run_until_cancelled(work).await.is_none() {
-            return;
+    loop {
+        clock.tick().await;
+        report(core.auth.sessions.expire().await);
+        report(clean(&core.database).await);
+    }
+}
+
+async fn sweep_models(core: &Core) {
+    let mut clock = tokio::time::interval(SWEPT_EVERY);
+    // Each sweep looks at the models that were too young for the one before, and once a day at all.
+    let mut since = None;
+    for sweeps in 0_u32.. {
+        clock.tick().await;
+        if sweeps.is_multiple_of(SWEEPS_A_DAY) {
+            since = None;
         }
+        // A model is in the folder of the day when its upload began, which may be the day before.
+        let young = (OffsetDateTime::now_utc() - core.unused_model_age - time::Duration::DAY).date();
+        let swept = sweep(core, since).await;
+        if swept.is_ok() {
+            since = Some(young);
+        }
+        report(swept);
     }
 }
 
@@ -44,8 +69,8 @@ fn report(result: Result<(), Failure>) {
 }
 
 /// Removes models that no order has.
-async fn sweep(core: &Core) -> Result<(), Failure> {
-    let mut old = core.models.own_models_older_than(core.unused_model_age);
+async fn sweep(core: &Core, since: Option<Date>) -> Result<(), Failure> {
+    let mut old = core.models.own_models(since, core.unused_model_age);
     while let Some(keys) = old.next().await {
         let keys = keys?;
         // Every service that stores models has this table, but this crate has no description of it.
@@ -69,14 +94,26 @@ async fn clean(database: &Database) -> Result<(), Failure> {
         .execute(database.pool())
         .await
         .failure("deleting old counts of requests for others' orders")?;
-    sqlx::query!("DELETE FROM idempotency_keys WHERE created_at < now() - interval '2 days'")
-        .execute(database.pool())
-        .await
-        .failure("deleting old responses")?;
+    let mut deleted = BATCH.unsigned_abs();
+    while deleted >= BATCH.unsigned_abs() {
+        let old = sqlx::query!(
+            "DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
+                 SELECT ctid FROM idempotency_keys WHERE created_at < now() - make_interval(days => $1) LIMIT $2))",
+            RESPONSES_KEPT_DAYS,
+            BATCH
+        );
+        deleted = old.execute(database.pool()).await.failure("deleting old responses")?.rows_affected();
+    }
     // An older copy of a message brings nothing new, whether its id is known or not.
-    sqlx::query!("DELETE FROM inbox WHERE consumed_at < now() - interval '30 days'")
-        .execute(database.pool())
-        .await
-        .failure("deleting old ids of messages")?;
+    deleted = BATCH.unsigned_abs();
+    while deleted >= BATCH.unsigned_abs() {
+        let old = sqlx::query!(
+            "DELETE FROM inbox WHERE ctid = ANY (ARRAY(
+                 SELECT ctid FROM inbox WHERE consumed_at < now() - make_interval(days => $1) LIMIT $2))",
+            MESSAGES_KEPT_DAYS,
+            BATCH
+        );
+        deleted = old.execute(database.pool()).await.failure("deleting old ids of messages")?.rows_affected();
+    }
     Ok(())
 }

@@ -2,7 +2,10 @@
 
 use std::{fs, path::Path};
 
-use common::service::{Application, Settings};
+use common::{
+    domain::OrderStatus,
+    service::{Application, Settings},
+};
 use crm_api::CrmApi;
 use serde_json::{Map, Value};
 use sqlx::{AssertSqlSafe, PgConnection};
@@ -208,6 +211,13 @@ async fn what_a_customer_left_lying_is_abandoned_and_not_stuck() {
         .await;
     }
     another_look(&crm, &seller, customer).await;
+    let mut connection = crm.tables().acquire().await.expect("a connection");
+    let standing = shop_orders::store::standing(&mut connection).await.expect("counts");
+    let mut counted: Vec<_> = standing.statuses.iter().map(|of| (of.status, of.orders, of.stuck)).collect();
+    counted.sort_unstable();
+    // The other look has left a stuck order.
+    let expected = [(OrderStatus::Initiated, 1, 0), (OrderStatus::FileUploaded, 1, 0), (OrderStatus::Submitted, 1, 1)];
+    assert_eq!(counted, expected);
     assert_eq!(reports_of("order.abandoned", &old, customer).len(), 2);
     assert_eq!(reports(&old, customer).len(), 0);
     assert_eq!(reports_of("order.abandoned", &new, customer).len(), 0);

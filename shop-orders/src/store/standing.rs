@@ -7,18 +7,20 @@ use common::{
 };
 use sqlx::PgConnection;
 
-/// How many open orders are in each status, since when, and how many of them were reported for it.
+/// How many open orders are in each status, since when, and how many of them were reported as stuck.
 ///
 /// # Errors
 ///
 /// If the database fails.
 pub async fn standing(connection: &mut PgConnection) -> Result<Standing, Failure> {
+    // An order that waits for its customer may be abandoned, and is never stuck.
     // Both parts are read from the index of orders by their time in a status, without the orders themselves.
     let statuses = sqlx::query_as!(
         InStatus,
         r#"SELECT status AS "status: OrderStatus", count(*) AS "orders!", min(status_since) AS "oldest!",
                   coalesce((SELECT count(*) FROM orders AS reported
-                            WHERE reported.status = waiting.status AND reported.status <> 'CLOSED'
+                            WHERE waiting.status NOT IN ('INITIATED', 'FILE_UPLOADED')
+                              AND reported.status = waiting.status AND reported.status <> 'CLOSED'
                               AND coalesce(reported.reported_status = reported.status, false)), 0) AS "stuck!"
            FROM orders AS waiting WHERE status <> 'CLOSED' GROUP BY status"#
     );
