@@ -36,10 +36,8 @@ async fn apply(unit: &mut UnitOfWork, message: &InboundMessage<'_>) -> Result<()
     let subject = known.subject();
     let (mut order, mut since) = (known.order, known.status_since);
 
-    let price = received.price.as_ref().filter(|_| order.price.is_none());
-    if price.is_some() || facts.price_failure.is_some() {
-        let covered = unit.covered_by(message.consumed)?;
-        store::set_price(covered, &received.id, price, received.model.as_ref(), facts.price_failure.as_ref()).await?;
+    if order.price.is_none() && (received.price.is_some() || facts.price_failure.is_some()) {
+        store::set_price(unit.covered_by(message.consumed)?, facts).await?;
     }
     let changes = missing(order.status, &facts.history)
         .map_err(|gap| Failure::new(ErrorType::MessageUnexpected, "applying a message", gap))?;

@@ -1,4 +1,4 @@
-//! An order with its history.
+//! An order as shop and CRM return it, with its texts in the caller's language.
 
 use common::domain::{Change, Language, Localize, Notice, Order};
 use serde::{Deserialize, Serialize};

@@ -65,6 +65,14 @@ fn without_price(before: &OrderFacts) -> OrderFacts {
     OrderFacts { price_failure: Some(failure), ..before.clone() }
 }
 
+/// The same, this long after `before`, for a reason on our side.
+fn without_price_for_our_reason(before: &OrderFacts, after: Duration) -> OrderFacts {
+    let failure = Notice::new("calculation_failed", |_| "We will calculate it again.".to_owned());
+    let mut facts = OrderFacts { price_failure: Some(failure), ..before.clone() };
+    facts.order.updated_at += after;
+    facts
+}
+
 /// Submits an order and lets the MES calculate its price; returns its number.
 pub(crate) async fn priced_order(crm: &RunningService, seller: &Client) -> String {
     let id = submit_order(seller, crm.customer_account().await).await;
@@ -192,6 +200,28 @@ async fn why_there_is_no_price_is_shown_until_there_is_one() {
     // The failure again, late.
     apply(&crm, &without_price(&submitted)).await.expect("it is applied");
     assert_eq!(get_order(&seller, &id).await, priced);
+}
+
+#[tokio::test]
+async fn of_several_price_failures_the_latest_is_shown_in_whichever_order_their_messages_come() {
+    let crm = crm().await;
+    let seller = crm.seller().await;
+    for (arrival, number) in arrivals(3, 4).into_iter().zip(300_000..) {
+        let placed = placed_by_partner(number);
+        let ours = |after| without_price_for_our_reason(&placed, after);
+        let mut latest = without_price(&placed);
+        latest.order.updated_at += Duration::MINUTE;
+        let messages = [ours(Duration::SECOND), ours(Duration::milliseconds(59_999)), latest];
+        for kind in &arrival {
+            assert_eq!(apply(&crm, &messages[*kind]).await.expect("it is applied"), 0);
+        }
+        let order = get_order(&seller, placed.order.id.as_str()).await;
+        let expected = json!({"code": "not_closed", "detail": "The model has holes."});
+        assert_eq!(order["price_failure"], expected, "{arrival:?}");
+
+        apply(&crm, &messages[2]).await.expect("it is applied");
+        assert_eq!(get_order(&seller, placed.order.id.as_str()).await, order, "a repetition changes nothing");
+    }
 }
 
 #[tokio::test]

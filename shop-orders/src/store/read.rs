@@ -1,12 +1,12 @@
 //! Reading orders and their history.
 
-use catalogue::Service;
 use common::{
     domain::{
-        Actor, Change, CustomerId, Material, Measured, ModelFormat, ModelUnit, Notice, Order, OrderFacts, OrderId,
-        OrderStatus, PartnerId,
+        CustomerId, Material, Measured, ModelFormat, ModelUnit, Notice, Order, OrderFacts, OrderId, OrderStatus,
+        PartnerId,
     },
     failure::{ErrorType, Failure, FailureContext as _},
+    order_history::history,
     page::Cursor,
 };
 use sqlx::{PgConnection, PgExecutor, types::Json};
@@ -67,22 +67,6 @@ pub async fn list(
     );
     let rows = rows.fetch_all(database).await.failure("listing orders")?;
     rows.into_iter().map(|row| Ok(StoredOrder::try_from(row)?.order)).collect()
-}
-
-/// The history of an order up to its status, the oldest change first. The order may have gone on since it was read.
-async fn history(database: impl PgExecutor<'_>, order: &Order) -> Result<Vec<Change>, Failure> {
-    let mut changes = sqlx::query_as!(
-        Change,
-        r#"SELECT status AS "status: OrderStatus", at, actor AS "actor: Actor", service AS "service: Service"
-           FROM order_history WHERE order_id = $1"#,
-        order.id.as_str()
-    )
-    .fetch_all(database)
-    .await
-    .failure("reading an order's history")?;
-    changes.retain(|change| change.status <= order.status);
-    changes.sort_by_key(|change| change.status);
-    Ok(changes)
 }
 
 /// An order with its history.

@@ -4,7 +4,7 @@ use catalogue::Service;
 use common::{
     domain::{
         Actor, Change, CustomerId, EventId, Material, Model, ModelFormat, ModelUnit, NewOrder, Notice, Order,
-        OrderFacts, OrderId, OrderStatus, Owner, PartnerId, Price,
+        OrderFacts, OrderId, OrderStatus, Owner, PartnerId,
     },
     failure::{Failure, FailureContext as _},
     unit_of_work::Recorded,
@@ -200,34 +200,34 @@ pub async fn take_over(mut recorded: Recorded<'_>, facts: &OrderFacts) -> Result
 }
 
 /// Sets the price that the MES calculated, with what it found out about the model, or the reason why there is none. A price
-/// that is set stays.
+/// that is set stays, and of several reasons the latest, by when the MES last changed the order.
 ///
 /// # Errors
 ///
 /// If the database fails.
-pub async fn set_price(
-    mut recorded: Recorded<'_>,
-    id: &OrderId,
-    price: Option<&Price>,
-    model: Option<&Model>,
-    failure: Option<&Notice>,
-) -> Result<(), Failure> {
-    let (failure, code, failure_ru) = Notice::parts(failure.filter(|_| price.is_none()));
+pub async fn set_price(mut recorded: Recorded<'_>, facts: &OrderFacts) -> Result<(), Failure> {
+    let Order { id, price, model, updated_at, .. } = &facts.order;
+    let failure = facts.price_failure.as_ref().filter(|_| price.is_none());
+    let failed_at = failure.map(|_| *updated_at);
+    let (failure, code, failure_ru) = Notice::parts(failure);
+    let model = model.as_ref();
     let measured = model.and_then(|model| model.measured.as_ref());
     sqlx::query!(
         "UPDATE orders SET price_amount_minor = $2, price_currency = $3, price_failure = $4, price_failure_code = $5,
                            price_failure_ru = $6, model_unit = coalesce($7, model_unit), model_measured = $8,
-                           model_warnings = $9, updated_at = now()
-         WHERE id = $1 AND price_amount_minor IS NULL AND ($2::bigint IS NOT NULL OR price_failure IS DISTINCT FROM $4)",
+                           model_warnings = $9, price_failed_at = $10, updated_at = now()
+         WHERE id = $1 AND price_amount_minor IS NULL
+               AND ($2::bigint IS NOT NULL OR price_failed_at IS NULL OR price_failed_at < $10)",
         id.as_str(),
-        price.map(|price| price.amount_minor),
-        price.map(|price| price.currency.as_str()),
+        price.as_ref().map(|price| price.amount_minor),
+        price.as_ref().map(|price| price.currency.as_str()),
         failure,
         code,
         failure_ru,
         model.and_then(|model| model.unit) as Option<ModelUnit>,
         measured.map(Json) as _,
-        measured.and(model).map(|model| Json(&model.warnings)) as _
+        measured.and(model).map(|model| Json(&model.warnings)) as _,
+        failed_at
     )
     .execute(recorded.connection())
     .await

@@ -1,11 +1,8 @@
-//! Reading orders and their history. An order is locked before it is changed ([`lock`]), so that a decision about it holds
-//! until the commit.
+//! Reading orders. An order is locked before it is changed ([`lock`]), so that a decision about it holds until the commit.
 
-use catalogue::Service;
 use common::{
     domain::{
-        Actor, Change, CustomerId, Material, Measured, ModelFormat, ModelUnit, Notice, OperatorId, Order, OrderId,
-        OrderStatus, PartnerId,
+        CustomerId, Material, Measured, ModelFormat, ModelUnit, Notice, OperatorId, OrderId, OrderStatus, PartnerId,
     },
     failure::{Failure, FailureContext as _},
     page::Cursor,
@@ -70,23 +67,4 @@ pub async fn list(
     );
     let rows = rows.fetch_all(connection).await.failure("listing orders")?;
     rows.into_iter().map(|row| StoredOrder::try_from(row).map(|stored| stored.order)).collect()
-}
-
-/// The history of an order up to its status, the oldest change first. The order may have gone on since it was read.
-///
-/// # Errors
-///
-/// If the database fails.
-pub async fn history(connection: &mut PgConnection, order: &Order) -> Result<Vec<Change>, Failure> {
-    let rows = sqlx::query_as!(
-        Change,
-        r#"SELECT status AS "status: OrderStatus", at, actor AS "actor: Actor", service AS "service: Service"
-           FROM order_history WHERE order_id = $1"#,
-        order.id.as_str()
-    );
-    let mut changes = rows.fetch_all(connection).await.failure("reading an order's history")?;
-    changes.retain(|change| change.status <= order.status);
-    // Statuses are linear, while two of them may have been set in the same instant.
-    changes.sort_unstable_by_key(|change| change.status);
-    Ok(changes)
 }

@@ -207,7 +207,8 @@ pub async fn assign(mut recorded: Recorded<'_>, id: &OrderId, operator: Operator
     Ok(())
 }
 
-/// Sets how far the calculation of the price is, with the price or with the reason why there is none.
+/// Sets how far the calculation of the price is, with the price or with the reason why there is none. The CRM sees by
+/// `updated_at` which of several reasons is the latest.
 ///
 /// # Errors
 ///
