@@ -79,14 +79,13 @@ impl Order {
         };
         let find = |rows: &'_ [Row], status: &str| rows.iter().find(|row| row.status == status).cloned();
         let mut findings = Vec::new();
-        let is_in_mes = !self.mes.is_empty() || self.shop.iter().any(|row| row.status == "SUBMITTED");
         for row in self.shop.iter().filter(settled) {
             match find(&self.mes, &row.status) {
                 Some(other) if (other.at, &other.service) != (row.at, &row.service) => {
                     let detail = format!("shop: {} by {}, mes: {} by {}", row.at, row.service, other.at, other.service);
                     findings.push(self.finding(Kind::Diverging, "shop, mes", &row.status, detail));
                 }
-                None if is_in_mes && !SHOP_ONLY.contains(&row.status.as_str()) => {
+                None if !SHOP_ONLY.contains(&row.status.as_str()) => {
                     findings.push(self.finding(
                         Kind::Behind,
                         "mes",
@@ -135,8 +134,12 @@ mod tests {
     }
 
     fn kinds(shop: Vec<Row>, mes: Vec<Row>, records: Vec<Record>) -> Vec<Kind> {
+        kinds_in(&Scope::default(), shop, mes, records)
+    }
+
+    fn kinds_in(scope: &Scope, shop: Vec<Row>, mes: Vec<Row>, records: Vec<Record>) -> Vec<Kind> {
         let order = Order { id: "A-100000".to_owned(), shop, mes, records };
-        order.findings(&Scope::default()).iter().map(|finding| finding.kind).collect()
+        order.findings(scope).iter().map(|finding| finding.kind).collect()
     }
 
     #[test]
@@ -160,5 +163,20 @@ mod tests {
         assert_eq!(kinds(shop(), vec![], records()), [Kind::Behind]);
         let other = Row { at: OffsetDateTime::UNIX_EPOCH + Duration::SECOND, ..row("SUBMITTED", 0) };
         assert_eq!(kinds(shop(), vec![other], records()), [Kind::Diverging]);
+    }
+
+    #[test]
+    fn a_change_that_the_mes_never_received_is_a_finding_whether_or_not_the_submission_is_in_scope() {
+        let scope = Scope { since: Some(OffsetDateTime::UNIX_EPOCH), ..Scope::default() };
+        let approved = || vec![row("MANUFACTURING_APPROVED", 1)];
+        let records = || vec![record("MANUFACTURING_APPROVED", 1, "today")];
+        assert_eq!(kinds_in(&scope, approved(), vec![], records()), [Kind::Behind]);
+        assert_eq!(kinds_in(&scope, approved(), vec![row("MANUFACTURING_APPROVED", 0)], records()), []);
+
+        let in_transit = vec![Row { at: OffsetDateTime::now_utc(), ..row("MANUFACTURING_APPROVED", 1) }];
+        assert_eq!(kinds_in(&scope, in_transit, vec![], records()), []);
+        let earlier = Row { at: OffsetDateTime::UNIX_EPOCH - Duration::SECOND, ..row("MANUFACTURING_APPROVED", 1) };
+        assert_eq!(kinds_in(&scope, vec![earlier], vec![], records()), []);
+        assert_eq!(kinds_in(&scope, vec![row("CLOSED", 1)], vec![], vec![record("CLOSED", 1, "today")]), []);
     }
 }
