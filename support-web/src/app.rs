@@ -7,7 +7,6 @@ use questions::Elasticsearch;
 
 use crate::auth::{Failures, Sessions};
 
-/// What every handler can use.
 #[derive(Clone)]
 pub(crate) struct App {
     /// Where the logs are.

@@ -1,6 +1,8 @@
 //! The two languages of the page, and the words for what the logs call by stable names.
 
+use axum::http::HeaderMap;
 use catalogue::ErrorType;
+use common::{domain, http::AcceptLanguage};
 
 /// A language of the page.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -17,16 +19,19 @@ use Language::{English, Russian};
 impl Language {
     /// The language of this tag (RFC 5646), if it is one of the two.
     pub(crate) fn of_tag(tag: &str) -> Option<Self> {
-        match tag.trim().split(['-', ';']).next()?.to_ascii_lowercase().as_str() {
+        match tag.split('-').next()?.to_ascii_lowercase().as_str() {
             "en" => Some(English),
             "ru" => Some(Russian),
             _ => None,
         }
     }
 
-    /// The first of the two in an `Accept-Language`.
-    pub(crate) fn accepted(header: &str) -> Self {
-        header.split(',').find_map(Self::of_tag).unwrap_or_default()
+    /// The one that `Accept-Language` prefers.
+    pub(crate) fn accepted(headers: &HeaderMap) -> Self {
+        match AcceptLanguage::of(headers).0 {
+            domain::Language::English => English,
+            domain::Language::Russian => Russian,
+        }
     }
 
     pub(crate) const fn tag(self) -> &'static str {
@@ -196,13 +201,26 @@ impl Language {
         )
     }
 
-    /// What Support does about a class of errors.
-    pub(crate) fn advice(self, class: &str) -> &'static str {
+    /// What Support does about a class of errors. With `price_failed`, a price has ended with it, which is final until an
+    /// operator acts.
+    pub(crate) fn advice(self, class: &str, price_failed: bool) -> &'static str {
         use ErrorType as E;
         match ErrorType::from_name(class) {
-            Some(E::ModelMissing | E::ModelUnreadable | E::ModelNotClosed | E::ModelTooLarge) => self.of(
+            Some(E::ModelUnreadable | E::ModelNotClosed | E::ModelTooLarge) => self.of(
                 "The customer needs a corrected model in a new order; tell them the reason above.",
                 "Клиенту нужна исправленная модель в новом заказе; назовите причину выше.",
+            ),
+            Some(E::ModelMissing) => self.of(
+                "Tell the people on duty: the model has to be restored to the store. If the price has failed, an operator \
+                 has to ask for the price again after that.",
+                "Сообщите дежурным: модель нужно восстановить в хранилище. Если расчёт цены не удался, после \
+                 этого оператор должен запросить цену ещё раз.",
+            ),
+            _ if price_failed => self.of(
+                "The price is not tried again by itself. Tell the people on duty; once the cause is mended, \
+                 an operator has to ask for the price again.",
+                "Расчёт цены сам не повторяется. Сообщите дежурным; когда причина исправлена, оператор \
+                 должен запросить цену ещё раз.",
             ),
             Some(E::MessageMalformed | E::MessageUnexpected | E::MessageTooNew) => self.of(
                 "Tell the developers: the message is among the dead letters and can be replayed once the cause is mended.",
@@ -215,8 +233,10 @@ impl Language {
                 | E::SearchUnavailable
                 | E::Timeout,
             ) => self.of(
-                "It is retried by itself. If it lasts longer than some minutes, tell the people on duty.",
-                "Повторяется само. Если длится дольше нескольких минут, сообщите дежурным.",
+                "Messages are retried by themselves; what a person wanted to do has to be done again. If it lasts \
+                 longer than some minutes, tell the people on duty.",
+                "Сообщения повторяются сами; что делал человек, нужно сделать ещё раз. Если длится \
+                 дольше нескольких минут, сообщите дежурным.",
             ),
             _ => self.of(
                 "Tell the developers, with the trace below.",
@@ -228,19 +248,32 @@ impl Language {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::header;
+
     use super::*;
 
     #[test]
-    fn the_language_is_the_first_known_one_that_is_accepted() {
-        for (header, language) in [
-            ("ru-RU,ru;q=0.9,en;q=0.8", Russian),
-            ("de,en;q=0.5", English),
-            ("fr, RU", Russian),
-            ("", English),
-            ("*", English),
-        ] {
-            assert_eq!(Language::accepted(header), language, "{header}");
+    fn the_language_is_the_one_that_the_header_prefers() {
+        for (header, language) in
+            [("", English), ("fr, RU", Russian), ("de,en;q=0.5", English), ("en;q=0.5, ru;q=0.9", Russian)]
+        {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, header.parse().unwrap())]);
+            assert_eq!(Language::accepted(&headers), language, "{header}");
         }
+    }
+
+    #[test]
+    fn a_price_that_failed_for_another_reason_than_its_model_is_asked_for_again() {
+        let of_models = [ErrorType::ModelUnreadable, ErrorType::ModelNotClosed, ErrorType::ModelTooLarge];
+        for class in ErrorType::ALL {
+            for (language, again) in [(English, "ask for the price again"), (Russian, "запросить цену ещё раз")]
+            {
+                let advice = language.advice(class.name(), true);
+                assert_eq!(advice.contains(again), !of_models.contains(&class), "{class:?}: {advice}");
+            }
+        }
+        assert!(English.advice(ErrorType::ModelMissing.name(), false).contains("restored"));
+        assert!(English.advice(ErrorType::Timeout.name(), false).contains("retried by themselves"));
     }
 
     #[test]

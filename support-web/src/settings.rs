@@ -23,18 +23,16 @@ pub struct Settings {
     #[command(flatten)]
     pub server: ServerSettings,
     /// Elasticsearch, such as `https://logs.example.org:9200`
-    #[arg(long, env = "ELASTICSEARCH_URL", value_name = "ELASTICSEARCH_URL", default_value = "http://127.0.0.1:9200",
-          value_parser = address)]
+    #[arg(long, env, default_value = "http://127.0.0.1:9210", value_parser = address)]
     pub elasticsearch_url: String,
     /// Seconds that Elasticsearch may take for a response
-    #[arg(long, env = "ELASTICSEARCH_SECONDS", value_name = "ELASTICSEARCH_SECONDS", default_value_t = 8,
-          value_parser = clap::value_parser!(u64).range(1..=60))]
+    #[arg(long, env, default_value_t = 8, value_parser = clap::value_parser!(u64).range(1..=60))]
     pub elasticsearch_seconds: u64,
     /// Where the runbook and the other documents are, for links to them
-    #[arg(long, env = "DOCUMENTS_URL", value_name = "DOCUMENTS_URL", value_parser = address)]
+    #[arg(long, env, value_parser = address)]
     pub documents_url: Option<String>,
     /// The key that logins are hashed with in the log where no account is known; random at each start unless set
-    #[arg(long, env = "LOGIN_HASH_KEY", value_name = "LOGIN_HASH_KEY", hide_env_values = true)]
+    #[arg(long, env, hide_env_values = true)]
     pub login_hash_key: Option<SecretString>,
 }
 

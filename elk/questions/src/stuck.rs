@@ -19,7 +19,7 @@ const REPORTS: usize = 50_000;
 /// The orders per search for what came after their reports; Elasticsearch returns at most 65,536 groups.
 const CHUNK: usize = 5_000;
 /// The fields of the records that are read.
-const FIELDS: [&str; 8] = [
+const FIELDS: [&str; 9] = [
     field::TIME,
     field::EVENT_ACTION,
     field::ORDER_ID,
@@ -28,6 +28,7 @@ const FIELDS: [&str; 8] = [
     field::CUSTOMER_ID,
     field::PARTNER_ID,
     field::ERROR_TYPE,
+    field::ORDER_PRICE_STATUS,
 ];
 
 /// An order that is stuck or overdue.
@@ -44,7 +45,7 @@ pub struct StuckOrder {
     /// The report: its time, its action, the order's status, and whose it is.
     pub report: Record,
     /// The newest warning or error since the order moved last, if there is one, apart from these reports and what callers did:
-    /// its time, action and class.
+    /// its time, action, class and price status.
     pub trouble: Option<Record>,
 }
 

@@ -45,7 +45,7 @@ pub(crate) fn list(context: &Context, alerts: &[Alert]) -> Markup {
 /// The page of failed logins.
 pub(crate) fn logins(context: &Context, logins: &[FailedLogins], networks: &[Network], partial: bool) -> Markup {
     let language = context.language;
-    let title = language.of("Log-ins that failed repeatedly", "Повторные неудачные входы");
+    let title = language.of("Logins that failed repeatedly", "Повторные неудачные входы");
     let rows = html! {
         @for one in logins {
             tr {
@@ -84,7 +84,7 @@ pub(crate) fn logins(context: &Context, logins: &[FailedLogins], networks: &[Net
 /// Where passwords are tried on many accounts.
 fn networks_section(context: &Context, networks: &[Network]) -> Markup {
     let language = context.language;
-    let name = language.of("Networks that try many log-ins", "Сети, откуда пробуют много входов");
+    let name = language.of("Networks that try many logins", "Сети, откуда пробуют много входов");
     let rows = html! {
         @for network in networks {
             tr.warning {
@@ -98,7 +98,7 @@ fn networks_section(context: &Context, networks: &[Network]) -> Markup {
     };
     let head = [
         language.of("network", "сеть"),
-        language.of("log-ins", "входов"),
+        language.of("logins", "входов"),
         language.of("failures", "неудач"),
         language.of("services", "сервисы"),
         language.of("last", "последняя"),

@@ -5,7 +5,7 @@ use questions::{ErrorClass, Occurrences};
 
 use super::{
     layout::{Context, page},
-    parts::{cut, document, escaped, order, table, time, trend},
+    parts::{cut, document, escaped, order, price_failed, table, time, trend},
     trail::list,
 };
 use crate::language::Language;
@@ -88,7 +88,7 @@ pub(crate) fn class(context: &Context, name: &str, asked: &Asked, found: &Occurr
     let content = html! {
         h1 { code { bdi { (cut(name)) } } }
         p { (language.meaning(name)) }
-        p { strong { (language.of("What to do:", "Что делать:")) } " " (language.advice(name)) " "
+        p { strong { (language.of("What to do:", "Что делать:")) } " " (language.advice(name, found.newest.iter().any(price_failed))) " "
             (document(context.documents.as_deref(), "runbook.md", "service-errors", language.of("Runbook", "Инструкция"))) }
         (period_form(language, &path, asked))
         h2 { (title_of_orders) }

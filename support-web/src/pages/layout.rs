@@ -66,7 +66,7 @@ fn header(context: &Context) -> Markup {
                         ("/errors", language.of("Errors", "Ошибки")),
                         ("/stuck", language.of("Stuck", "Застряли")),
                         ("/alerts", language.of("Alerts", "Оповещения")),
-                        ("/logins", language.of("Log-ins", "Входы")),
+                        ("/logins", language.of("Logins", "Входы")),
                     ] {
                         a href=(path) aria-current=[context.path.starts_with(path).then_some("page")] { (name) }
                     }

@@ -3,6 +3,15 @@
 use maud::{Markup, html};
 
 use super::layout::{Context, page};
+use crate::language::Language;
+
+/// What an account without the role is told.
+pub(crate) const fn no_role(language: Language) -> &'static str {
+    language.of(
+        "This account may not read the logs: it does not have the role “support”.",
+        "У этой учётной записи нет роли «support»: она не читает журналы.",
+    )
+}
 
 /// The form, after a login that was refused for this reason. `next` is where a login leads.
 pub(crate) fn login(context: &Context, next: &str, refused: Option<&str>) -> Markup {

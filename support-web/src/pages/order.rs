@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 
 use super::{
     layout::{Context, page},
-    parts::{cut, document, id, table, time},
+    parts::{cut, document, id, price_failed, table, time},
     silence::silence,
     trail::{Filters, trail},
     waterfall::waterfall,
@@ -187,7 +187,7 @@ fn failure(context: &Context, record: &Record, title: &str) -> Markup {
             h2 { (title) }
             p { (language.meaning(class)) " " @if !class.is_empty() { a href={ "/errors/" (super::parts::escaped(class)) } { code { bdi { (cut(class)) } } } } }
             @if let Some(message) = record.optional(field::ERROR_MESSAGE) { p.cause { bdi { (cut(message)) } } }
-            p { strong { (language.of("What to do:", "Что делать:")) } " " (language.advice(class)) " "
+            p { strong { (language.of("What to do:", "Что делать:")) } " " (language.advice(class, price_failed(record))) " "
                 (document(context.documents.as_deref(), "runbook.md", "service-errors", language.of("Runbook", "Инструкция"))) }
             p.hint {
                 (time(record.time())) " · " bdi { (cut(record.text(field::NAME))) } " · " code { bdi { (cut(record.text(field::EVENT_ACTION))) } }

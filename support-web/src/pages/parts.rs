@@ -1,7 +1,9 @@
 //! What several pages show: times, ids, services, links.
 
+use catalogue::field;
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use questions::Record;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
 use crate::language::Language;
@@ -19,6 +21,11 @@ pub(crate) fn cut(text: &str) -> String {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
+}
+
+/// Whether it reports that a price could not be calculated.
+pub(crate) fn price_failed(record: &Record) -> bool {
+    record.text(field::ORDER_PRICE_STATUS) == "FAILED"
 }
 
 /// A point in time: in UTC here, which the page's script shows in the employee's time zone.

@@ -6,7 +6,7 @@ use questions::StuckOrder;
 
 use super::{
     layout::{Context, page},
-    parts::{cut, document, order, status, table, time},
+    parts::{cut, document, order, price_failed, status, table, time},
 };
 use crate::language::Language;
 
@@ -51,8 +51,8 @@ pub(crate) fn stuck(context: &Context, orders: &[StuckOrder], partial: bool) -> 
 
 /// What to do about what is in the way, or about the status.
 fn next_step(language: Language, one: &StuckOrder) -> &'static str {
-    match one.trouble.as_ref().and_then(|trouble| trouble.optional(field::ERROR_TYPE)) {
-        Some(class) => language.advice(class),
+    match one.trouble.as_ref().and_then(|trouble| Some((trouble, trouble.optional(field::ERROR_TYPE)?))) {
+        Some((trouble, class)) => language.advice(class, price_failed(trouble)),
         None => language.next_step(&one.status),
     }
 }

@@ -57,11 +57,10 @@ fn parameter<'a>(uri: &'a Uri, name: &str) -> Option<&'a str> {
 
 /// What a page has to know of its request.
 pub(super) fn context(app: &App, uri: &Uri, headers: &HeaderMap, login: Option<String>) -> Context {
-    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let language = parameter(uri, "lang").and_then(Language::of_tag);
     let language = language.or_else(|| cookie(headers, LANGUAGE).and_then(Language::of_tag));
     Context {
-        language: language.unwrap_or_else(|| Language::accepted(accepted)),
+        language: language.unwrap_or_else(|| Language::accepted(headers)),
         path: uri.path_and_query().map_or("/", |path| path.as_str()).to_owned(),
         login,
         documents: app.documents.clone(),

@@ -3,15 +3,15 @@
 use std::sync::Arc;
 
 use axum::{
-    Extension, Form,
+    Extension,
     extract::{State, rejection::FormRejection},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header},
+    http::{HeaderMap, HeaderName, StatusCode, Uri, header},
     response::{IntoResponse as _, Redirect, Response},
 };
 use catalogue::Action;
 use common::{
     auth::Token,
-    http::RequestInfo,
+    http::{RequestInfo, retry_after},
     problem::ApiError,
     telemetry::{Record, Subject},
 };
@@ -19,6 +19,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 use super::{
+    form::Form,
     guard::with_cookie,
     headers,
     parameters::Parameters,
@@ -27,7 +28,8 @@ use super::{
 use crate::{
     app::App,
     auth::{self, NotAdmitted},
-    pages,
+    language::Language,
+    pages::{self, layout::Context},
 };
 
 /// Where a login leads.
@@ -66,16 +68,11 @@ pub(super) async fn log_in(
     credentials: Result<Form<Credentials>, FormRejection>,
 ) -> Response {
     let context = headers::context(&app, &uri, &request, None);
-    let language = context.language;
-    let again = |status: StatusCode, next: &str, text: &str| {
-        visit::html(status, &pages::login::login(&context, headers::local(next), Some(text)))
+    let Ok(Form(Credentials { login, password, next })) = credentials else {
+        let text = context.language.of("The form was not complete.", "Форма заполнена не полностью.");
+        return again(&context, "/", StatusCode::BAD_REQUEST, text);
     };
-    let Ok(Form(credentials)) = credentials else {
-        let text = language.of("The form was not complete.", "Форма заполнена не полностью.");
-        return again(StatusCode::BAD_REQUEST, "/", text);
-    };
-    let next = credentials.next;
-    let refused = match auth::log_in(&app, info.source, &credentials.login, credentials.password).await {
+    match auth::log_in(&app, info.source, &login, password).await {
         Ok((token, account)) => {
             info.identify_user(account);
             // A session that this browser had before is over.
@@ -83,50 +80,65 @@ pub(super) async fn log_in(
                 app.sessions.close(&before);
             }
             let response = Redirect::to(headers::local(&next)).into_response();
-            return with_cookie(response, headers::session_cookie(&request, &token));
+            with_cookie(response, headers::session_cookie(&request, &token))
         }
-        Err(refused) => refused,
-    };
-    match refused {
-        NotAdmitted::Wrong => {
-            let text = language.of(
-                "No active account has this login and password.",
-                "Нет действующей учётной записи с таким именем и паролем.",
-            );
-            again(StatusCode::UNAUTHORIZED, &next, text)
-        }
-        NotAdmitted::Role(account) => {
-            info.identify_user(account);
-            let text = language.of(
-                "This account may not read the logs: it does not have the role “support”.",
-                "У этой учётной записи нет роли «support»: она не читает журналы.",
-            );
-            again(StatusCode::FORBIDDEN, &next, text)
-        }
-        NotAdmitted::Wait(wait) => {
-            let text = language
-                .of("Too many logins failed; wait a little.", "Слишком много неудачных входов; подождите немного.");
-            let mut response = again(StatusCode::TOO_MANY_REQUESTS, &next, text);
-            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            response
-        }
-        NotAdmitted::Undecided(error) => {
-            let text = language.of(
-                "Elasticsearch can't be reached, so nobody can log in now. Orders go on as always. Try again in a minute.",
-                "Elasticsearch недоступен, поэтому войти сейчас нельзя. Заказы идут как обычно. Попробуйте через минуту.",
-            );
-            failed(again(StatusCode::SERVICE_UNAVAILABLE, &next, text), visit::failure(&error))
-        }
-        NotAdmitted::Failed(failure) => {
-            let text = language.of("Something went wrong on our side.", "Что-то пошло не так у нас.");
-            failed(again(StatusCode::INTERNAL_SERVER_ERROR, &next, text), failure)
+        Err(refused) => {
+            let (status, text) = shown(&refused, context.language);
+            noted(again(&context, &next, status, text), refused, &info)
         }
     }
 }
 
-/// The response, with the failure for the log: a login that nobody decided on.
-fn failed(mut response: Response, failure: common::failure::Failure) -> Response {
+/// The form again.
+fn again(context: &Context, next: &str, status: StatusCode, text: &str) -> Response {
+    visit::html(status, &pages::login::login(context, headers::local(next), Some(text)))
+}
+
+/// What an employee who was not admitted is told.
+const fn shown(refused: &NotAdmitted, language: Language) -> (StatusCode, &'static str) {
+    match refused {
+        NotAdmitted::Wrong => (
+            StatusCode::UNAUTHORIZED,
+            language.of(
+                "No active account has this login and password.",
+                "Нет действующей учётной записи с таким именем и паролем.",
+            ),
+        ),
+        NotAdmitted::Role(_) => (StatusCode::FORBIDDEN, pages::login::no_role(language)),
+        NotAdmitted::Wait(_) => (
+            StatusCode::TOO_MANY_REQUESTS,
+            language
+                .of("Too many logins failed; wait a little.", "Слишком много неудачных входов; подождите немного."),
+        ),
+        NotAdmitted::Undecided(_) => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            language.of(
+                "Elasticsearch can't be reached, so nobody can log in now. Orders go on as always. Try again in a minute.",
+                "Elasticsearch недоступен, поэтому войти сейчас нельзя. Заказы идут как обычно. Попробуйте через минуту.",
+            ),
+        ),
+        NotAdmitted::Failed(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            language.of("Something went wrong on our side.", "Что-то пошло не так у нас."),
+        ),
+    }
+}
+
+/// The response, with what browsers and the request's record need to know of the reason.
+fn noted(mut response: Response, refused: NotAdmitted, info: &RequestInfo) -> Response {
+    let failure = match refused {
+        NotAdmitted::Wrong => return response,
+        NotAdmitted::Role(account) => {
+            info.identify_user(account);
+            return response;
+        }
+        NotAdmitted::Wait(wait) => {
+            response.headers_mut().insert(header::RETRY_AFTER, retry_after(wait));
+            return response;
+        }
+        NotAdmitted::Undecided(error) => visit::failure(&error),
+        NotAdmitted::Failed(failure) => failure,
+    };
     let failed = ApiError::from(failure).during(Action::LoginFailed, Subject::default());
     response.extensions_mut().insert(Arc::new(failed));
     response

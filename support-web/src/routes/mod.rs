@@ -1,6 +1,7 @@
 //! HTTP: reads requests, asks the logs as the employee who is logged in, and responds with a page.
 
 mod files;
+mod form;
 mod guard;
 mod headers;
 mod health;

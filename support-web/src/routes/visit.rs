@@ -50,10 +50,7 @@ impl Visit {
     /// The form again for an account that has lost its role.
     pub(super) fn without_role(&self) -> Response {
         let context = Context { login: None, ..self.context.clone() };
-        let text = context.language.of(
-            "This account may not read the logs: it does not have the role “support”.",
-            "У этой учётной записи нет роли «support»: она не читает журналы.",
-        );
+        let text = pages::login::no_role(context.language);
         html(StatusCode::FORBIDDEN, &pages::login::login(&context, "/", Some(text)))
     }
 

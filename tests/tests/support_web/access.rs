@@ -118,6 +118,8 @@ async fn a_page_loads_its_own_files_only_and_is_kept_nowhere() {
     assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
     assert_eq!(header("cache-control"), "no-store");
     assert_eq!(header("x-content-type-options"), "nosniff");
+    assert_eq!(header("referrer-policy"), "same-origin");
+    assert_eq!(header("cross-origin-opener-policy"), "same-origin");
     assert!(page.text.len() <= 100 * 1024, "{} bytes", page.text.len());
     assert!(!page.text.contains(" style=") && !page.text.contains(" onclick="), "the policy forbids these");
 }

@@ -5,7 +5,7 @@ use testkit::{eventually, support_page::percent};
 use crate::{
     logs::{
         self, ASKED_FOR, BUSY, CUSTOMER, HOSTILE, PARTNER, PARTNERS, POLLED, REQUEST, SLOW, STUCK, TRACE, TWIN,
-        UNPRICED,
+        UNPRICED, UNREAD,
     },
     system::{employee, stranger},
 };
@@ -117,6 +117,16 @@ async fn an_order_that_stands_says_why_and_what_to_do() {
         assert!(list.contains(part), "{part} in {list}");
     }
     assert!(!list.contains(SLOW));
+}
+
+#[tokio::test]
+async fn a_price_that_failed_without_the_models_fault_has_to_be_asked_for_again() {
+    let employee = employee().await;
+    let class = "/errors/model_store_unavailable?last=24h".to_owned();
+    for path in [format!("/orders/{UNREAD}"), "/stuck".to_owned(), class] {
+        let text = employee.read(&path).await;
+        assert!(text.contains("an operator has to ask for the price again"), "{path}: {text}");
+    }
 }
 
 #[tokio::test]

@@ -27,6 +27,8 @@ pub(crate) const PARTNERS: &str = "P-300001";
 pub(crate) const BUSY: &str = "A-200005";
 /// An order whose number was asked for 2,100 times before there was the order.
 pub(crate) const POLLED: &str = "A-200006";
+/// An order that waits for a price, as the store could not deliver its model.
+pub(crate) const UNREAD: &str = "A-200007";
 /// A partner's order with the digits of [`UNPRICED`].
 pub(crate) const TWIN: &str = "P-200002";
 
@@ -125,6 +127,17 @@ fn orders(now: OffsetDateTime) -> Vec<Order> {
     });
     unpriced.record(submitted + Duration::SECOND, "mes-api", 50, "order.price_status_changed", failed);
     all.push(unpriced);
+
+    let mut unread = Order::new(UNREAD);
+    let submitted = unread.statuses(now - HOUR * 5, &[Duration::minutes(1), Duration::minutes(1)]);
+    let failed = json!({
+        "order.price_status": "FAILED", "order.price_status_from": "CALCULATING",
+        "error.type": "model_store_unavailable", "error.message": "connection refused", "event.duration": 1_000_000,
+    });
+    unread.record(submitted + Duration::SECOND, "mes-api", 50, "order.price_status_changed", failed);
+    let report = json!({ "order.status": "SUBMITTED", "order.age_hours": 1.0 });
+    unread.record(submitted + HOUR, "crm-api", 40, "order.stuck", report);
+    all.push(unread);
 
     let mut stuck = Order::new(STUCK);
     let submitted = stuck.statuses(now - HOUR * 5, &[Duration::minutes(1), Duration::minutes(1)]);
