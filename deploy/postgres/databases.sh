@@ -3,8 +3,10 @@
 set -euo pipefail
 
 database() { # NAME PASSWORD
-  psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres \
-    --set name="$1" --set password="$2" <<'SQL'
+  # The password is not an argument, so it is not visible in the process list.
+  NEW_PASSWORD=$2 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres \
+    --set name="$1" <<'SQL'
+\getenv password NEW_PASSWORD
 CREATE ROLE :"name" LOGIN PASSWORD :'password';
 CREATE DATABASE :"name" OWNER :"name";
 REVOKE ALL ON DATABASE :"name" FROM PUBLIC;

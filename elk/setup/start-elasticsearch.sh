@@ -17,7 +17,8 @@ accounts_as_files() {
   while read -r _ login role password; do
     local in_role=(-r "$role")
     [[ $role != - ]] || in_role=()
-    elasticsearch-users useradd "$login" -p "$password" "${in_role[@]}"
+    # Asks for the password twice. As an argument it would be visible in the process list.
+    elasticsearch-users useradd "$login" "${in_role[@]}" >/dev/null <<<"$password"$'\n'"$password"
   done < <(accounts)
 }
 

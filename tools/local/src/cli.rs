@@ -88,7 +88,8 @@ enum Command {
         /// The folder.
         folder: PathBuf,
     },
-    /// Puts a backup in the place of what the databases have; only while no service runs (`up --only postgres`).
+    /// Puts a backup in the place of what the databases have, and ends all sessions; only while no service runs
+    /// (`up --only postgres`).
     Restore {
         /// The backup's folder.
         folder: PathBuf,

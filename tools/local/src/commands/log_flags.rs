@@ -14,7 +14,7 @@ use crate::terminal::print;
 
 /// The variable with the password for `--login`.
 const PASSWORD: &str = "ELASTICSEARCH_PASSWORD";
-/// How long a response may take: whoever is at a terminal can wait longer than one with a customer on the phone.
+/// How long a response may take. A person at a terminal can wait longer than an employee with a customer on the phone.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The choice of logs.

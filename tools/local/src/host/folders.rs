@@ -1,6 +1,8 @@
 //! The folders of a system.
 
-use std::fs;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
@@ -49,12 +51,29 @@ impl Folders {
     pub(crate) fn create(&self) -> Result<()> {
         if self.moved() {
             self.user.check_owner_of(&self.parts)?;
-            self.user.create_folder(&self.parts)?;
+            self.create_folder(&self.parts)?;
         }
         for folder in [self.run(), self.binaries(), self.logs(), self.models()] {
-            self.user.create_folder(&folder)?;
+            self.create_folder(&folder)?;
         }
         shared_folder(&self.user).map(drop)
+    }
+
+    /// Creates one of the parts' folders, or one in it, that only their user can read.
+    pub(crate) fn create_folder(&self, path: &Path) -> Result<()> {
+        let create = || match DirBuilder::new().mode(0o700).create(path) {
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+                fs::set_permissions(path, Permissions::from_mode(0o700))
+            }
+            created => created,
+        };
+        // Not the user's folder: the user can't create one in it, nor put a link there.
+        let created = if path.parent() == Some(&self.data) {
+            create().and_then(|()| self.user.chown(path))
+        } else {
+            self.user.with_rights(create)
+        };
+        created.with_context(|| format!("creating {}", path.display()))
     }
 
     /// The free space for the parts' data.
@@ -99,14 +118,11 @@ impl Folders {
 
     /// Removes all data of the parts and the accounts, but not the lock, which this process holds.
     pub(crate) fn clear(&self) -> Result<()> {
-        for folder in [&self.data, &self.parts] {
-            let Ok(items) = fs::read_dir(folder) else { continue };
-            for item in items.flatten().filter(|item| item.file_name() != lock::FILE) {
-                let path = item.path();
-                let removed =
-                    if item.file_type()?.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
-                removed.with_context(|| format!("removing {}", path.display()))?;
-            }
+        let items = fs::read_dir(&self.data).into_iter().flatten().flatten();
+        for item in items.filter(|item| item.file_name() != lock::FILE) {
+            let path = item.path();
+            let removed = if item.file_type()?.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+            removed.with_context(|| format!("removing {}", path.display()))?;
         }
         if self.moved() && self.parts.exists() {
             fs::remove_dir_all(&self.parts).with_context(|| format!("removing {}", self.parts.display()))?;

@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 
-use crate::host::process_table;
+use crate::host::{os_user::OsUser, process_table};
 
 /// The file for a part in this folder.
 pub(crate) fn path(folder: &Path, part: &str) -> PathBuf {
     folder.join(format!("{part}.pid"))
 }
 
-/// Writes the process's id and start.
-pub(super) fn write(path: &Path, pid: i32) -> Result<()> {
+/// Writes the process's id and start into a file of this user's.
+pub(super) fn write(user: &OsUser, path: &Path, pid: i32) -> Result<()> {
     let started = process_table::entry(pid).map_or(0, |entry| entry.started);
-    fs::write(path, format!("{pid} {started}\n")).with_context(|| format!("writing {}", path.display()))
+    user.write_file(path, format!("{pid} {started}\n"))
 }
 
 /// The process's id and start.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -217,7 +217,7 @@ impl Keeper {
     /// Runs the process until it dies or is stopped.
     async fn run_once(&mut self, first_ready: &mut Option<oneshot::Sender<Result<()>>>) -> Result<End> {
         let mut child = self.spawn()?;
-        pid_file::write(&self.pid_file, child.pid().as_raw())?;
+        pid_file::write(&self.user, &self.pid_file, child.pid().as_raw())?;
         let (part, progress) = (&self.part, &self.progress);
         let not_ready = async {
             if let Err(error) = until_ready(part).await {
@@ -257,10 +257,7 @@ impl Keeper {
     }
 
     fn open(&self, path: &Path) -> Result<File> {
-        let open = OpenOptions::new().create(true).append(true).open(path);
-        let file = open.with_context(|| format!("opening {}", path.display()))?;
-        self.user.chown(path)?;
-        Ok(file)
+        self.user.open_log(path).with_context(|| format!("opening {}", path.display()))
     }
 
     fn log_tail(&self) -> String {

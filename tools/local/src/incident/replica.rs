@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -12,6 +11,7 @@ use nix::sys::signal::Signal;
 use tokio::process::Command;
 
 use crate::clients::api::PATIENCE;
+use crate::host::os_user::OsUser;
 use crate::host::process::{Child, POLL};
 use crate::host::secret;
 use crate::parts::services::replica_command;
@@ -32,9 +32,8 @@ impl Replica {
     pub(super) fn impatient(system: &SystemFile, deadlines: &str) -> Result<Self> {
         let name = format!("{SERVICE}-impatient-{}", &secret::random()?[..8]);
         let file = system.logs.join(format!("{name}.toml"));
-        fs::write(&file, deadlines).with_context(|| format!("writing {}", file.display()))?;
-        // Root's umask may close it to the user that runs the CRM.
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o644))?;
+        // The user that runs the CRM has to read it.
+        OsUser::owner_of(&system.logs)?.write_file(&file, deadlines)?;
         let settings = [("DEADLINES_FILE", file.as_os_str()), ("STUCK_CHECK_SECONDS", OsStr::new("1"))];
         let mut replica = Self::start(system, &name, settings)?;
         replica.deadlines = Some(file);

@@ -74,7 +74,7 @@ pub(crate) async fn set_up(
     // The server may not write into the temporary folder's parents if they contain its configuration.
     let temporary = folder.join("tmp");
     for folder in [&folder, &configuration, &options, &temporary, &home] {
-        user.create_folder(folder)?;
+        folders.create_folder(folder)?;
     }
     let original = |name| fs::read(distribution.join("config").join(name)).context("reading the distribution");
     user.write_file(&configuration.join("jvm.options"), original("jvm.options")?)?;

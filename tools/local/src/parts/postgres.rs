@@ -59,7 +59,7 @@ impl Postgres {
     /// Creates the cluster, unless it exists.
     pub(crate) async fn set_up(&self) -> Result<()> {
         let user = &self.folders.user;
-        user.create_folder(&self.folder)?;
+        self.folders.create_folder(&self.folder)?;
         if let Some(certificates) = &self.certificates {
             certificates.put_into(&self.folders, &self.folder)?;
         }

@@ -15,8 +15,11 @@ use crate::parts::certificates::Certificates;
 const NAME: &str = "rabbitmq";
 const PORT_MAPPER: &str = "epmd";
 
-/// Users, permissions and policies: the same for containers.
+/// Users, permissions and policies: the same for containers, which have other passwords.
 const DEFINITIONS: &str = include_str!("../../../../deploy/rabbitmq/definitions.json");
+
+/// The users of the definitions.
+const USERS: [&str; 3] = ["alexandrite", "crm", "mes"];
 
 /// The node's name is a part of its data's. The host's name isn't, so that the data survives a new one.
 const NODE: &str = "alexandrite@localhost";
@@ -35,7 +38,7 @@ pub(crate) struct Ports {
 pub(crate) fn set_up(folders: &Folders, ports: Ports, certificates: Option<&Certificates>) -> Result<[Part; 2]> {
     let (folder, user) = (folders.of(NAME), &folders.user);
     for folder in [&folder, &folder.join("data"), &folder.join("logs")] {
-        user.create_folder(folder)?;
+        folders.create_folder(folder)?;
     }
     let definitions = folder.join("definitions.json");
     let configuration = format!(
@@ -49,12 +52,26 @@ pub(crate) fn set_up(folders: &Folders, ports: Ports, certificates: Option<&Cert
         listeners(folders, &folder, ports.amqp, certificates)?,
         definitions.display(),
     );
-    user.write_file(&definitions, DEFINITIONS)?;
+    user.write_file(&definitions, with_passwords(DEFINITIONS))?;
     user.write_file(&folder.join("rabbitmq.conf"), configuration)?;
     user.write_file(&folder.join("enabled_plugins"), "[].\n")?;
     user.write_file(&folder.join("environment"), "")?;
     let installed = installed().context("RabbitMQ is not installed")?;
     Ok([port_mapper(folders, &installed.root, ports)?, broker(folders, installed, ports, certificates.is_some())?])
+}
+
+/// The definitions with the passwords of this machine, as `deploy/rabbitmq/start.sh` makes them with others.
+fn with_passwords(definitions: &str) -> String {
+    let with_password = |text: String, user: &str| {
+        let placeholder = format!("${{{}_AMQP_PASSWORD}}", user.to_uppercase());
+        text.replace(&placeholder, &password(user))
+    };
+    USERS.into_iter().fold(definitions.to_owned(), with_password)
+}
+
+/// A user's password. It is public: it is for this machine only.
+fn password(user: &str) -> String {
+    format!("{user}-local-only")
 }
 
 fn listeners(folders: &Folders, folder: &Path, port: u16, certificates: Option<&Certificates>) -> Result<String> {
@@ -116,10 +133,10 @@ fn broker(folders: &Folders, installed: Installation, ports: Ports, has_tls: boo
     })
 }
 
-/// The address for a user of the definitions. Their passwords are public: they are for this machine only.
+/// The address for a user of the definitions.
 pub(crate) fn url(port: u16, user: &str, has_tls: bool) -> String {
     let scheme = if has_tls { "amqps" } else { "amqp" };
-    format!("{scheme}://{user}:{user}-local-only@127.0.0.1:{port}/%2f")
+    format!("{scheme}://{user}:{}@127.0.0.1:{port}/%2f", password(user))
 }
 
 async fn connect(port: u16) -> Result<TcpStream> {
@@ -164,4 +181,19 @@ pub(crate) fn installed() -> Option<Installation> {
         root.program("erl")?;
         Some(Installation { root, script, version })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_user_of_the_definitions_has_a_password() {
+        let definitions = with_passwords(DEFINITIONS);
+        let definitions: serde_json::Value = serde_json::from_str(&definitions).expect("JSON");
+        let users = definitions["users"].as_array().expect("users");
+        let passwords = users.iter().map(|user| (user["name"].as_str(), user["password"].as_str().map(str::to_owned)));
+        let expected = USERS.map(|user| (Some(user), Some(password(user))));
+        assert_eq!(passwords.collect::<Vec<_>>(), expected);
+    }
 }

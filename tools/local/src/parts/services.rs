@@ -1,9 +1,9 @@
 //! The services and Support's page: built with the runner's own profile, with the accounts and keys that they need.
 
 use std::collections::BTreeMap;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{MetadataExt as _, fchown};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -14,6 +14,7 @@ use nix::unistd::Uid;
 use serde::Deserialize;
 
 use crate::host::folders::{Folders, cargo_profile, workspace};
+use crate::host::os_user::OsUser;
 use crate::host::process;
 use crate::host::supervisor::{Part, Stage};
 use crate::system::accounts::{Accounts, Login};
@@ -146,10 +147,14 @@ pub(crate) async fn build(folders: &Folders, features: Option<&str>, line: &Line
     process::run_with_progress(&mut cargo, |text| line.now(text)).await.context("building the services")?;
     for service in Service::ALL {
         let (from, to) = (built.join(service.name()), folders.binaries().join(service.name()));
-        // Removed first, so that a running process keeps its file.
-        let _ = fs::remove_file(&to);
-        fs::copy(&from, &to).with_context(|| format!("copying {}", from.display()))?;
-        folders.user.chown(&to)?;
+        // The parts' user may not be able to read it.
+        let mut built = File::open(&from).with_context(|| format!("opening {}", from.display()))?;
+        let copy = || {
+            // Removed first, so that a running process keeps its file.
+            let _ = fs::remove_file(&to);
+            io::copy(&mut built, &mut OpenOptions::new().write(true).create_new(true).mode(0o755).open(&to)?)
+        };
+        folders.user.with_rights(copy).with_context(|| format!("copying {}", from.display()))?;
     }
     Ok(())
 }
@@ -162,9 +167,10 @@ pub(crate) async fn build(folders: &Folders, features: Option<&str>, line: &Line
 ///
 /// The program doesn't exist, or a file can't be opened.
 pub fn replica_command(program: &Path, environment: &BTreeMap<String, String>, log: &Path) -> io::Result<Command> {
-    let owner = fs::metadata(program)?;
+    let owner = fs::symlink_metadata(program)?;
+    let user_of_logs = OsUser::owner_of(log.parent().unwrap_or(log))?;
     let open = |path: &Path| {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let file = user_of_logs.open_log(path)?;
         if Uid::effective().is_root() {
             // The shipper runs as the same user. Root's umask may close files to others.
             fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
@@ -183,13 +189,13 @@ pub fn replica_command(program: &Path, environment: &BTreeMap<String, String>, l
 }
 
 /// A command, whose arguments are to be a program and its arguments, that runs as the user that owns this file, and is killed if
-/// this process dies. Who isn't root can run it only as itself.
+/// this process dies. A link's owner is that of the link itself. A user other than root can run it only as itself.
 ///
 /// # Errors
 ///
 /// The file doesn't exist.
 pub fn as_owner_of(file: &Path) -> io::Result<Command> {
-    let owner = fs::metadata(file)?;
+    let owner = fs::symlink_metadata(file)?;
     let mut command = Command::new("/usr/bin/setpriv");
     if Uid::effective().is_root() {
         let (user, group) = (owner.uid().to_string(), owner.gid().to_string());
@@ -201,7 +207,7 @@ pub fn as_owner_of(file: &Path) -> io::Result<Command> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt as _, chown};
+    use std::os::unix::fs::{PermissionsExt as _, chown, symlink};
 
     use super::*;
 
@@ -222,6 +228,9 @@ mod tests {
         assert_eq!(fs::read_to_string(&log)?, format!("{owner}\n"));
         assert_eq!(fs::metadata(&log)?.uid(), owner);
         assert_eq!(fs::read_to_string(folder.join("service.stderr.txt"))?, "something\n");
+        let link = folder.join("link.log");
+        symlink(&program, &link)?;
+        assert!(replica_command(&program, &environment, &link).is_err());
         Ok(fs::remove_dir_all(folder)?)
     }
 }

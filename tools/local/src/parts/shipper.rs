@@ -31,8 +31,8 @@ pub(crate) async fn set_up(folders: &Folders, elasticsearch_port: u16, login: &L
     let (folder, user) = (folders.of(NAME), &folders.user);
     let (state, configuration, pid_file) =
         (folder.join("state"), folder.join("rsyslog.conf"), folder.join("rsyslogd.pid"));
-    user.create_folder(&folder)?;
-    user.create_folder(&state)?;
+    folders.create_folder(&folder)?;
+    folders.create_folder(&state)?;
     user.write_file(&configuration, elk::SHIPPER_CONFIGURATION)?;
     let text = |path: PathBuf| path.to_string_lossy().into_owned();
     let mut environment = environment([

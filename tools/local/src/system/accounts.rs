@@ -82,6 +82,6 @@ impl Accounts {
 
     /// Stores them for the next start.
     pub(crate) fn save(&self, data: &Path) -> Result<()> {
-        files::write_private(&data.join(FILE), &serde_json::to_string_pretty(self)?)
+        files::write_private(&data.join(FILE), serde_json::to_string_pretty(self)? + "\n")
     }
 }

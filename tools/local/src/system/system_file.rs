@@ -112,7 +112,7 @@ impl SystemFile {
     pub(crate) fn write(&self, data: &Path) -> Result<()> {
         let mut content = serde_json::to_value(self)?;
         remove_nulls(&mut content);
-        files::write_private(&data.join(FILE), &serde_json::to_string_pretty(&content)?)
+        files::write_private(&data.join(FILE), serde_json::to_string_pretty(&content)? + "\n")
     }
 
     /// The current process id of a part.

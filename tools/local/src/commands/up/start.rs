@@ -298,3 +298,25 @@ fn databases(postgres: &Postgres) -> Databases {
         mes: postgres.service_url(MES_OWNER.0, MES_OWNER.1, "mes"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::commands::up::ports::PortFlags;
+
+    #[test]
+    fn the_services_defaults_are_the_servers_on_their_default_ports() {
+        let documentation = include_str!("../../../../../docs/settings.md");
+        let port = |flag| {
+            let choice = PortFlags::default().choices().into_iter().find(|(_, choice)| choice.flag == flag);
+            choice.expect("a port").1.default
+        };
+        let database =
+            |(user, password)| format!("postgres://{user}:{password}@127.0.0.1:{}/{user}", port("--postgres-port"));
+        let broker = |user| rabbitmq::url(port("--amqp-port"), user, false);
+        let logs = elasticsearch::address(port("--elasticsearch-port"), None);
+        for address in [database(SHOP_OWNER), database(MES_OWNER), broker("crm"), broker("mes"), logs] {
+            assert!(documentation.contains(&format!("`{address}`")), "{address} is not in docs/settings.md");
+        }
+    }
+}
