@@ -243,6 +243,23 @@ fn no_container_gets_dockers_socket() {
 }
 
 #[test]
+fn a_service_that_is_stopped_gets_all_the_time_that_it_may_take() {
+    let documented = fs::read_to_string(root().join("docs/settings.md")).expect("the settings");
+    let (_, row) = documented.split_once("| `SHUTDOWN_SECONDS` | ").expect("it is documented");
+    let deadline: u64 = row.split(' ').next().and_then(|number| number.parse().ok()).expect("a default");
+    let ours = both().filter(|(_, _, service)| service.contains_key("labels"));
+    let graces = ours.map(|(file, name, service)| {
+        assert!(!service["environment"].as_object().expect("settings").contains_key("SHUTDOWN_SECONDS"));
+        let grace = text(&service, "stop_grace_period").strip_suffix('s').and_then(|number| number.parse().ok());
+        (format!("{file}: {name}"), grace.expect("seconds"))
+    });
+    let graces: Vec<(String, u64)> = graces.collect();
+    assert_eq!(graces.len(), 2 * 4, "{graces:?}");
+    // Requests get the deadline, and then background work gets it once more.
+    assert!(graces.iter().all(|(_, grace)| *grace > 2 * deadline), "{graces:?}");
+}
+
+#[test]
 fn only_this_machine_reaches_a_port() {
     for (file, name, service) in both() {
         for port in list(&service, "ports") {
@@ -259,6 +276,17 @@ fn metrics_are_reached_from_the_containers_network_only() {
         }
         assert_eq!(service["environment"]["METRICS_ADDR"], "0.0.0.0:9180", "{file}: {name}");
         assert!(list(&service, "ports").iter().all(|port| !port.ends_with(":9180")), "{file}: {name}");
+    }
+}
+
+#[test]
+fn the_mes_has_memory_for_the_worst_models_that_it_measures_at_once() {
+    // In MiB: the service's own, and a file with what mesh/tests/memory.rs allows beside it.
+    let (own, model) = (60, 64 + 176);
+    for (file, _, service) in both().filter(|(_, name, _)| name == "mes-api") {
+        let workers = service["environment"]["PRICE_WORKERS"].as_str().and_then(|workers| workers.parse::<u64>().ok());
+        let workers = workers.expect("a number of workers");
+        assert!(memory(&service) >= own + workers * model, "{file}: {workers} workers");
     }
 }
 

@@ -7,7 +7,9 @@ mod tools;
 
 use std::{collections::BTreeSet, fs};
 
+use common::service::Settings;
 use serde_json::Value;
+use shop_api::ShopApi;
 
 use crate::{
     network::DEFAULT_DENY,
@@ -72,6 +74,16 @@ fn every_setting_is_one_of_the_documented_ones() {
     assert!(set.contains("DATABASE_URL") && set.contains("LISTEN_ADDR"), "{set:?}");
     let unknown: Vec<_> = set.iter().filter(|name| !documented.contains(&format!("`{name}`"))).collect();
     assert!(unknown.is_empty(), "not in docs/settings.md: {unknown:?}");
+}
+
+/// Otherwise all clients would count as one address, and limits for an address would hold for all of them together.
+#[test]
+fn no_service_starts_until_it_knows_its_proxies() {
+    let manifests = manifests();
+    let settings = of_kind(&manifests, &["ConfigMap"]).next().expect("the settings");
+    let proxies = settings["data"]["TRUSTED_PROXIES"].as_str().expect("a placeholder");
+    let error = Settings::<ShopApi>::from_flags(["--trusted-proxies", proxies]).err().expect("it is wrong");
+    assert!(error.to_string().contains("TRUSTED_PROXIES"), "{error}");
 }
 
 #[test]
