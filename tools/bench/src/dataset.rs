@@ -51,7 +51,7 @@ impl Dataset {
         let name = format!("{}_{orders}", list.service.name().replace('-', "_"));
         let (server, _) = administrator.rsplit_once('/').context("an address without a path")?;
         let url = format!("{server}/{name}");
-        administer(&administrator, "CREATE DATABASE", &name).await?;
+        administer(&administrator, &format!("CREATE DATABASE {name}")).await?;
         let reader = add_reader(testbed, list.service, &url)?;
         fill(&url, list.service, orders).await?;
         let instance = start_on(testbed, list.service, &url).await?;
@@ -67,14 +67,14 @@ impl Dataset {
     /// Stops the service and removes the database.
     pub(crate) async fn remove(self) -> Result<()> {
         self.instance.stop().await?;
-        administer(&self.administrator, "DROP DATABASE", &self.name).await
+        // The service may have left a statement behind, such as a count of all that there is.
+        administer(&self.administrator, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await
     }
 }
 
-async fn administer(administrator: &str, what: &str, name: &str) -> Result<()> {
+async fn administer(administrator: &str, statement: &str) -> Result<()> {
     let mut server = PgConnection::connect(administrator).await?;
-    let statement = AssertSqlSafe(format!("{what} {name}"));
-    sqlx::raw_sql(statement).execute(&mut server).await.with_context(|| format!("{what} {name}"))?;
+    sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut server).await.with_context(|| statement.to_owned())?;
     Ok(())
 }
 
