@@ -1,4 +1,4 @@
-//! Tasks that run as long as the service does.
+//! A service's background tasks, and the signal that ends them.
 
 use std::future::Future;
 

@@ -1,4 +1,4 @@
-//! What every handler and background task of a service can use.
+//! The state that a service's handlers and background tasks share, and what they know about dependencies.
 
 use std::{
     sync::{

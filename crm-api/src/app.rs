@@ -8,7 +8,6 @@ use shop_orders::Creations;
 
 use crate::orders::deadlines::Deadlines;
 
-/// What the CRM's handlers can use.
 #[derive(Clone, FromRef)]
 pub(crate) struct App {
     /// What every service has.

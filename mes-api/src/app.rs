@@ -5,7 +5,6 @@ use common::state::Core;
 
 use crate::orders::PriceQueue;
 
-/// What the MES's handlers can use.
 #[derive(Clone, FromRef)]
 pub(crate) struct App {
     /// What every service has.

@@ -4,7 +4,6 @@ use axum::extract::FromRef;
 use common::state::Core;
 use shop_orders::Creations;
 
-/// What the shop's handlers can use.
 #[derive(Clone, FromRef)]
 pub(crate) struct App {
     /// What every service has.

@@ -1,4 +1,4 @@
-//! The account behind a request.
+//! Who sends a request, once the token or key is verified.
 
 use crate::domain::{AccountId, Actor, Role};
 

@@ -1,4 +1,4 @@
-//! Where a login or registration comes from.
+//! The address that a request comes from: whole for limits, cut to its network for the log.
 
 use std::net::IpAddr;
 

@@ -196,7 +196,7 @@ pub fn line_lost() {
     }
 }
 
-/// The value if it is among these, which the last one stands for all others of.
+/// The value if it is one of these, else [`metric::OTHER`].
 fn known(values: &'static [&'static str], value: &str) -> &'static str {
     values.iter().copied().find(|known| *known == value).unwrap_or(metric::OTHER)
 }
