@@ -33,6 +33,8 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(60);
 /// than PostgreSQL's `deadlock_timeout`: the creation of an index concurrently waits for the statements of processes that wait
 /// to migrate, and must not be taken for a deadlock with them.
 const MIGRATION_LOCK: Duration = Duration::from_millis(500);
+/// The pause before the turn to migrate is asked for again.
+const TURN_PAUSE: Duration = Duration::from_millis(100);
 /// The pause before a migration's next try, in which those statements go on.
 const MIGRATION_PAUSE: Duration = Duration::from_secs(2);
 /// How long a migration tries to get its locks: as long as a start may take in Kubernetes.
@@ -126,8 +128,8 @@ impl Database {
         let options = self.pool.connect_options().as_ref().clone().options([("statement_timeout", "0")]);
         let mut connection = PgConnection::connect_with(&options).await.failure("connecting to migrate")?;
         limit_lock(&mut connection, MIGRATION_LOCK).await?;
-        // Until the connection closes.
-        with_locks(async || connection.lock().await).await?;
+        // Until the connection closes. Another process that migrates at the moment is no failure.
+        with_locks(TURN_PAUSE, false, async || connection.lock().await).await?;
         for mut migrations in [sqlx::migrate!(), own] {
             // A newer version, which runs at the same time, may have applied more.
             migrations.set_ignore_missing(true).set_locking(false);
@@ -137,7 +139,8 @@ impl Database {
                 // An index that is created concurrently blocks no statement, and what is left of it if it fails does not go
                 // by itself.
                 limit_lock(&mut connection, if first.no_tx { Duration::ZERO } else { MIGRATION_LOCK }).await?;
-                with_locks(async || migrations.run_to(last.version, &mut connection).await).await?;
+                let part = async || migrations.run_to(last.version, &mut connection).await;
+                with_locks(MIGRATION_PAUSE, true, part).await?;
             }
         }
         connection.close().await.failure("closing the connection that migrated")
@@ -205,20 +208,23 @@ async fn limit_lock(connection: &mut PgConnection, limit: Duration) -> Result<()
     Ok(())
 }
 
-/// Repeats a part of the migrations until its locks are free. The first time that they aren't is recorded.
-async fn with_locks(mut part: impl AsyncFnMut() -> Result<(), MigrateError>) -> Result<(), Failure> {
+/// Repeats a part of the migrations until its locks are free. The first time that they aren't may be recorded.
+async fn with_locks(
+    pause: Duration,
+    mut is_recorded: bool,
+    mut part: impl AsyncFnMut() -> Result<(), MigrateError>,
+) -> Result<(), Failure> {
     let begun = Instant::now();
-    let mut is_first = true;
     loop {
         let done = part().await;
         let is_locked = done.as_ref().is_err_and(lacks_a_lock_to_migrate);
         match done.failure("applying migrations") {
             Err(failure) if is_locked && begun.elapsed() < MIGRATION_TRIED_FOR => {
-                if is_first {
+                if is_recorded {
                     Record::lifecycle("degraded").failed(Level::WARN, &failure).write();
                 }
-                is_first = false;
-                tokio::time::sleep(MIGRATION_PAUSE).await;
+                is_recorded = false;
+                tokio::time::sleep(pause).await;
             }
             done => return done,
         }
