@@ -22,6 +22,8 @@ const OUTAGE: Duration = Duration::from_secs(3);
 /// A part that was killed may take its time to come back.
 const PATIENCE: Duration = Duration::from_secs(240);
 const CUSTOMERS: usize = 4;
+/// The time between two orders of a customer: Elasticsearch takes a minute to come up, and then has to take all their records.
+const BETWEEN_ORDERS: Duration = Duration::from_millis(200);
 
 /// A test for each part, so that each can be run alone.
 macro_rules! killing {
@@ -62,7 +64,9 @@ async fn while_killed(running: &Running, part: &str) -> Vec<String> {
     let customers = (0..CUSTOMERS).map(|_| async {
         let ada = running.site.customer().await;
         let mut orders = Vec::new();
+        let mut clock = tokio::time::interval(BETWEEN_ORDERS);
         while !stop.get() {
+            clock.tick().await;
             orders.push(order_stubbornly(&ada).await);
             count.set(count.get() + 1);
         }
