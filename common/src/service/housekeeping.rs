@@ -44,7 +44,7 @@ async fn delete_rows(core: &Core) {
 
 async fn sweep_models(core: &Core) {
     let mut clock = tokio::time::interval(SWEPT_EVERY);
-    // Each sweep looks at the models that were too young for the one before, and once a day at all.
+    // Each sweep looks at the models that were too young for the one before, and one in each day at all of them.
     let mut since = None;
     for sweeps in 0_u32.. {
         clock.tick().await;
