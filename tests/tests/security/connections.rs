@@ -8,7 +8,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use shop_api::ShopApi;
 use testkit::{
-    Client, TcpProxy, eventually, host_in,
+    Client, TcpProxy,
+    contract::outages::HeldOrders,
+    eventually, host_in,
     records::records_with,
     service::{self, RunningService},
 };
@@ -103,23 +105,17 @@ async fn too_many_connections_wait_until_others_end() {
 async fn a_request_keeps_its_place_when_its_client_hangs_up() {
     let shop = service::start::<ShopApi>(&[&LIMITS[..], &["--client-connections", "2"]].concat()).await;
     let ada = shop.customer().await;
-    let mut orders = shop.tables().begin().await.expect("a transaction");
-    sqlx::query("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").execute(&mut *orders).await.expect("a lock");
-    let lock_waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass";
-    for requests in 1..=2_i64 {
+    let mut orders = HeldOrders::of(&shop).await;
+    for requests in 1..=2 {
         let mut hasty = connect(&ada).await;
         hasty.write_all(head(&Method::GET, "/orders", &ada, "\r\n").as_bytes()).await.expect("it is sent");
-        eventually("the request to wait for the lock", async || {
-            let waits: i64 = sqlx::query_scalar(lock_waits).fetch_one(&mut *orders).await.expect("the locks");
-            if waits >= requests { Ok(()) } else { Err(waits) }
-        })
-        .await;
+        orders.keep_waiting(requests).await;
     }
     let mut late = connect(&ada).await;
     late.write_all(b"GET /health/live HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n").await.expect("it is sent");
     let waited = tokio::time::timeout(Duration::from_millis(500), late.readable()).await;
     assert!(waited.is_err(), "it was served before its turn");
-    orders.rollback().await.expect("the lock is released");
+    orders.release().await;
     assert_eq!(parse_problem(&rest(&mut late).await).0, 200);
 }
 

@@ -3,7 +3,7 @@
 use common::{domain::Role, service::Definition};
 use serde_json::{Value, json};
 
-use super::outages::Outage;
+use super::outages::{HeldOrders, Outage};
 use crate::{eventually, service::start};
 
 /// The report of a service that runs without a broker here: one that needs it is degraded.
@@ -46,21 +46,15 @@ pub async fn without_the_database_it_is_alive_but_not_ready_until_the_database_i
 pub async fn a_service_whose_connections_are_all_in_use_is_ready<S: Definition>(role: Role) {
     let service = start::<S>(&["--database-connections", "2"]).await;
     let client = service.logged_in(role).await;
-    let mut orders = service.tables().begin().await.expect("a transaction");
-    sqlx::query("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE").execute(&mut *orders).await.expect("a lock");
+    let mut orders = HeldOrders::of(&service).await;
     let listing = || {
         let client = client.clone();
         tokio::spawn(async move { client.get("/orders").await })
     };
     let waiting = [listing(), listing()];
-    let lock_waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass";
-    eventually("both connections to wait for the lock", async || {
-        let waits: i64 = sqlx::query_scalar(lock_waits).fetch_one(&mut *orders).await.expect("the locks");
-        if waits >= 2 { Ok(()) } else { Err(waits) }
-    })
-    .await;
+    orders.keep_waiting(2).await;
     assert_eq!(service.anonymous().get("/health/ready").await.expect(200), report::<S>("up", "up"));
-    orders.rollback().await.expect("the lock is released");
+    orders.release().await;
     for listed in waiting {
         listed.await.expect("a response").expect(200);
     }

@@ -2,7 +2,7 @@
 
 use common::{domain::Role, service::Definition};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Postgres, Transaction};
 
 use crate::{
     Response, eventually,
@@ -49,6 +49,46 @@ impl Outage {
             let closed = sqlx::query_scalar::<_, i64>(closed).bind(&self.database).fetch_one(&mut connection).await;
             connected = closed.expect("the connections") > 0;
         }
+    }
+}
+
+/// As long as this is held, every statement about orders waits.
+pub struct HeldOrders(Transaction<'static, Postgres>);
+
+impl HeldOrders {
+    /// Holds the orders of a service.
+    ///
+    /// # Panics
+    ///
+    /// If they can't be locked.
+    pub async fn of(service: &RunningService) -> Self {
+        let mut transaction = service.tables().begin().await.expect("a transaction");
+        let lock = sqlx::query("LOCK TABLE orders IN ACCESS EXCLUSIVE MODE");
+        lock.execute(&mut *transaction).await.expect("a lock");
+        Self(transaction)
+    }
+
+    /// Returns when at least so many statements wait.
+    ///
+    /// # Panics
+    ///
+    /// If that doesn't happen in time.
+    pub async fn keep_waiting(&mut self, statements: i64) {
+        let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass";
+        eventually("statements to wait for the orders", async || {
+            let waiting: i64 = sqlx::query_scalar(waiting).fetch_one(&mut *self.0).await.expect("the locks");
+            if waiting >= statements { Ok(()) } else { Err(waiting) }
+        })
+        .await;
+    }
+
+    /// Lets all of them go on.
+    ///
+    /// # Panics
+    ///
+    /// If the database is away.
+    pub async fn release(self) {
+        self.0.rollback().await.expect("the lock is released");
     }
 }
 
