@@ -15,6 +15,7 @@ use crate::{
 const CONCURRENCY: usize = 2;
 /// Requests in a batch at most.
 const LARGEST: usize = 64;
+
 /// A request, and where its response goes.
 type Waiting<Request, Response> = (Request, oneshot::Sender<Result<Response, Failure>>);
 

@@ -74,7 +74,7 @@ const CLIENT_CLOSED_REQUEST: u16 = 499;
 const UNMATCHED: &str = "UNMATCHED";
 /// A request is given up when it takes longer, beside its body. All its waits together, each of which has a limit of its
 /// own, may take less; only a server that has gone silent makes it take so long.
-const LONGEST_WORK: Duration = Duration::from_secs(120);
+const LONGEST_REQUEST: Duration = Duration::from_secs(120);
 const REQUEST_ID: &str = "x-request-id";
 /// The media types of bodies that handlers make.
 const OWN_BODIES: [&[u8]; 2] = [b"application/json", b"text/html; charset=utf-8"];
@@ -116,7 +116,7 @@ pub(super) async fn observe(
 
 /// The handler's response; that of a failure if it panics, or is given up.
 async fn respond(next: Next, request: Request, longest_body: Duration) -> Response {
-    let limit = if request.body().is_end_stream() { LONGEST_WORK } else { longest_body + LONGEST_WORK };
+    let limit = if request.body().is_end_stream() { LONGEST_REQUEST } else { longest_body + LONGEST_REQUEST };
     match tokio::time::timeout(limit, AssertUnwindSafe(next.run(request)).catch_unwind()).await {
         Ok(Ok(response)) => response,
         Ok(Err(panic)) => ApiError::from(panicked(&*panic)).into_response(),

@@ -5,6 +5,7 @@ use std::{collections::HashSet, time::Duration};
 
 use catalogue::Action;
 use futures::{StreamExt as _, TryStreamExt as _};
+use sqlx::{Postgres, postgres::PgArguments, query::Query};
 use time::{Date, OffsetDateTime};
 use tokio_util::sync::CancellationToken;
 
@@ -94,26 +95,34 @@ async fn clean(database: &Database) -> Result<(), Failure> {
         .execute(database.pool())
         .await
         .failure("deleting old counts of requests for others' orders")?;
-    let mut deleted = BATCH.unsigned_abs();
-    while deleted >= BATCH.unsigned_abs() {
-        let old = sqlx::query!(
+    delete(database, "deleting old responses", || {
+        sqlx::query!(
             "DELETE FROM idempotency_keys WHERE ctid = ANY (ARRAY(
                  SELECT ctid FROM idempotency_keys WHERE created_at < now() - make_interval(days => $1) LIMIT $2))",
             RESPONSES_KEPT_DAYS,
             BATCH
-        );
-        deleted = old.execute(database.pool()).await.failure("deleting old responses")?.rows_affected();
-    }
+        )
+    })
+    .await?;
     // An older copy of a message brings nothing new, whether its id is known or not.
-    deleted = BATCH.unsigned_abs();
-    while deleted >= BATCH.unsigned_abs() {
-        let old = sqlx::query!(
+    delete(database, "deleting old ids of messages", || {
+        sqlx::query!(
             "DELETE FROM inbox WHERE ctid = ANY (ARRAY(
                  SELECT ctid FROM inbox WHERE consumed_at < now() - make_interval(days => $1) LIMIT $2))",
             MESSAGES_KEPT_DAYS,
             BATCH
-        );
-        deleted = old.execute(database.pool()).await.failure("deleting old ids of messages")?.rows_affected();
-    }
+        )
+    })
+    .await
+}
+
+/// Repeats a deletion of [`BATCH`] rows as long as it finds so many.
+async fn delete(
+    database: &Database,
+    what: &'static str,
+    batch: impl Fn() -> Query<'static, Postgres, PgArguments>,
+) -> Result<(), Failure> {
+    let full = BATCH.unsigned_abs();
+    while batch().execute(database.pool()).await.failure(what)?.rows_affected() >= full {}
     Ok(())
 }
